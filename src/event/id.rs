@@ -1,0 +1,76 @@
+//! Event ids: UUIDs of any version, and how identities that are not UUIDs become one.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+/// The id that a producer gave an event, or the server made for it. Any UUID but the nil one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct EventId(Uuid);
+
+/// The nil UUID names nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the nil UUID (all zeros) is no event id")]
+pub struct NilEventId;
+
+/// The namespace of ids that are derived from identities of another kind. Part of the stored format: it
+/// decides which repeats are recognised, so it never changes.
+const DERIVED: Uuid = Uuid::from_u128(0x5f3c_1b9e_8a07_5d54_9c1e_0e6b_77c2_41d8);
+
+impl EventId {
+    /// # Errors
+    /// For the nil UUID.
+    pub fn new(uuid: Uuid) -> Result<Self, NilEventId> {
+        if uuid.is_nil() { Err(NilEventId) } else { Ok(Self(uuid)) }
+    }
+
+    /// The id of event `index` of the batch that was sent under this `Idempotency-Key`.
+    #[must_use]
+    pub fn from_idempotency_key(key: &[u8], index: usize) -> Self {
+        Self::derived(&[b"key", key, index.to_string().as_bytes()])
+    }
+
+    /// UUIDv5 over the parts, each preceded by its length (32 bits, big-endian), so that no two lists of
+    /// parts are alike.
+    fn derived(parts: &[&[u8]]) -> Self {
+        let mut name = Vec::with_capacity(parts.iter().map(|part| part.len() + 4).sum());
+        for part in parts {
+            let bytes = u32::try_from(part.len()).expect("identities are shorter than a request");
+            name.extend_from_slice(&bytes.to_be_bytes());
+            name.extend_from_slice(part);
+        }
+        Self(Uuid::new_v5(&DERIVED, &name))
+    }
+
+    /// The id as a UUID.
+    #[must_use]
+    pub const fn uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.hyphenated().fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn derived_ids_are_part_of_the_format() {
+        assert_eq!(
+            EventId::from_idempotency_key(b"order-1", 0).to_string(),
+            EventId::from_idempotency_key(b"order-1", 0).to_string()
+        );
+        assert_ne!(EventId::from_idempotency_key(b"order-1", 0), EventId::from_idempotency_key(b"order-1", 1));
+        assert_ne!(EventId::derived(&[b"a", b"bc"]), EventId::derived(&[b"ab", b"c"]));
+    }
+
+    #[test]
+    fn the_nil_uuid_is_refused() {
+        assert_eq!(EventId::new(Uuid::nil()), Err(NilEventId));
+    }
+}

@@ -1,0 +1,27 @@
+//! The rules, as values: what a stream, an event, a number and a page are, and how an append is decided.
+//!
+//! Pure. Nothing here does I/O, reads a clock, makes an id, or knows of HTTP or sled; time, ids and look-ups
+//! come in as arguments, so that a restart, a mirror or a replicated log decides everything alike.
+//!
+//! Reading order is the order of the modules below.
+
+mod apply;
+mod expected;
+mod id;
+pub mod limits;
+mod media_type;
+mod name;
+mod number;
+mod page;
+mod record;
+mod time;
+
+pub use apply::{Known, LogHead, Outcome, Proposal, Receipt, Refusal, Status, StreamHead, apply};
+pub use expected::{ExpectedVersion, InvalidExpectedVersion};
+pub use id::{EventId, NilEventId};
+pub use media_type::{InvalidMediaType, MediaType};
+pub use name::{EventType, InvalidName, StreamName};
+pub use number::{Life, Number, NumberOutOfRange, Position};
+pub use page::{Count, CountOutOfRange, Window};
+pub use record::{Content, Digest, Event, NewEvent};
+pub use time::Timestamp;

@@ -1,0 +1,2 @@
+//! Everfeed: an event-feed server.
+pub mod event;
