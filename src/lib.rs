@@ -1,2 +1,3 @@
 //! Everfeed: an event-feed server.
 pub mod event;
+pub mod store;

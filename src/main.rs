@@ -1,1 +1,2 @@
+//! Runs the chosen command.
 fn main() {}

@@ -4,6 +4,8 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use super::Position;
+
 /// The id that a producer gave an event, or the server made for it. Any UUID but the nil one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventId(Uuid);
@@ -28,6 +30,12 @@ impl EventId {
     #[must_use]
     pub fn from_idempotency_key(key: &[u8], index: usize) -> Self {
         Self::derived(&[b"key", key, index.to_string().as_bytes()])
+    }
+
+    /// The id of the event that a repair puts at a position whose own event is lost.
+    #[must_use]
+    pub fn of_lost(log: Uuid, position: Position) -> Self {
+        Self::derived(&[b"lost", log.as_bytes(), position.to_string().as_bytes()])
     }
 
     /// UUIDv5 over the parts, each preceded by its length (32 bits, big-endian), so that no two lists of

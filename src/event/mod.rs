@@ -14,6 +14,7 @@ mod name;
 mod number;
 mod page;
 mod record;
+mod source;
 mod time;
 
 pub use apply::{Known, LogHead, Outcome, Proposal, Receipt, Refusal, Status, StreamHead, apply};
@@ -24,4 +25,5 @@ pub use name::{EventType, InvalidName, StreamName};
 pub use number::{Life, Number, NumberOutOfRange, Position};
 pub use page::{Count, CountOutOfRange, Window};
 pub use record::{Content, Digest, Event, NewEvent};
+pub use source::Source;
 pub use time::Timestamp;

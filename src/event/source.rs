@@ -1,0 +1,37 @@
+//! Whose events a feed shows.
+
+use std::fmt;
+
+use super::StreamName;
+
+/// A run of numbers in one stream, or of positions in the whole log.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// `$all`: every event of the log; its number there is its position.
+    All,
+    /// One stream.
+    Stream(StreamName),
+}
+
+impl Source {
+    /// The source that goes by this name.
+    #[must_use]
+    pub fn named(name: StreamName) -> Self {
+        if name.is_all() { Self::All } else { Self::Stream(name) }
+    }
+
+    /// The name that it goes by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::All => "$all",
+            Self::Stream(stream) => stream.as_str(),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

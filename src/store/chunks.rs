@@ -1,0 +1,330 @@
+//! Reading chunks: files are opened and blocks are decompressed as they are needed, and kept within bounds.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::event::{Event, EventId, Known, Position, StreamName};
+
+use super::ReadError;
+use super::chunk_file::{self, ID_BYTES};
+use super::format::chunk::{self, BLOCK_HEADER_BYTES, Block, HEADER_BYTES, Header, Place, Run, Section, TRAILER_BYTES};
+use super::format::{ChunkRecord, Malformed};
+use super::ids::{FILTER_BYTES, Fingerprint};
+
+/// As many chunk files are kept open, with their block tables (about 200 kB each).
+const OPEN_FILES_MAX: usize = 128;
+
+/// All chunk files of a store.
+pub(crate) struct Chunks {
+    dir: PathBuf,
+    open: Cache<(Position, u32), Arc<Chunk>>,
+    blocks: Cache<BlockKey, Arc<Block>, BlockWeight>,
+}
+
+type BlockKey = (Position, u32, u32);
+
+#[derive(Clone)]
+struct BlockWeight;
+
+impl Weighter<BlockKey, Arc<Block>> for BlockWeight {
+    fn weight(&self, _: &BlockKey, block: &Arc<Block>) -> u64 {
+        block.memory_bytes() as u64
+    }
+}
+
+/// One open chunk.
+pub(crate) struct Chunk {
+    file: ChunkFile,
+    pub(crate) header: Header,
+    blocks: Vec<BlockPlace>,
+    /// None when events lie in the order of positions.
+    order: Option<Vec<u16>>,
+}
+
+/// A chunk's file and the directory of its sections.
+pub(crate) struct ChunkFile {
+    file: File,
+    path: PathBuf,
+    places: Vec<Place>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlockPlace {
+    pub(crate) offset: u64,
+    /// Its header included.
+    pub(crate) bytes: usize,
+    pub(crate) ordinal: u32,
+    pub(crate) events: u32,
+}
+
+impl Chunks {
+    pub(crate) fn new(dir: PathBuf, cache_bytes: u64) -> Self {
+        // What a block weighs on average only sizes the cache's own tables.
+        let blocks_about = (cache_bytes / (64 << 10)).max(16) as usize;
+        Self {
+            dir,
+            open: Cache::new(OPEN_FILES_MAX),
+            blocks: Cache::with_weighter(blocks_about, cache_bytes, BlockWeight),
+        }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn open(&self, record: &ChunkRecord) -> Result<Arc<Chunk>, ReadError> {
+        self.open.get_or_insert_with(&(record.first, record.generation), || {
+            let chunk = Chunk::open(&chunk_file::path(&self.dir, record.first, record.generation))?;
+            Ok(Arc::new(chunk))
+        })
+    }
+
+    fn block(&self, record: &ChunkRecord, chunk: &Chunk, index: usize) -> Result<Arc<Block>, ReadError> {
+        let key = (record.first, record.generation, index as u32);
+        self.blocks.get_or_insert_with(&key, || Ok(Arc::new(chunk.read_block(index)?)))
+    }
+
+    /// The events at these ordinals.
+    pub(crate) fn events(
+        &self,
+        record: &ChunkRecord,
+        ordinals: std::ops::Range<u32>,
+        out: &mut Vec<Event>,
+    ) -> Result<(), ReadError> {
+        let chunk = self.open(record)?;
+        let mut ordinal = ordinals.start;
+        while ordinal < ordinals.end {
+            let index = chunk.block_of(ordinal)?;
+            let block = self.block(record, &chunk, index)?;
+            let end = ordinals.end.min(block.header.ordinal + block.header.events);
+            while ordinal < end {
+                let event = block.event(ordinal, out.last()).map_err(|error| chunk.damaged(error))?;
+                out.push(event);
+                ordinal += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The events at these positions, all in the chunk.
+    pub(crate) fn log_events(
+        &self,
+        record: &ChunkRecord,
+        first: Position,
+        last: Position,
+        out: &mut Vec<Event>,
+    ) -> Result<(), ReadError> {
+        let chunk = self.open(record)?;
+        let mut block: Option<Arc<Block>> = None;
+        for position in first.get()..=last.get() {
+            let ordinal = chunk.ordinal((position - record.first.get()) as u32);
+            let is_in = |block: &Block| ordinal.wrapping_sub(block.header.ordinal) < block.header.events;
+            let current = match block.take().filter(|block| is_in(block)) {
+                Some(block) => block,
+                None => self.block(record, &chunk, chunk.block_of(ordinal)?)?,
+            };
+            let event = current.event(ordinal, out.last()).map_err(|error| chunk.damaged(error))?;
+            if event.position.get() != position {
+                return Err(chunk.damaged(Malformed("order: another event lies there")));
+            }
+            out.push(event);
+            block = Some(current);
+        }
+        Ok(())
+    }
+
+    /// The newest event in the chunk with this stream and id.
+    pub(crate) fn known(
+        &self,
+        record: &ChunkRecord,
+        fingerprint: Fingerprint,
+        stream: &StreamName,
+        id: EventId,
+    ) -> Result<Option<Known>, ReadError> {
+        let chunk = self.open(record)?;
+        let mut found: Option<Known> = None;
+        for ordinal in chunk.ordinals_with(fingerprint)? {
+            let mut events = Vec::with_capacity(1);
+            self.events(record, ordinal..ordinal + 1, &mut events)?;
+            for event in events {
+                let is_newer = found.is_none_or(|found| found.number < event.number);
+                if event.stream == *stream && event.id == id && is_newer {
+                    let Event { number, position, life, digest, .. } = event;
+                    found = Some(Known { number, position, life, digest });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The chunk's filter, decompressed.
+    pub(crate) fn filter(&self, record: &ChunkRecord) -> Result<Bytes, ReadError> {
+        let chunk = self.open(record)?;
+        let filter = chunk.section(Section::Filter)?;
+        if filter.len() == FILTER_BYTES { Ok(filter) } else { Err(chunk.damaged(Malformed("filter: length"))) }
+    }
+}
+
+impl Chunk {
+    /// Opens a chunk's file and checks what its index says of itself.
+    pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
+        let file = ChunkFile::open(path)?;
+        let header = Header::decode(&file.read(0, HEADER_BYTES)?).map_err(|error| file.damaged(error))?;
+        let sizes = chunk::decode_blocks(&file.section(Section::Blocks)?).map_err(|error| file.damaged(error))?;
+        let mut blocks = Vec::with_capacity(sizes.len());
+        let (mut offset, mut ordinal) = (HEADER_BYTES as u64, 0_u32);
+        for size in sizes {
+            let bytes = BLOCK_HEADER_BYTES + size.bytes as usize;
+            blocks.push(BlockPlace { offset, bytes, ordinal, events: size.events });
+            offset += bytes as u64;
+            ordinal = ordinal.saturating_add(size.events);
+        }
+        let order = chunk::decode_order(&file.section(Section::Order)?).map_err(|error| file.damaged(error))?;
+        let events = header.end.get() - header.first.get();
+        let ordered = order.as_ref().is_none_or(|order| order.len() as u64 == events);
+        if u64::from(ordinal) == events && ordered {
+            Ok(Self { file, header, blocks, order })
+        } else {
+            Err(file.damaged(Malformed("chunk: its index does not fit its header")))
+        }
+    }
+
+    fn damaged(&self, error: Malformed) -> ReadError {
+        self.file.damaged(error)
+    }
+
+    /// A section, checked and decompressed.
+    pub(crate) fn section(&self, section: Section) -> Result<Bytes, ReadError> {
+        self.file.section(section)
+    }
+
+    /// The runs of all streams, in the order of ordinals.
+    pub(crate) fn runs(&self) -> Result<Vec<Run>, ReadError> {
+        self.file.runs()
+    }
+
+    pub(crate) fn blocks(&self) -> &[BlockPlace] {
+        &self.blocks
+    }
+
+    fn block_of(&self, ordinal: u32) -> Result<usize, ReadError> {
+        let index = self.blocks.partition_point(|block| block.ordinal <= ordinal);
+        index.checked_sub(1).ok_or_else(|| self.damaged(Malformed("chunk: it has no blocks")))
+    }
+
+    /// The ordinal of the event this far after the first position.
+    pub(crate) fn ordinal(&self, offset: u32) -> u32 {
+        self.order.as_ref().map_or(offset, |order| u32::from(order[offset as usize]))
+    }
+
+    /// A block, checked and decompressed.
+    pub(crate) fn read_block(&self, index: usize) -> Result<Block, ReadError> {
+        let place = self.blocks[index];
+        let bytes = self.file.read(place.offset, place.bytes)?;
+        let block = Block::decode(&bytes).map_err(|error| self.damaged(error))?;
+        if (block.header.ordinal, block.header.events) == (place.ordinal, place.events) {
+            Ok(block)
+        } else {
+            Err(self.damaged(Malformed("block: another one lies there")))
+        }
+    }
+
+    /// The ordinals of the events whose stored fingerprint is this one.
+    fn ordinals_with(&self, fingerprint: Fingerprint) -> Result<Vec<u32>, ReadError> {
+        let stored = fingerprint.stored();
+        let buckets = self.section(Section::IdBuckets)?;
+        let number = |at: usize| -> Result<u32, ReadError> {
+            let bytes = buckets.get(at..at + 4).ok_or_else(|| self.damaged(Malformed("id buckets: length")))?;
+            Ok(u32::from_be_bytes(bytes.try_into().expect("four bytes were taken")))
+        };
+        let bucket = (stored >> 56) as usize;
+        let mut before = 0_u64;
+        for earlier in 0..bucket {
+            before += u64::from(number(earlier * 8)?);
+        }
+        let (count, crc) = (number(bucket * 8)? as usize, number(bucket * 8 + 4)?);
+        let offset = self.file.place(Section::Ids)?.offset + before * ID_BYTES as u64;
+        let ids = self.file.read(offset, count * ID_BYTES)?;
+        if crc32c::crc32c(&ids) != crc {
+            return Err(self.damaged(Malformed("ids: their checksum is wrong")));
+        }
+        let wanted = stored.to_be_bytes();
+        let ids = ids.chunks_exact(ID_BYTES).filter(|id| id[..8] == wanted);
+        Ok(ids.map(|id| u32::from(u16::from_be_bytes([id[8], id[9]]))).collect())
+    }
+}
+
+impl ChunkFile {
+    /// Opens the file and reads its directory, not its header.
+    pub(crate) fn open(path: &Path) -> Result<Self, ReadError> {
+        let file = File::open(path).map_err(|error| io_error(path, &error))?;
+        let length = file.metadata().map_err(|error| io_error(path, &error))?.len();
+        let mut chunk = Self { file, path: path.to_path_buf(), places: Vec::new() };
+        let trailer_offset =
+            length.checked_sub(TRAILER_BYTES as u64).ok_or_else(|| chunk.damaged(Malformed("chunk: it has no end")))?;
+        let trailer = chunk.read(trailer_offset, TRAILER_BYTES)?;
+        let (offset, bytes, crc) = chunk::decode_trailer(&trailer).map_err(|error| chunk.damaged(error))?;
+        if offset.checked_add(u64::from(bytes)) != Some(trailer_offset) {
+            return Err(chunk.damaged(Malformed("chunk trailer: its directory lies elsewhere")));
+        }
+        let directory = chunk.read(offset, bytes as usize)?;
+        chunk.places = chunk::decode_directory(&directory, crc).map_err(|error| chunk.damaged(error))?;
+        Ok(chunk)
+    }
+
+    fn read(&self, offset: u64, bytes: usize) -> Result<Bytes, ReadError> {
+        // What a damaged length asks for is bounded by the file before memory is.
+        let length = self.file.metadata().map_err(|error| io_error(&self.path, &error))?.len();
+        if offset.checked_add(bytes as u64).is_none_or(|end| end > length) {
+            return Err(self.damaged(Malformed("chunk: it is shorter than it says")));
+        }
+        let mut buffer = vec![0; bytes];
+        self.file.read_exact_at(&mut buffer, offset).map_err(|error| io_error(&self.path, &error))?;
+        Ok(buffer.into())
+    }
+
+    fn place(&self, section: Section) -> Result<Place, ReadError> {
+        let place = self.places.iter().find(|place| place.kind == section as u32).copied();
+        place.ok_or_else(|| self.damaged(Malformed("chunk directory: a section is missing")))
+    }
+
+    /// A section, checked and decompressed.
+    pub(crate) fn section(&self, section: Section) -> Result<Bytes, ReadError> {
+        let place = self.place(section)?;
+        let stored = self.read(place.offset, place.bytes as usize)?;
+        if crc32c::crc32c(&stored) != place.crc {
+            return Err(self.damaged(Malformed("section: its checksum is wrong")));
+        }
+        match section {
+            Section::IdBuckets | Section::Ids => Ok(stored),
+            Section::Blocks | Section::Streams | Section::Order | Section::Filter => {
+                let raw = zstd::bulk::decompress(&stored, place.raw_bytes as usize);
+                raw.map(Bytes::from).map_err(|_| self.damaged(Malformed("section: not zstd")))
+            }
+        }
+    }
+
+    /// The runs of all streams, in the order of ordinals.
+    pub(crate) fn runs(&self) -> Result<Vec<Run>, ReadError> {
+        chunk::decode_runs(&self.section(Section::Streams)?).map_err(|error| self.damaged(error))
+    }
+
+    fn damaged(&self, error: Malformed) -> ReadError {
+        ReadError::Damaged(format!("{}: {error}", file_name(&self.path)))
+    }
+}
+
+fn file_name(path: &Path) -> String {
+    format!("chunks/{}", path.file_name().unwrap_or_default().to_string_lossy())
+}
+
+fn io_error(path: &Path, error: &io::Error) -> ReadError {
+    ReadError::Io(format!("{}: {error}", file_name(path)))
+}

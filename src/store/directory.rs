@@ -1,0 +1,171 @@
+//! The data directory: what lies where, who may use it, and what was noted when it was closed.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::OpenError;
+use super::format::{Closed, FORMAT};
+
+/// After a kill the old process may still hold the lock for a moment.
+const LOCK_RETRY: Duration = Duration::from_secs(5);
+
+/// A data directory that this process holds.
+pub(crate) struct Directory {
+    root: PathBuf,
+    /// Locked until it is dropped.
+    _lock: File,
+}
+
+/// What the file `everfeed` says, in two lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Marker {
+    pub(crate) format: u32,
+    pub(crate) log: Uuid,
+}
+
+impl Marker {
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        let format = lines.next()?.strip_prefix("everfeed format ")?.parse().ok()?;
+        // A later format may say something else from here on.
+        let log = lines.next().and_then(|line| line.strip_prefix("log ")?.parse().ok());
+        match log {
+            Some(log) => Some(Self { format, log }),
+            None => (format > FORMAT).then_some(Self { format, log: Uuid::nil() }),
+        }
+    }
+}
+
+impl std::fmt::Display for Marker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "everfeed format {}\nlog {}", self.format, self.log)
+    }
+}
+
+impl Directory {
+    /// Makes the directory if need be, and takes its lock.
+    pub(crate) fn take(root: &Path) -> Result<Self, OpenError> {
+        let storage = |error: io::Error| OpenError::Storage(format!("{}: {error}", root.display()));
+        fs::create_dir_all(root.join("chunks")).map_err(storage)?;
+        let path = root.join("lock");
+        let mut lock =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(storage)?;
+        let started = Instant::now();
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_RETRY => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                Err(TryLockError::WouldBlock) => {
+                    let mut holder = String::new();
+                    let _ = lock.read_to_string(&mut holder);
+                    return Err(OpenError::InUse { path: root.to_path_buf(), process: holder.trim().to_string() });
+                }
+                Err(TryLockError::Error(error)) => return Err(storage(error)),
+            }
+        }
+        // For people who wonder who holds it; nothing reads it but the error above.
+        let noted =
+            lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
+        noted.map_err(storage)?;
+        Ok(Self { root: root.to_path_buf(), _lock: lock })
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn sled(&self) -> PathBuf {
+        self.root.join("sled")
+    }
+
+    pub(crate) fn chunks(&self) -> PathBuf {
+        self.root.join("chunks")
+    }
+
+    pub(crate) fn ballast(&self) -> PathBuf {
+        self.root.join("ballast")
+    }
+
+    fn marker_path(&self) -> PathBuf {
+        self.root.join("everfeed")
+    }
+
+    fn closed(&self) -> PathBuf {
+        self.root.join("closed")
+    }
+
+    /// What the directory was made as; none if it never was made whole.
+    pub(crate) fn marker(&self) -> Result<Option<Marker>, OpenError> {
+        match fs::read_to_string(self.marker_path()) {
+            Ok(text) => match Marker::parse(&text) {
+                Some(marker) => Ok(Some(marker)),
+                None => Err(OpenError::Damaged { what: "the file `everfeed` does not name a format and a log".into() }),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(OpenError::Damaged { what: "the file `everfeed` is not text".into() })
+            }
+            Err(error) => Err(OpenError::Storage(format!("{}: {error}", self.marker_path().display()))),
+        }
+    }
+
+    /// Makes the directory whole: all that was created in it is synced, then it gets its marker.
+    pub(crate) fn finish(&self, log: Uuid) -> io::Result<()> {
+        for entry in fs::read_dir(self.sled())? {
+            let path = entry?.path();
+            File::open(path)?.sync_all()?;
+        }
+        for dir in [self.sled(), self.chunks()] {
+            File::open(dir)?.sync_all()?;
+        }
+        write_synced(&self.marker_path(), Marker { format: FORMAT, log }.to_string().as_bytes())?;
+        sync_dir(&self.root)?;
+        match self.root.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
+            _ => sync_dir(Path::new(".")),
+        }
+    }
+
+    /// What was noted when the store was last closed in order; none after an unclean stop.
+    pub(crate) fn read_closed(&self) -> Result<Option<Closed>, OpenError> {
+        let path = self.closed();
+        let closed = match fs::read(&path) {
+            // A note that cannot be read was not written whole: as after an unclean stop.
+            Ok(bytes) => Closed::decode(&bytes).ok(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(OpenError::Storage(format!("{}: {error}", path.display()))),
+        };
+        Ok(closed)
+    }
+
+    /// Before the first write: what was noted holds no longer.
+    pub(crate) fn forget_closed(&self) -> io::Result<()> {
+        match fs::remove_file(self.closed()) {
+            Ok(()) => sync_dir(&self.root),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The store was closed in order.
+    pub(crate) fn note_closed(&self, closed: &Closed) -> io::Result<()> {
+        write_synced(&self.closed(), &closed.encode())?;
+        sync_dir(&self.root)
+    }
+}
+
+fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}

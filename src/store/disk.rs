@@ -1,0 +1,69 @@
+//! Free space: stop accepting long before the disk is full, since sled cannot even be opened on a full one.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How old an answer about free space may be.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Space that is given up when sled cannot be opened for want of it.
+const BALLAST_BYTES: u64 = 16 << 20;
+
+/// Knows whether there is room for appends.
+pub(crate) struct DiskGuard {
+    dir: PathBuf,
+    floor_bytes: u64,
+    looked: Option<(Instant, bool)>,
+}
+
+impl DiskGuard {
+    pub(crate) fn new(dir: &Path, floor_bytes: u64) -> Self {
+        Self { dir: dir.to_path_buf(), floor_bytes, looked: None }
+    }
+
+    /// Whether less than the floor is free. Logs when that changes.
+    pub(crate) fn is_low(&mut self) -> bool {
+        if let Some((at, low)) = self.looked
+            && at.elapsed() < LOOK_EVERY
+        {
+            return low;
+        }
+        let was_low = self.looked.is_some_and(|(_, low)| low);
+        let free_bytes = free_bytes(&self.dir).unwrap_or(u64::MAX);
+        let low = free_bytes < self.floor_bytes;
+        if low != was_low {
+            tracing::warn!(free_bytes, floor_bytes = self.floor_bytes, accepting_appends = !low, "free space");
+        }
+        self.looked = Some((Instant::now(), low));
+        low
+    }
+}
+
+fn free_bytes(dir: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(dir)?;
+    Ok(stat.f_bavail * stat.f_frsize)
+}
+
+/// Sets the ballast aside, if there is room for it beside the floor.
+pub(crate) fn set_ballast(path: &Path, floor_bytes: u64) -> io::Result<()> {
+    if path.metadata().is_ok_and(|ballast| ballast.len() == BALLAST_BYTES) {
+        return Ok(());
+    }
+    let dir = path.parent().unwrap_or(path);
+    if free_bytes(dir)? < floor_bytes + 2 * BALLAST_BYTES {
+        return Ok(());
+    }
+    let file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    match rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, BALLAST_BYTES) {
+        Ok(()) => Ok(()),
+        // Where space cannot be set aside, there is no ballast; the floor still holds.
+        Err(_) => std::fs::remove_file(path),
+    }
+}
+
+/// Gives the ballast up. Whether there was any.
+pub(crate) fn drop_ballast(path: &Path) -> bool {
+    std::fs::remove_file(path).is_ok()
+}

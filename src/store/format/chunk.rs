@@ -1,0 +1,435 @@
+//! A chunk file: a run of old events that never changes, with its index.
+//!
+//! ```text
+//! header      64 bytes, see [`Header`]
+//! blocks      each 24 bytes of header (see [`encode_block`]) and a payload
+//! sections    the index, see [`Section`]
+//! directory   count u32, then for each section: kind u32, offset u64, bytes u64, raw bytes u64, crc-32c u32
+//! trailer     directory offset u64, directory bytes u32, directory crc-32c u32, "EVFCEND\n"
+//! ```
+//!
+//! Events lie in the order of *ordinals*: grouped by stream, streams in the order of their first event in the
+//! chunk, each stream by number. So one of a thousand interleaved streams reads a block or two per chunk, and
+//! a log of many short streams, or of one long stream, lies in the order of positions.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::event::{Event, Life, Number, Position, StreamName};
+
+use super::codec::{put_bytes, put_varint};
+use super::{Malformed, Reader, row};
+
+pub(crate) const HEADER_BYTES: usize = 64;
+pub(crate) const BLOCK_HEADER_BYTES: usize = 24;
+pub(crate) const TRAILER_BYTES: usize = 24;
+const MAGIC: &[u8; 8] = b"EVFCHUNK";
+/// What every block begins with; a repair finds blocks by it.
+pub(crate) const BLOCK_MAGIC: &[u8; 4] = b"EVFB";
+const END_MAGIC: &[u8; 8] = b"EVFCEND\n";
+const VERSION: u32 = 1;
+const DIRECTORY_ENTRY_BYTES: usize = 32;
+
+/// What the file is. Written as: magic (8), version u32, generation u32, log (16), epoch u32, first u64,
+/// end u64, eight zero bytes, crc-32c of all before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) log: Uuid,
+    pub(crate) epoch: u32,
+    pub(crate) generation: u32,
+    pub(crate) first: Position,
+    /// The position after the last event.
+    pub(crate) end: Position,
+}
+
+/// The parts of the index. Kinds that a reader does not know are passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Section {
+    /// zstd: for each block: bytes of its payload, number of its events, both varints.
+    Blocks = 1,
+    /// zstd: for each stream: name (bytes), first number, number of events, life, first number of that life (varints).
+    Streams = 2,
+    /// zstd: for each position its ordinal, u16. Empty when both orders are the same.
+    Order = 3,
+    /// For each of 256 buckets: how many ids u32, crc-32c of the bucket u32.
+    IdBuckets = 4,
+    /// For each event, sorted: fingerprint u64, ordinal u16. Bucket: the first byte of the fingerprint.
+    Ids = 5,
+    /// zstd: the Bloom filter over all fingerprints, see [`super::super::ids`].
+    Filter = 6,
+}
+
+/// Where a section is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) kind: u32,
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
+    pub(crate) raw_bytes: u64,
+    pub(crate) crc: u32,
+}
+
+/// A stream's run in this chunk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) stream: StreamName,
+    pub(crate) first: Number,
+    pub(crate) events: u32,
+    pub(crate) life: Life,
+    pub(crate) life_start: Number,
+}
+
+/// Bytes of a block's payload, and how many events it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockSize {
+    pub(crate) bytes: u32,
+    pub(crate) events: u32,
+}
+
+/// What a block's header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BlockHeader {
+    pub(crate) bytes: u32,
+    pub(crate) raw_bytes: u32,
+    pub(crate) ordinal: u32,
+    pub(crate) events: u32,
+}
+
+impl Header {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(HEADER_BYTES);
+        out.extend_from_slice(MAGIC);
+        out.extend_from_slice(&VERSION.to_be_bytes());
+        out.extend_from_slice(&self.generation.to_be_bytes());
+        out.extend_from_slice(self.log.as_bytes());
+        out.extend_from_slice(&self.epoch.to_be_bytes());
+        out.extend_from_slice(&self.first.get().to_be_bytes());
+        out.extend_from_slice(&self.end.get().to_be_bytes());
+        out.resize(HEADER_BYTES - 4, 0);
+        let crc = crc32c::crc32c(&out);
+        out.extend_from_slice(&crc.to_be_bytes());
+        out
+    }
+
+    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        if reader.array::<8>()? != *MAGIC {
+            return Err(Malformed("chunk: no magic number"));
+        }
+        if bytes.len() != HEADER_BYTES || crc32c::crc32c(&bytes[..60]).to_be_bytes() != bytes[60..] {
+            return Err(Malformed("chunk header: its checksum is wrong"));
+        }
+        if reader.u32()? != VERSION {
+            return Err(Malformed("chunk: of a later version"));
+        }
+        let generation = reader.u32()?;
+        let log = Uuid::from_bytes(reader.array()?);
+        let epoch = reader.u32()?;
+        let first = Position::new(reader.u64()?).map_err(|_| Malformed("chunk: position"))?;
+        let end = Position::new(reader.u64()?).map_err(|_| Malformed("chunk: position"))?;
+        if first < end {
+            Ok(Self { log, epoch, generation, first, end })
+        } else {
+            Err(Malformed("chunk: without events"))
+        }
+    }
+}
+
+/// A block: "EVFB", bytes of the payload u32, its raw bytes u32, first ordinal u32, events u32, crc-32c u32 of
+/// the 20 bytes before it and the payload; then the payload: one zstd frame of the length of each row
+/// (varints), then the rows.
+pub(crate) fn encode_block(
+    compressor: &mut zstd::bulk::Compressor<'_>,
+    ordinal: u32,
+    row_bytes: &[usize],
+    rows: &[u8],
+    out: &mut Vec<u8>,
+) -> std::io::Result<BlockSize> {
+    let mut raw = Vec::with_capacity(rows.len() + row_bytes.len() * 3);
+    for bytes in row_bytes {
+        put_varint(&mut raw, *bytes as u64);
+    }
+    raw.extend_from_slice(rows);
+    let payload = compressor.compress(&raw)?;
+    let size = BlockSize { bytes: payload.len() as u32, events: row_bytes.len() as u32 };
+    let start = out.len();
+    out.extend_from_slice(BLOCK_MAGIC);
+    for value in [size.bytes, raw.len() as u32, ordinal, size.events] {
+        out.extend_from_slice(&value.to_be_bytes());
+    }
+    let crc = crc32c::crc32c_append(crc32c::crc32c(&out[start..]), &payload);
+    out.extend_from_slice(&crc.to_be_bytes());
+    out.extend_from_slice(&payload);
+    Ok(size)
+}
+
+/// The header of the block at the start of `bytes`, not yet checked against its checksum.
+pub(crate) fn decode_block_header(bytes: &Bytes) -> Result<BlockHeader, Malformed> {
+    let mut reader = Reader::new(bytes);
+    if reader.array::<4>()? != *BLOCK_MAGIC {
+        return Err(Malformed("block: no magic number"));
+    }
+    Ok(BlockHeader { bytes: reader.u32()?, raw_bytes: reader.u32()?, ordinal: reader.u32()?, events: reader.u32()? })
+}
+
+/// A block's events, in the order of ordinals, with where each row lies, ready to be decoded one by one.
+#[derive(Debug, Clone)]
+pub(crate) struct Block {
+    pub(crate) header: BlockHeader,
+    raw: Bytes,
+    /// The end of each row in `raw`; the first row starts at `rows_start`.
+    row_ends: Vec<u32>,
+    rows_start: u32,
+}
+
+impl Block {
+    /// Checks and decompresses the block at the start of `bytes`, which may go on after it.
+    pub(crate) fn decode(bytes: &Bytes) -> Result<Self, Malformed> {
+        let header = decode_block_header(bytes)?;
+        let mut reader = Reader::new(bytes);
+        let head = reader.peek(20)?;
+        let crc = reader.u32()?;
+        let payload = reader.peek(header.bytes as usize)?;
+        if crc32c::crc32c_append(crc32c::crc32c(head), payload) != crc {
+            return Err(Malformed("block: its checksum is wrong"));
+        }
+        let raw =
+            zstd::bulk::decompress(payload, header.raw_bytes as usize).map_err(|_| Malformed("block: not zstd"))?;
+        let raw = Bytes::from(raw);
+        let mut reader = Reader::new(&raw);
+        let mut lengths = Vec::with_capacity(header.events as usize);
+        let mut rows_bytes = 0_u64;
+        for _ in 0..header.events {
+            let bytes = reader.varint_u32()?;
+            rows_bytes += u64::from(bytes);
+            lengths.push(bytes);
+        }
+        let rows_start = (raw.len() as u64).checked_sub(rows_bytes).ok_or(Malformed("block: row lengths"))? as u32;
+        let mut end = rows_start;
+        for length in &mut lengths {
+            end += *length;
+            *length = end;
+        }
+        Ok(Self { header, raw, row_ends: lengths, rows_start })
+    }
+
+    /// The event at `ordinal`, which lies in this block.
+    pub(crate) fn event(&self, ordinal: u32, previous: Option<&Event>) -> Result<Event, Malformed> {
+        const OUTSIDE: Malformed = Malformed("block: an ordinal that is not in it");
+        let index = ordinal.checked_sub(self.header.ordinal).ok_or(OUTSIDE)? as usize;
+        let end = *self.row_ends.get(index).ok_or(OUTSIDE)? as usize;
+        let start = if index == 0 { self.rows_start } else { self.row_ends[index - 1] } as usize;
+        let row = self.raw.slice(start..end);
+        let mut reader = Reader::new(&row);
+        let event = row::decode(&mut reader, previous)?;
+        if reader.is_at_end() { Ok(event) } else { Err(Malformed("block: more than a row")) }
+    }
+
+    /// What it takes in memory, in bytes.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.raw.len() + self.row_ends.len() * 4 + 64
+    }
+}
+
+pub(crate) fn encode_blocks(blocks: &[BlockSize]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for block in blocks {
+        put_varint(&mut out, u64::from(block.bytes));
+        put_varint(&mut out, u64::from(block.events));
+    }
+    out
+}
+
+pub(crate) fn decode_blocks(bytes: &Bytes) -> Result<Vec<BlockSize>, Malformed> {
+    let mut reader = Reader::new(bytes);
+    let mut blocks = Vec::new();
+    while !reader.is_at_end() {
+        blocks.push(BlockSize { bytes: reader.varint_u32()?, events: reader.varint_u32()? });
+    }
+    Ok(blocks)
+}
+
+pub(crate) fn encode_runs(runs: &[Run]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for run in runs {
+        put_bytes(&mut out, run.stream.as_str().as_bytes());
+        put_varint(&mut out, run.first.get());
+        put_varint(&mut out, u64::from(run.events));
+        put_varint(&mut out, u64::from(run.life.0));
+        put_varint(&mut out, run.life_start.get());
+    }
+    out
+}
+
+pub(crate) fn decode_runs(bytes: &Bytes) -> Result<Vec<Run>, Malformed> {
+    let number = |value| Number::new(value).map_err(|_| Malformed("run: number"));
+    let mut reader = Reader::new(bytes);
+    let mut runs = Vec::new();
+    while !reader.is_at_end() {
+        runs.push(Run {
+            stream: StreamName::parse(reader.text()?).map_err(|_| Malformed("run: stream name"))?,
+            first: number(reader.varint()?)?,
+            events: reader.varint_u32()?,
+            life: Life(reader.varint_u32()?),
+            life_start: number(reader.varint()?)?,
+        });
+    }
+    Ok(runs)
+}
+
+/// The ordinal of each position, counted from the chunk's first; empty when both orders are the same.
+pub(crate) fn encode_order(ordinals: &[u16]) -> Vec<u8> {
+    if ordinals.iter().zip(0..).all(|(ordinal, offset): (&u16, usize)| usize::from(*ordinal) == offset) {
+        return Vec::new();
+    }
+    ordinals.iter().flat_map(|ordinal| ordinal.to_be_bytes()).collect()
+}
+
+pub(crate) fn decode_order(bytes: &Bytes) -> Result<Option<Vec<u16>>, Malformed> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if !bytes.len().is_multiple_of(2) {
+        return Err(Malformed("order: length"));
+    }
+    Ok(Some(bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect()))
+}
+
+/// The directory and the trailer, as they end the file. `offset` is where they begin.
+pub(crate) fn encode_directory(places: &[Place], offset: u64) -> Vec<u8> {
+    let mut out = (places.len() as u32).to_be_bytes().to_vec();
+    for place in places {
+        out.extend_from_slice(&place.kind.to_be_bytes());
+        for value in [place.offset, place.bytes, place.raw_bytes] {
+            out.extend_from_slice(&value.to_be_bytes());
+        }
+        out.extend_from_slice(&place.crc.to_be_bytes());
+    }
+    let (bytes, crc) = (out.len() as u32, crc32c::crc32c(&out));
+    out.extend_from_slice(&offset.to_be_bytes());
+    out.extend_from_slice(&bytes.to_be_bytes());
+    out.extend_from_slice(&crc.to_be_bytes());
+    out.extend_from_slice(END_MAGIC);
+    out
+}
+
+/// Where the directory lies (offset, bytes, crc-32c), by the file's last [`TRAILER_BYTES`].
+pub(crate) fn decode_trailer(bytes: &Bytes) -> Result<(u64, u32, u32), Malformed> {
+    let mut reader = Reader::new(bytes);
+    let place = (reader.u64()?, reader.u32()?, reader.u32()?);
+    if reader.array::<8>()? == *END_MAGIC { Ok(place) } else { Err(Malformed("chunk: it has no end")) }
+}
+
+pub(crate) fn decode_directory(bytes: &Bytes, crc: u32) -> Result<Vec<Place>, Malformed> {
+    if crc32c::crc32c(bytes) != crc {
+        return Err(Malformed("chunk directory: its checksum is wrong"));
+    }
+    let mut reader = Reader::new(bytes);
+    let count = reader.u32()? as usize;
+    if bytes.len() != 4 + count * DIRECTORY_ENTRY_BYTES {
+        return Err(Malformed("chunk directory: length"));
+    }
+    (0..count)
+        .map(|_| {
+            Ok(Place {
+                kind: reader.u32()?,
+                offset: reader.u64()?,
+                bytes: reader.u64()?,
+                raw_bytes: reader.u64()?,
+                crc: reader.u32()?,
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::row::tests::any_event;
+    use super::*;
+
+    fn header() -> Header {
+        Header {
+            log: Uuid::from_u128(5),
+            epoch: 1,
+            generation: 2,
+            first: Position::from(65_536),
+            end: Position::from(131_072),
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_header_are_part_of_the_format() {
+        let bytes = header().encode();
+        assert_eq!(bytes.len(), HEADER_BYTES);
+        assert_eq!(&bytes[..16], b"EVFCHUNK\0\0\0\x01\0\0\0\x02");
+        assert_eq!(Header::decode(&Bytes::from(bytes)), Ok(header()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn blocks_come_back_and_a_changed_bit_is_seen(events in prop::collection::vec(any_event(), 1..20), ordinal in 0_u32..60_000, bit: prop::sample::Index) {
+            let (mut rows, mut lengths) = (Vec::new(), Vec::new());
+            for event in &events {
+                let start = rows.len();
+                row::encode(event, &mut rows);
+                lengths.push(rows.len() - start);
+            }
+            let mut out = Vec::new();
+            let mut compressor = zstd::bulk::Compressor::new(1).expect("zstd");
+            encode_block(&mut compressor, ordinal, &lengths, &rows, &mut out).expect("memory");
+            let block = Block::decode(&Bytes::copy_from_slice(&out))?;
+            for (index, event) in (ordinal..).zip(&events) {
+                prop_assert_eq!(&block.event(index, None)?, event);
+            }
+            prop_assert!(block.event(ordinal + events.len() as u32, None).is_err());
+            let bit = bit.index(out.len() * 8);
+            out[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(Block::decode(&Bytes::from(out)).is_err());
+        }
+
+        #[test]
+        fn the_index_comes_back(
+            sizes in prop::collection::vec((any::<u32>(), any::<u32>()), 0..20),
+            names in prop::collection::btree_set("[a-z]{1,8}", 0..20),
+            ordinals in prop::collection::vec(any::<u16>(), 0..50),
+            first in 0..i64::MAX as u64,
+        ) {
+            let blocks: Vec<_> = sizes.iter().map(|(bytes, events)| BlockSize { bytes: *bytes, events: *events }).collect();
+            prop_assert_eq!(decode_blocks(&encode_blocks(&blocks).into())?, blocks);
+            let first = Number::new(first).expect("in range");
+            let runs: Vec<_> = names
+                .iter()
+                .map(|name| Run { stream: StreamName::parse(name).expect("a name"), first, events: 3, life: Life(1), life_start: first })
+                .collect();
+            prop_assert_eq!(decode_runs(&encode_runs(&runs).into())?, runs);
+            let decoded = decode_order(&encode_order(&ordinals).into())?;
+            let identity = || (0..ordinals.len() as u16).collect();
+            prop_assert_eq!(decoded.unwrap_or_else(identity), ordinals.clone());
+            let places: Vec<_> = sizes
+                .iter()
+                .map(|(kind, crc)| Place { kind: *kind, offset: 1, bytes: 2, raw_bytes: 3, crc: *crc })
+                .collect();
+            let end = encode_directory(&places, 99);
+            let (directory, trailer) = end.split_at(end.len() - TRAILER_BYTES);
+            let (offset, bytes, crc) = decode_trailer(&Bytes::copy_from_slice(trailer))?;
+            prop_assert_eq!((offset, bytes as usize), (99, directory.len()));
+            prop_assert_eq!(decode_directory(&Bytes::copy_from_slice(directory), crc)?, places);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let bytes = Bytes::from(bytes);
+            let _ = Header::decode(&bytes);
+            let _ = Block::decode(&bytes);
+            let _ = Block::decode(&Bytes::from([BLOCK_MAGIC.as_slice(), &bytes].concat()));
+            let _ = decode_blocks(&bytes);
+            let _ = decode_runs(&bytes);
+            let _ = decode_order(&bytes);
+            let _ = decode_trailer(&bytes);
+            let _ = decode_directory(&bytes, crc32c::crc32c(&bytes));
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Every key that sled holds.
+
+use crate::event::{Number, Position, StreamName};
+
+use super::Malformed;
+
+const META: u8 = b'm';
+const GROUP: u8 = b'g';
+const CHUNK: u8 = b'c';
+const RUN: u8 = b's';
+
+/// A key of the one tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Key {
+    /// What store this is.
+    Meta,
+    /// One part of the group whose first event has this position.
+    Group { first: Position, part: u16 },
+    /// The chunk whose first event has this position.
+    Chunk { first: Position },
+    /// A stream's run of consecutive numbers, from `first` on, in one chunk.
+    Run { stream: StreamName, first: Number },
+}
+
+impl Key {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Meta => vec![META],
+            Self::Group { first, part } => [&[GROUP][..], &first.get().to_be_bytes(), &part.to_be_bytes()].concat(),
+            Self::Chunk { first } => [&[CHUNK][..], &first.get().to_be_bytes()].concat(),
+            Self::Run { stream, first } => [&run_prefix(stream)[..], &first.get().to_be_bytes()].concat(),
+        }
+    }
+
+    pub(crate) fn decode(key: &[u8]) -> Result<Self, Malformed> {
+        const BAD: Malformed = Malformed("key");
+        let (kind, rest) = key.split_first().ok_or(BAD)?;
+        match *kind {
+            META if rest.is_empty() => Ok(Self::Meta),
+            GROUP if rest.len() == 10 => {
+                Ok(Self::Group { first: position(&rest[..8])?, part: u16::from_be_bytes([rest[8], rest[9]]) })
+            }
+            CHUNK => Ok(Self::Chunk { first: position(rest)? }),
+            RUN if rest.len() > 9 => {
+                let (name, end) = rest.split_at(rest.len() - 9);
+                let name = std::str::from_utf8(name).map_err(|_| BAD)?;
+                if end[0] != 0 {
+                    return Err(BAD);
+                }
+                let stream = StreamName::parse(name).map_err(|_| BAD)?;
+                Ok(Self::Run { stream, first: position(&end[1..])?.into() })
+            }
+            _ => Err(BAD),
+        }
+    }
+}
+
+fn position(bytes: &[u8]) -> Result<Position, Malformed> {
+    let bytes = bytes.try_into().map_err(|_| Malformed("key"))?;
+    Position::new(u64::from_be_bytes(bytes)).map_err(|_| Malformed("key"))
+}
+
+/// What the keys of all groups begin with.
+pub(crate) const fn group_prefix() -> [u8; 1] {
+    [GROUP]
+}
+
+/// What the keys of all chunks begin with.
+pub(crate) const fn chunk_prefix() -> [u8; 1] {
+    [CHUNK]
+}
+
+/// What the keys of all runs of one stream begin with; they sort by number.
+pub(crate) fn run_prefix(stream: &StreamName) -> Vec<u8> {
+    let name = stream.as_str().as_bytes();
+    let mut prefix = Vec::with_capacity(name.len() + 10);
+    prefix.push(RUN);
+    prefix.extend_from_slice(name);
+    prefix.push(0);
+    prefix
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn keys_come_back_and_sort_by_place(name in "[a-z$/é]{1,20}", low in 0..i64::MAX as u64, high in 0..i64::MAX as u64, part: u16) {
+            let place = |value| Position::new(value).expect("in range");
+            let stream = StreamName::parse(&name).expect("a name");
+            for key in [
+                Key::Meta,
+                Key::Group { first: place(low), part },
+                Key::Chunk { first: place(low) },
+                Key::Run { stream: stream.clone(), first: place(low).into() },
+            ] {
+                prop_assert_eq!(Key::decode(&key.encode()), Ok(key));
+            }
+            let run = |value| Key::Run { stream: stream.clone(), first: place(value).into() }.encode();
+            prop_assert_eq!(run(low).cmp(&run(high)), low.cmp(&high));
+            prop_assert!(run(low).starts_with(&run_prefix(&stream)));
+        }
+
+        #[test]
+        fn arbitrary_keys_never_panic(key in prop::collection::vec(any::<u8>(), 0..40)) {
+            if let Ok(decoded) = Key::decode(&key) {
+                prop_assert_eq!(decoded.encode(), key);
+            }
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_key_are_part_of_the_format() {
+        let stream = StreamName::parse("a").expect("a name");
+        assert_eq!(Key::Run { stream, first: Number::from(258) }.encode(), b"sa\0\0\0\0\0\0\0\x01\x02");
+        assert_eq!(Key::Group { first: Position::from(1), part: 2 }.encode(), b"g\0\0\0\0\0\0\0\x01\0\x02");
+    }
+}

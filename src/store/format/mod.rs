@@ -1,0 +1,59 @@
+//! The stored format, whole. It cannot be changed once there are stores, only added to, so it stands alone:
+//! no I/O, no policy, nothing but layouts, each with its encoder, its decoder and a round-trip test.
+//!
+//! # A data directory
+//!
+//! ```text
+//! everfeed              two lines: the format's number, the log's identity. Written last when a store is made
+//! lock                  held while a process has the store open
+//! closed                the log's head, written when the store was closed in order; gone while it is open
+//! ballast               space that is given up when the disk is full, so that sled can still be opened
+//! sled/                 the tail, and the registry of chunks and streams
+//! chunks/{first position}.{generation}
+//! ```
+//!
+//! # sled: one tree
+//!
+//! | key                                     | value                    | life |
+//! |-----------------------------------------|--------------------------|------|
+//! | `m`                                     | [`Meta`]                 | for ever |
+//! | `g` position (u64) part (u16)           | one part of a [`group`]  | until its events are sealed |
+//! | `c` first position (u64)                | [`ChunkRecord`]          | for ever |
+//! | `s` stream name, 0x00, number (u64)     | [`RunRecord`]            | for ever |
+//!
+//! Integers in keys are big-endian, so that keys sort by them; names hold no control character, so 0x00
+//! ends one. Values are at most [`VALUE_BYTES_MAX`] bytes, since sled moves what is larger into files that it
+//! never syncs. A reader that meets a key of another kind, or a record of a later version, stops: the store
+//! is of a newer format.
+//!
+//! # What is assumed of the disk
+//!
+//! After `fdatasync` returns, what was written before it stays. A write that was not synced may be there
+//! whole, in part, or not at all. Bits may rot: every group part, block and section carries CRC-32C
+//! (Castagnoli), and nothing is shown that fails it.
+
+pub(crate) mod chunk;
+mod codec;
+pub(crate) mod group;
+mod keys;
+mod records;
+pub(crate) mod row;
+
+pub(crate) use codec::{Malformed, Reader};
+pub(crate) use keys::{Key, chunk_prefix, group_prefix, run_prefix};
+pub(crate) use records::{ChunkRecord, Closed, Meta, RunRecord};
+
+/// The number of this format. A directory with a higher one is refused.
+pub(crate) const FORMAT: u32 = 1;
+
+/// The largest value that sled is given, headers included.
+pub(crate) const VALUE_BYTES_MAX: usize = 64 << 10;
+
+/// The most events in one chunk.
+pub(crate) const CHUNK_EVENTS_MAX: u32 = 65_536;
+
+/// The most raw bytes ([`row::weight`]) in one chunk, unless a single event has more.
+pub(crate) const CHUNK_BYTES_MAX: u64 = 64 << 20;
+
+/// What a block of a chunk holds before it is compressed, unless a single event has more.
+pub(crate) const BLOCK_BYTES: usize = 64 << 10;

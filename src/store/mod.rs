@@ -1,0 +1,459 @@
+//! Durable events: every append is persisted in sled before it is acknowledged; what has grown old moves, in
+//! large pieces, into immutable files that sled names. The only module that names sled.
+//!
+//! Reading order: [`format`] (what is on disk), `door` (sled), `segment` (the tail in memory), `chunk_file` and
+//! `chunks` (old events), `ids` (event ids for ever), `view` (what readers see), `queue`, `writer` and `sealer`
+//! (the two threads), `recovery` (opening), `verify` and `repair`.
+//!
+//! One append on its way: [`Store::append`] looks its ids up in the chunks and queues it; the writer thread
+//! decides it together with what else waits, encodes the group, writes it to sled, flushes and syncs, publishes
+//! the new view, wakes waiters and answers. When a segment of the tail is complete the sealer writes it as a
+//! chunk file; the writer lets sled name the file, publishes the view without the segment, and deletes its groups.
+
+mod chunk_file;
+mod chunks;
+mod directory;
+mod disk;
+mod door;
+mod failpoint;
+mod format;
+mod ids;
+mod queue;
+mod recovery;
+mod repair;
+mod sealer;
+mod segment;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod tests_support;
+mod verify;
+mod view;
+mod waiters;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use uuid::Uuid;
+
+use crate::event::{Digest, ExpectedVersion, NewEvent, Receipt, Refusal, Source, StreamName, Timestamp};
+
+use self::chunks::Chunks;
+use self::disk::DiskGuard;
+use self::door::{Door, Failure};
+use self::format::Closed;
+use self::format::group::{Encoder, Origin};
+use self::ids::Fingerprints;
+use self::queue::{Queue, Request};
+use self::recovery::{NewStore, Opened};
+use self::view::State;
+use self::waiters::Waiters;
+use self::writer::Writer;
+
+pub use repair::{RepairReport, repair};
+pub use verify::{VerifyReport, verify};
+pub use view::View;
+pub use waiters::Watch;
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Its directory; made if it is not there.
+    pub data: PathBuf,
+    /// Refuse all appends.
+    pub read_only: bool,
+    /// Memory for decompressed blocks of chunks.
+    pub block_cache_bytes: u64,
+    /// Appends are refused while less than this is free on the disk.
+    pub free_space_floor_bytes: u64,
+}
+
+impl Options {
+    /// The defaults, for a store in this directory.
+    #[must_use]
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self { data: data.into(), read_only: false, block_cache_bytes: 96 << 20, free_space_floor_bytes: 128 << 20 }
+    }
+}
+
+/// What opening found, for one log line.
+#[derive(Debug, Clone, Copy)]
+pub struct Recovery {
+    /// All events of the log.
+    pub events: u64,
+    /// Those of them that were replayed from the tail.
+    pub replayed_events: u64,
+    /// Bytes that the tail's groups take in sled.
+    pub replayed_bytes: u64,
+    /// Sealed chunks.
+    pub chunks: usize,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Which log this is, and which unbroken history of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Identity {
+    /// The log; shared by its backups and mirrors.
+    pub log: Uuid,
+    /// A restore or repair that may lack something begins a new one.
+    pub epoch: u32,
+}
+
+/// In which order a page is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By rising numbers.
+    OldestFirst,
+    /// By falling numbers.
+    NewestFirst,
+}
+
+/// Events to be appended together, in this order.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// Where to.
+    pub stream: StreamName,
+    /// At least one.
+    pub events: Vec<NewEvent>,
+    /// What the producer expects of the stream.
+    pub expected: ExpectedVersion,
+    /// The clock. An event's time is the later of this and the previous event's.
+    pub now: Timestamp,
+}
+
+/// Why an append did not happen, or may not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// By the rules. Nothing was written.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The append queue is full. Nothing was written; it may be tried again.
+    #[error("too many appends are waiting")]
+    Overloaded,
+    /// The disk is nearly full. Nothing was written; appends are taken again once there is space.
+    #[error("the disk is nearly full")]
+    DiskFull,
+    /// The store takes no writes: by a setting, or after a failed sync. Nothing was written.
+    #[error("the store takes no writes: {0}")]
+    ReadOnly(String),
+    /// The sync that this append waited for failed: it may or may not be there after the next start. To repeat
+    /// it with the same ids is safe.
+    #[error("the outcome is unknown: {0}")]
+    OutcomeUnknown(String),
+    /// The event ids could not be looked up. Nothing was written.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Why events could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// What lies there fails its checksum, or is not what the index says.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// The operating system refused.
+    #[error("cannot be read: {0}")]
+    Io(String),
+}
+
+impl From<Failure> for ReadError {
+    fn from(failure: Failure) -> Self {
+        Self::Io(failure.to_string())
+    }
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{} is in use by process {process}", path.display())]
+    InUse {
+        /// The data directory.
+        path: PathBuf,
+        /// The process id that the lock file names.
+        process: String,
+    },
+    /// Made by a later release.
+    #[error("the store has format {found}; this release knows formats up to {known}")]
+    NewerFormat {
+        /// The store's.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// It cannot be opened as it is; `everfeed repair` can rebuild it.
+    #[error("the store is damaged: {what}")]
+    Damaged {
+        /// What was found.
+        what: String,
+    },
+    /// The operating system refused.
+    #[error("{0}")]
+    Storage(String),
+}
+
+/// Whether appends are accepted, and why not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Availability {
+    /// They are.
+    Writable,
+    /// They are not; reads go on.
+    ReadOnly {
+        /// In a sentence.
+        reason: String,
+    },
+}
+
+/// A store that is open. Cheap to clone; closed by [`Store::close`], or when the last clone is dropped.
+#[derive(Clone)]
+pub struct Store {
+    running: Arc<Running>,
+}
+
+/// What all threads share.
+pub(crate) struct Shared {
+    pub(crate) identity: Identity,
+    pub(crate) state: ArcSwap<State>,
+    pub(crate) door: Door,
+    pub(crate) chunks: Chunks,
+    pub(crate) queue: Queue,
+    pub(crate) waiters: Arc<Waiters>,
+    fingerprints: Fingerprints,
+    availability: Mutex<Availability>,
+    /// The same as `availability`, for the quick look.
+    writable: AtomicBool,
+    /// A write or a sync failed: what the disk holds is known only after the next start.
+    failed: AtomicBool,
+    closing: AtomicBool,
+}
+
+struct Running {
+    shared: Arc<Shared>,
+    threads: Mutex<Option<Threads>>,
+}
+
+struct Threads {
+    writer: JoinHandle<door::Writer>,
+    sealer: JoinHandle<()>,
+    ringer: JoinHandle<()>,
+    directory: directory::Directory,
+}
+
+impl Shared {
+    fn is_writable(&self) -> bool {
+        self.writable.load(Ordering::SeqCst)
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    fn availability(&self) -> Availability {
+        self.availability.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn availability_error(&self) -> Option<AppendError> {
+        if self.is_writable() {
+            return None;
+        }
+        match self.availability() {
+            Availability::Writable => None,
+            Availability::ReadOnly { reason } => Some(AppendError::ReadOnly(reason)),
+        }
+    }
+
+    /// After a failed write or sync nothing more is acknowledged until the store is opened again.
+    fn stop_writing(&self, failure: &str) {
+        tracing::error!(failure, "storage failed; the store takes no more writes until it is opened again");
+        self.failed.store(true, Ordering::SeqCst);
+        let reason = format!("storage failed ({failure}); restart to recover");
+        *self.availability.lock().unwrap_or_else(PoisonError::into_inner) = Availability::ReadOnly { reason };
+        self.writable.store(false, Ordering::SeqCst);
+    }
+}
+
+impl Store {
+    /// Opens the store, or makes one in an empty directory. Blocks; a large store takes seconds.
+    ///
+    /// `new_log` and `now` become the identity and the creation time of a store that is made.
+    ///
+    /// # Errors
+    /// When the directory is in use, of a newer format, damaged, or cannot be used.
+    pub fn open(options: &Options, new_log: Uuid, now: Timestamp) -> Result<(Self, Recovery), OpenError> {
+        let started = Instant::now();
+        let opened = recovery::open(options, NewStore { log: new_log, created: now })?;
+        let recovery = Recovery {
+            events: opened.state.log.next.get(),
+            replayed_events: opened.replayed_events,
+            replayed_bytes: opened.replayed_bytes,
+            chunks: opened.state.sealed.chunks.len(),
+            elapsed: started.elapsed(),
+        };
+        let storage = |error: std::io::Error| OpenError::Storage(error.to_string());
+        Ok((Self::start(opened, options).map_err(storage)?, recovery))
+    }
+
+    fn start(opened: Opened, options: &Options) -> std::io::Result<Self> {
+        let Opened { directory, door, writer, meta, chunks, state, cuts, groups, .. } = opened;
+        let (waiters, rung) = Waiters::new();
+        let availability = if options.read_only {
+            Availability::ReadOnly { reason: "the setting read_only is on".into() }
+        } else {
+            Availability::Writable
+        };
+        let complete: Vec<_> = state.tail.iter().rev().skip(1).rev().cloned().collect();
+        let shared = Arc::new(Shared {
+            identity: Identity { log: meta.log, epoch: meta.epoch },
+            state: ArcSwap::from_pointee(state),
+            door,
+            chunks,
+            queue: Queue::default(),
+            waiters: waiters.clone(),
+            fingerprints: Fingerprints::new(meta.log),
+            writable: AtomicBool::new(availability == Availability::Writable),
+            availability: Mutex::new(availability),
+            failed: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+        });
+        let (sealer, segments) = channel();
+        for segment in complete {
+            // The receiver lives until the thread below has taken it.
+            let _ = sealer.send(segment);
+        }
+        let writer = Writer {
+            shared: shared.clone(),
+            door: writer,
+            encoder: Encoder::new()?,
+            origin: Origin { epoch: meta.epoch, opening: meta.opening },
+            groups,
+            cuts,
+            sealer,
+            disk: DiskGuard::new(&options.data, options.free_space_floor_bytes),
+        };
+        let for_sealer = shared.clone();
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_string());
+        let threads = Threads {
+            writer: thread("writer").spawn(move || writer.run())?,
+            sealer: thread("sealer").spawn(move || sealer::run(&for_sealer, &segments))?,
+            ringer: thread("ringer").spawn(move || waiters.ring(&rung))?,
+            directory,
+        };
+        Ok(Self { running: Arc::new(Running { shared, threads: Mutex::new(Some(threads)) }) })
+    }
+
+    /// Which log this is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.running.shared.identity
+    }
+
+    /// What is durable now.
+    #[must_use]
+    pub fn view(&self) -> View {
+        View { state: self.running.shared.state.load_full(), shared: self.running.shared.clone() }
+    }
+
+    /// Whether appends are accepted.
+    #[must_use]
+    pub fn availability(&self) -> Availability {
+        self.running.shared.availability()
+    }
+
+    /// Tells when the source gets an event newer than now. Make the watch before the view that decides whether
+    /// to wait; then nothing is missed.
+    #[must_use]
+    pub fn watch(&self, source: &Source) -> Watch {
+        self.running.shared.waiters.watch(source)
+    }
+
+    /// Appends all of the events or none, and returns once that is on stable storage.
+    ///
+    /// Dropping the future does not take the append back.
+    ///
+    /// # Errors
+    /// See [`AppendError`]: only with [`AppendError::OutcomeUnknown`] something may have been written.
+    pub async fn append(&self, append: Append) -> Result<Receipt, AppendError> {
+        let shared = &self.running.shared;
+        if let Some(error) = shared.availability_error() {
+            return Err(error);
+        }
+        let Append { stream, events, expected, now } = append;
+        let digests: Vec<Digest> = events.iter().map(NewEvent::digest).collect();
+        let fingerprints: Vec<_> = events.iter().map(|event| shared.fingerprints.of(&stream, event.id)).collect();
+        let view = self.view();
+        let mut known = vec![None; events.len()];
+        let hits: Vec<usize> = (0..events.len())
+            .filter(|index| {
+                let hit = || !view.state.sealed.filters.candidates(fingerprints[*index]).is_empty();
+                !events[*index].id_is_fresh && hit()
+            })
+            .collect();
+        if !hits.is_empty() {
+            let wanted: Vec<_> = hits.iter().map(|index| (*index, fingerprints[*index], events[*index].id)).collect();
+            let (view, stream) = (view.clone(), stream.clone());
+            let look_up = move || {
+                wanted
+                    .into_iter()
+                    .map(|(index, fingerprint, id)| Ok((index, view.sealed_known(fingerprint, &stream, id)?)))
+                    .collect::<Result<Vec<_>, ReadError>>()
+            };
+            let found = tokio::task::spawn_blocking(look_up).await.map_err(|error| ReadError::Io(error.to_string()))?;
+            for (index, found) in found? {
+                known[index] = found;
+            }
+        }
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let looked_up = view.state;
+        let request = Request { stream, events, digests, fingerprints, known, expected, now, looked_up, answer };
+        if shared.queue.push(request).is_err() {
+            let closing = || AppendError::ReadOnly("the server is shutting down".into());
+            return Err(if shared.is_closing() { closing() } else { AppendError::Overloaded });
+        }
+        let lost = || AppendError::OutcomeUnknown("the store was closed before it answered".into());
+        answered.await.unwrap_or_else(|_| Err(lost()))
+    }
+
+    /// Does what is queued, then closes. Blocks. Views stay readable.
+    pub fn close(&self) {
+        self.running.close();
+    }
+}
+
+impl Running {
+    fn close(&self) {
+        let Some(threads) = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        self.shared.closing.store(true, Ordering::SeqCst);
+        self.shared.queue.close();
+        self.shared.waiters.close();
+        let writer = threads.writer.join();
+        // The writer held the sender of the sealer's queue, so the sealer ends too.
+        let joined = [threads.sealer.join(), threads.ringer.join()];
+        if joined.iter().any(Result::is_err) {
+            tracing::error!("a thread of the store panicked");
+        }
+        let Ok(mut door) = writer else {
+            tracing::error!("the writer panicked; the next start recovers");
+            return;
+        };
+        if self.shared.failed.load(Ordering::SeqCst) || door.sync().is_err() {
+            return;
+        }
+        let closed = Closed { next: self.shared.state.load().log.next };
+        if let Err(error) = threads.directory.note_closed(&closed) {
+            tracing::warn!(%error, "could not note that the store was closed in order");
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,143 @@
+//! What waits for the writer: appends, bounded, and chunks that were sealed.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use crate::event::{Digest, Receipt};
+use crate::event::{ExpectedVersion, Known, NewEvent, StreamName, Timestamp};
+
+use super::AppendError;
+use super::chunk_file::Written;
+use super::ids::Fingerprint;
+use super::view::State;
+
+/// The most appends that wait.
+pub(crate) const APPENDS_MAX: usize = 1_000;
+/// The most bytes of events that wait.
+pub(crate) const BYTES_MAX: usize = 64 << 20;
+
+/// An append with all that can be found out before it is decided.
+pub(crate) struct Request {
+    pub(crate) stream: StreamName,
+    pub(crate) events: Vec<NewEvent>,
+    pub(crate) digests: Vec<Digest>,
+    pub(crate) fingerprints: Vec<Fingerprint>,
+    /// What the chunks of `looked_up` know of each id.
+    pub(crate) known: Vec<Option<Known>>,
+    pub(crate) expected: ExpectedVersion,
+    pub(crate) now: Timestamp,
+    /// The view that the look-up was made in. It also holds the segments of its tail, which may be sealed since.
+    pub(crate) looked_up: std::sync::Arc<State>,
+    pub(crate) answer: tokio::sync::oneshot::Sender<Result<Receipt, AppendError>>,
+}
+
+impl Request {
+    /// Data and metadata of its events.
+    pub(crate) fn bytes(&self) -> usize {
+        self.events.iter().map(|event| event.content.len()).sum()
+    }
+}
+
+/// What the writer does next.
+pub(crate) enum Work {
+    /// These appends, in one group.
+    Appends(Vec<Request>),
+    /// A chunk's file is written and synced.
+    Sealed(Box<Written>),
+    /// Nothing more comes.
+    Close,
+}
+
+#[derive(Default)]
+pub(crate) struct Queue {
+    waiting: Mutex<Waiting>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    appends: VecDeque<Request>,
+    bytes: usize,
+    sealed: VecDeque<Box<Written>>,
+    closed: bool,
+    writer_sleeps: bool,
+}
+
+impl Queue {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts an append at the end, or gives it back: too much waits already, or the store is closing.
+    pub(crate) fn push(&self, request: Request) -> Result<(), Box<Request>> {
+        let bytes = request.bytes();
+        let mut waiting = self.waiting();
+        let full = waiting.appends.len() >= APPENDS_MAX || (waiting.bytes > 0 && waiting.bytes + bytes > BYTES_MAX);
+        if full || waiting.closed {
+            return Err(Box::new(request));
+        }
+        waiting.bytes += bytes;
+        waiting.appends.push_back(request);
+        self.wake(waiting);
+        Ok(())
+    }
+
+    pub(crate) fn sealed(&self, chunk: Box<Written>) {
+        let mut waiting = self.waiting();
+        waiting.sealed.push_back(chunk);
+        self.wake(waiting);
+    }
+
+    /// No more appends are taken; what waits is still done.
+    pub(crate) fn close(&self) {
+        let mut waiting = self.waiting();
+        waiting.closed = true;
+        self.wake(waiting);
+    }
+
+    /// Nobody will take what waits; those who asked learn that its outcome is unknown.
+    pub(crate) fn abandon(&self) {
+        let mut waiting = self.waiting();
+        waiting.closed = true;
+        waiting.appends.clear();
+    }
+
+    fn wake(&self, waiting: MutexGuard<'_, Waiting>) {
+        let sleeps = waiting.writer_sleeps;
+        drop(waiting);
+        if sleeps {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Waits for something to do. Sealed chunks come first; appends up to about `group_bytes` come together,
+    /// and only if `takes_appends`.
+    pub(crate) fn next(&self, group_bytes: usize, takes_appends: bool) -> Work {
+        let mut waiting = self.waiting();
+        loop {
+            if let Some(sealed) = waiting.sealed.pop_front() {
+                return Work::Sealed(sealed);
+            }
+            if takes_appends && !waiting.appends.is_empty() {
+                let mut taken = Vec::new();
+                let mut bytes = 0;
+                while let Some(request) = waiting.appends.front() {
+                    let more = request.bytes();
+                    if bytes > 0 && bytes + more > group_bytes {
+                        break;
+                    }
+                    bytes += more.max(1);
+                    waiting.bytes -= more;
+                    taken.extend(waiting.appends.pop_front());
+                }
+                return Work::Appends(taken);
+            }
+            if waiting.closed && waiting.appends.is_empty() {
+                return Work::Close;
+            }
+            waiting.writer_sleeps = true;
+            waiting = self.bell.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            waiting.writer_sleeps = false;
+        }
+    }
+}

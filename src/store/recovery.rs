@@ -1,0 +1,365 @@
+//! Opening a store: what sled and the chunk files hold becomes the first view.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::event::{Event, LogHead, Number, Position, Status, StreamHead, StreamName, Timestamp};
+
+use super::chunk_file;
+use super::chunks::Chunks;
+use super::directory::{Directory, Marker};
+use super::disk;
+use super::door::{self, Batch, Cause, Door, Failure};
+use super::format::group::{self, Part};
+use super::format::{
+    ChunkRecord, FORMAT, Key, Malformed, Meta, RunRecord, chunk_prefix, group_prefix, row, run_prefix,
+};
+use super::ids::Fingerprints;
+use super::segment::{Cut, Placed, Segment};
+use super::view::{Sealed, State};
+use super::writer::Extent;
+use super::{OpenError, Options};
+
+/// A store that has been read, before anything runs on it.
+pub(crate) struct Opened {
+    pub(crate) directory: Directory,
+    pub(crate) door: Door,
+    pub(crate) writer: door::Writer,
+    pub(crate) meta: Meta,
+    pub(crate) chunks: Chunks,
+    pub(crate) state: State,
+    /// The size of each segment of the tail.
+    pub(crate) cuts: VecDeque<Cut>,
+    pub(crate) groups: VecDeque<Extent>,
+    /// Keys of what a crash left behind in sled.
+    leftovers: Vec<Vec<u8>>,
+    pub(crate) replayed_events: u64,
+    pub(crate) replayed_bytes: u64,
+}
+
+/// What a store gets when it is made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewStore {
+    pub(crate) log: Uuid,
+    pub(crate) created: Timestamp,
+}
+
+/// Opens the store in `options.data` for serving, or makes one there.
+pub(crate) fn open(options: &Options, new: NewStore) -> Result<Opened, OpenError> {
+    let directory = Directory::take(&options.data)?;
+    let is_new = check_marker(&directory)?.is_none();
+    if is_new {
+        clear_unfinished(&directory)?;
+    }
+    let mut opened = read(directory, options.block_cache_bytes, is_new.then_some(new))?;
+    opened.meta.opening += 1;
+    let mut batch = Batch::default();
+    batch.insert(Key::Meta.encode(), opened.meta.encode());
+    opened.directory.forget_closed().map_err(storage)?;
+    opened.writer.write(batch)?;
+    opened.writer.sync()?;
+    if is_new {
+        opened.directory.finish(opened.meta.log).map_err(storage)?;
+    }
+    opened.clean()?;
+    // A full disk costs the ballast, never the start.
+    if let Err(error) = disk::set_ballast(&opened.directory.ballast(), options.free_space_floor_bytes) {
+        tracing::warn!(%error, "no ballast could be set aside");
+    }
+    Ok(opened)
+}
+
+/// Opens an existing store to look at it; nothing of it is changed.
+pub(crate) fn inspect(directory: Directory) -> Result<Opened, OpenError> {
+    if check_marker(&directory)?.is_none() {
+        return Err(OpenError::Storage(format!("{} holds no store", directory.root().display())));
+    }
+    read(directory, INSPECT_CACHE_BYTES, None)
+}
+
+const INSPECT_CACHE_BYTES: u64 = 16 << 20;
+
+fn check_marker(directory: &Directory) -> Result<Option<Marker>, OpenError> {
+    match directory.marker()? {
+        Some(marker) if marker.format > FORMAT => Err(OpenError::NewerFormat { found: marker.format, known: FORMAT }),
+        marker => Ok(marker),
+    }
+}
+
+/// A directory without its marker was never made whole, so nothing in it was ever acknowledged; unless the
+/// marker was lost.
+fn clear_unfinished(directory: &Directory) -> Result<(), OpenError> {
+    let holds_chunks = std::fs::read_dir(directory.chunks()).map_err(storage)?.next().is_some();
+    let db = std::fs::read(directory.sled().join("db")).unwrap_or_default();
+    if holds_chunks || memchr::memmem::find(&db, group::MAGIC).is_some() {
+        return Err(damaged("the file `everfeed` is missing, and there are events"));
+    }
+    match std::fs::remove_dir_all(directory.sled()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(storage(error)),
+        _ => Ok(()),
+    }
+}
+
+fn open_sled(directory: &Directory) -> Result<(Door, door::Writer), OpenError> {
+    match Door::open(&directory.sled()) {
+        Err(failure)
+            if failure.cause == Cause::Io(io::ErrorKind::StorageFull) && disk::drop_ballast(&directory.ballast()) =>
+        {
+            tracing::warn!("the disk is full; the ballast was given up to open the store");
+            Ok(Door::open(&directory.sled())?)
+        }
+        other => Ok(other?),
+    }
+}
+
+fn read(directory: Directory, block_cache_bytes: u64, new: Option<NewStore>) -> Result<Opened, OpenError> {
+    let closed = directory.read_closed()?;
+    let (door, writer) = open_sled(&directory)?;
+    let meta = match (door.get(&Key::Meta.encode())?, new) {
+        (Some(value), _) => Meta::decode(&value).map_err(malformed)?,
+        (None, Some(new)) => Meta { log: new.log, epoch: 0, opening: 0, created: new.created },
+        (None, None) => return Err(damaged("sled's part of the store holds nothing")),
+    };
+    let chunks = Chunks::new(directory.chunks(), block_cache_bytes);
+    let sealed = read_sealed(&door, &chunks, &directory)?;
+    let mut opened = Opened {
+        directory,
+        door,
+        writer,
+        meta,
+        chunks,
+        state: State {
+            log: LogHead { next: sealed.end(), time: sealed.chunks.last().map(|chunk| chunk.time).unwrap_or_default() },
+            sealed: Arc::new(sealed),
+            tail: Arc::new([]),
+        },
+        cuts: VecDeque::new(),
+        groups: VecDeque::new(),
+        leftovers: Vec::new(),
+        replayed_events: 0,
+        replayed_bytes: 0,
+    };
+    opened.read_tail()?;
+    match closed {
+        Some(closed) if opened.state.log.next != closed.next => {
+            let found = opened.state.log.next;
+            Err(damaged(&format!("the log ends at position {found}, but was closed at position {}", closed.next)))
+        }
+        _ => Ok(opened),
+    }
+}
+
+/// The chunks that sled names; their files must be there, and follow each other.
+fn read_sealed(door: &Door, chunks: &Chunks, directory: &Directory) -> Result<Sealed, OpenError> {
+    let mut records: Vec<Result<ChunkRecord, Malformed>> = Vec::new();
+    door.scan(&chunk_prefix(), &chunk_prefix(), |_, value| {
+        records.push(ChunkRecord::decode(value));
+        true
+    })?;
+    let mut sealed = Sealed::default();
+    for record in records {
+        let record = record.map_err(malformed)?;
+        if record.first != sealed.end() || record.end <= record.first {
+            return Err(damaged(&format!("the chunk before position {} is not named", record.first)));
+        }
+        let path = chunk_file::path(&directory.chunks(), record.first, record.generation);
+        let name = format!("chunks/{}.{}", record.first, record.generation);
+        match std::fs::metadata(path) {
+            Ok(file) if file.len() == record.file_bytes => {}
+            Ok(file) => {
+                return Err(damaged(&format!("{name} has {} bytes instead of {}", file.len(), record.file_bytes)));
+            }
+            Err(error) => return Err(damaged(&format!("{name}: {error}"))),
+        }
+        let events = (record.end.get() - record.first.get()) as u32;
+        match chunks.filter(&record) {
+            Ok(filter) => sealed.filters.push(Some(&filter), events),
+            Err(error) => {
+                tracing::error!(%error, "the id filter of a chunk cannot be read; its ids are looked up in the file");
+                sealed.filters.push(None, events);
+            }
+        }
+        sealed.chunks.push(record);
+    }
+    Ok(sealed)
+}
+
+impl Opened {
+    /// Replays the groups that are not sealed.
+    fn read_tail(&mut self) -> Result<(), OpenError> {
+        let mut pending: Vec<(Vec<u8>, Bytes)> = Vec::new();
+        let mut groups: Vec<Vec<(Vec<u8>, Bytes)>> = Vec::new();
+        self.door.scan(&group_prefix(), &group_prefix(), |key, value| {
+            // Keys sort by position, then part: a new position ends the group before it.
+            let same = pending.last().is_some_and(|(last, _)| last[..9] == key[..9]);
+            if !same && !pending.is_empty() {
+                groups.push(std::mem::take(&mut pending));
+            }
+            pending.push((key.to_vec(), Bytes::copy_from_slice(value)));
+            true
+        })?;
+        if !pending.is_empty() {
+            groups.push(pending);
+        }
+        let sealed_end = self.state.sealed.end();
+        let mut tail = Tail::new(Fingerprints::new(self.meta.log), self.state.log);
+        for parts in groups {
+            let Key::Group { first, part } = Key::decode(&parts[0].0).map_err(malformed)? else {
+                return Err(damaged("sled holds a key of an unknown kind"));
+            };
+            if part != 0 {
+                // An append that a crash cut short: its part 0 was never written.
+                self.leftovers.extend(parts.into_iter().map(|(key, _)| key));
+                continue;
+            }
+            let bytes: u64 = parts.iter().map(|(_, value)| value.len() as u64).sum();
+            let decoded: Result<Vec<Part>, _> = parts.iter().map(|(_, value)| group::decode_part(value)).collect();
+            let decoded = decoded.map_err(malformed)?;
+            let extent = Extent { first, end: first.plus(u64::from(decoded[0].events)), parts: parts.len() as u16 };
+            if extent.end <= sealed_end {
+                self.leftovers.extend(parts.into_iter().map(|(key, _)| key));
+                continue;
+            }
+            for event in group::decode(&decoded).map_err(malformed)? {
+                if event.position < sealed_end {
+                    continue;
+                }
+                let head = match tail.head(&event.stream) {
+                    Some(head) => head,
+                    None => sealed_head(&self.door, &event.stream, sealed_end)?,
+                };
+                tail.push(event, head)?;
+            }
+            self.groups.push_back(extent);
+            self.replayed_bytes += bytes;
+        }
+        self.replayed_events = tail.log.next.get() - sealed_end.get();
+        self.state.log = tail.log;
+        self.state.tail = tail.segments.into();
+        self.cuts = tail.cuts;
+        Ok(())
+    }
+
+    /// Takes away what a crash may have left: unnamed chunk files, groups that are sealed, parts of no group.
+    fn clean(&mut self) -> Result<(), OpenError> {
+        let named: std::collections::HashSet<_> =
+            self.state.sealed.chunks.iter().map(|chunk| (chunk.first, chunk.generation)).collect();
+        for entry in std::fs::read_dir(self.directory.chunks()).map_err(storage)? {
+            let entry = entry.map_err(storage)?;
+            let ours = entry.file_name().to_str().and_then(chunk_file::parse_name);
+            if let Some(key) = ours
+                && !named.contains(&key)
+            {
+                tracing::info!(file = %entry.path().display(), "removed a chunk file that was never named");
+                std::fs::remove_file(entry.path()).map_err(storage)?;
+            }
+        }
+        let mut batch = Batch::default();
+        for key in std::mem::take(&mut self.leftovers) {
+            batch.remove(key);
+            if batch.is_full() {
+                self.writer.write(std::mem::take(&mut batch))?;
+            }
+        }
+        if !batch.is_empty() {
+            self.writer.write(batch)?;
+        }
+        Ok(self.writer.sync()?)
+    }
+}
+
+/// The head of a stream as the chunks have it: the run with its highest number.
+fn sealed_head(door: &Door, stream: &StreamName, sealed_end: Position) -> Result<StreamHead, OpenError> {
+    let mut found: Result<StreamHead, Malformed> = Ok(StreamHead::default());
+    let to = Key::Run { stream: stream.clone(), first: Number::MAX }.encode();
+    door.scan_down(&run_prefix(stream), &to, |key, value| {
+        let run = Key::decode(key).and_then(|key| Ok((key, RunRecord::decode(value)?)));
+        match run {
+            Ok((_, run)) if run.chunk >= sealed_end => return true,
+            Ok((Key::Run { first, .. }, run)) => {
+                found = Ok(StreamHead {
+                    next: first.plus(u64::from(run.events)),
+                    life: run.life,
+                    life_start: run.life_start,
+                    status: Status::Live,
+                });
+            }
+            Ok(_) => found = Err(Malformed("key")),
+            Err(error) => found = Err(error),
+        }
+        false
+    })?;
+    found.map_err(malformed)
+}
+
+/// Builds the segments of a tail from its events.
+pub(crate) struct Tail {
+    fingerprints: Fingerprints,
+    pub(crate) log: LogHead,
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) cuts: VecDeque<Cut>,
+    heads: HashMap<StreamName, StreamHead>,
+}
+
+impl Tail {
+    pub(crate) fn new(fingerprints: Fingerprints, log: LogHead) -> Self {
+        Self { fingerprints, log, segments: Vec::new(), cuts: VecDeque::new(), heads: HashMap::new() }
+    }
+
+    /// The head of a stream that has events in the tail.
+    pub(crate) fn head(&self, stream: &StreamName) -> Option<StreamHead> {
+        self.heads.get(stream).copied()
+    }
+
+    /// Adds the next event of the log; `head` is where its stream stood before it.
+    pub(crate) fn push(&mut self, event: Event, head: StreamHead) -> Result<(), OpenError> {
+        if event.position != self.log.next {
+            let (expected, found) = (self.log.next, event.position);
+            return Err(damaged(&format!("the log jumps from position {expected} to {found}")));
+        }
+        if event.number != head.next || event.time < self.log.time {
+            return Err(damaged(&format!("event {}@{} does not follow the one before it", event.number, event.stream)));
+        }
+        let life_start = if event.life == head.life { head.life_start } else { event.number };
+        let after = StreamHead { next: event.number.plus(1), life: event.life, life_start, status: Status::Live };
+        let weight = row::weight(&event);
+        if !self.cuts.back().is_some_and(|cut| cut.takes(weight)) {
+            self.segments.push(Arc::new(Segment::new(event.position)));
+            self.cuts.push_back(Cut::default());
+        }
+        if let (Some(cut), Some(segment)) = (self.cuts.back_mut(), self.segments.last()) {
+            cut.add(weight);
+            self.log = LogHead { next: event.position.plus(1), time: event.time };
+            self.heads.insert(event.stream.clone(), after);
+            let fingerprint = self.fingerprints.of(&event.stream, event.id);
+            segment.push([Placed { event, fingerprint, life_start }]);
+        }
+        Ok(())
+    }
+}
+
+fn damaged(what: &str) -> OpenError {
+    OpenError::Damaged { what: what.to_string() }
+}
+
+fn malformed(error: Malformed) -> OpenError {
+    OpenError::Damaged { what: error.to_string() }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
+fn storage(error: io::Error) -> OpenError {
+    OpenError::Storage(error.to_string())
+}
+
+impl From<Failure> for OpenError {
+    fn from(failure: Failure) -> Self {
+        match failure.cause {
+            Cause::Damage => Self::Damaged { what: failure.to_string() },
+            Cause::Io(_) => Self::Storage(failure.to_string()),
+        }
+    }
+}

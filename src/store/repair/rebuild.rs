@@ -1,0 +1,104 @@
+//! Writing a store from a list of events, without a server: chunks as they fill, the rest as groups.
+
+use std::path::Path;
+
+use crate::event::{Event, LogHead, Position, StreamHead};
+
+use super::super::chunk_file;
+use super::super::directory::Directory;
+use super::super::door::{self, Batch, Door};
+use super::super::format::chunk::Header;
+use super::super::format::group::{Encoder, Origin};
+use super::super::format::{Closed, Key, Meta, RunRecord, row};
+use super::super::ids::Fingerprints;
+use super::super::recovery::Tail;
+use super::super::segment::Segment;
+use super::OpenError;
+
+/// About how many bytes of rows go into one group.
+const GROUP_BYTES: usize = 512 << 10;
+
+pub(super) struct Rebuild {
+    directory: Directory,
+    writer: door::Writer,
+    meta: Meta,
+    tail: Tail,
+}
+
+impl Rebuild {
+    pub(super) fn begin(into: &Path, meta: Meta) -> Result<Self, OpenError> {
+        let directory = Directory::take(into)?;
+        let (_, mut writer) = Door::open(&directory.sled())?;
+        let mut batch = Batch::default();
+        batch.insert(Key::Meta.encode(), meta.encode());
+        writer.write(batch)?;
+        let tail = Tail::new(Fingerprints::new(meta.log), LogHead::default());
+        Ok(Self { directory, writer, meta, tail })
+    }
+
+    /// Adds the next event of the log; `head` is where its stream stood before it.
+    pub(super) fn push(&mut self, event: Event, head: StreamHead) -> Result<(), OpenError> {
+        self.tail.push(event, head)?;
+        if self.tail.segments.len() > 1 {
+            let complete = self.tail.segments.remove(0);
+            self.tail.cuts.pop_front();
+            self.seal(&complete)?;
+        }
+        Ok(())
+    }
+
+    fn seal(&mut self, segment: &Segment) -> Result<(), OpenError> {
+        let (events, fingerprints) = segment.contents();
+        let header = Header {
+            log: self.meta.log,
+            epoch: self.meta.epoch,
+            generation: 0,
+            first: segment.first(),
+            end: segment.end(),
+        };
+        let chunks = self.directory.chunks();
+        let written = chunk_file::write(&chunks, header, &events, &fingerprints, &segment.life_starts())
+            .map_err(|error| OpenError::Storage(error.to_string()))?;
+        let mut batch = Batch::default();
+        for (run, ordinal) in written.runs {
+            let (life, life_start) = (run.life, run.life_start);
+            let record = RunRecord { chunk: segment.first(), events: run.events, ordinal, life, life_start };
+            batch.insert(Key::Run { stream: run.stream, first: run.first }.encode(), record.encode());
+            if batch.is_full() {
+                self.writer.write(std::mem::take(&mut batch))?;
+            }
+        }
+        batch.insert(Key::Chunk { first: segment.first() }.encode(), written.record.encode());
+        self.writer.write(batch)?;
+        Ok(self.writer.sync()?)
+    }
+
+    /// Writes the rest as groups, and makes the store whole.
+    pub(super) fn finish(mut self) -> Result<(), OpenError> {
+        let storage = |error: std::io::Error| OpenError::Storage(error.to_string());
+        let mut encoder = Encoder::new().map_err(storage)?;
+        let events: Vec<Event> = self.tail.segments.iter().flat_map(|segment| segment.contents().0).collect();
+        let (mut rows, mut first, mut count) = (Vec::new(), Position::ZERO, 0_u32);
+        for (index, event) in events.iter().enumerate() {
+            if count == 0 {
+                first = event.position;
+            }
+            row::encode(event, &mut rows);
+            count += 1;
+            if rows.len() >= GROUP_BYTES || index + 1 == events.len() {
+                let origin = Origin { epoch: self.meta.epoch, opening: self.meta.opening };
+                let parts = encoder.encode(origin, first, count, &rows);
+                for (part, value) in parts.into_iter().enumerate() {
+                    let mut batch = Batch::default();
+                    batch.insert(Key::Group { first, part: part as u16 }.encode(), value);
+                    self.writer.write(batch)?;
+                }
+                rows.clear();
+                count = 0;
+            }
+        }
+        self.writer.sync()?;
+        self.directory.finish(self.meta.log).map_err(storage)?;
+        self.directory.note_closed(&Closed { next: self.tail.log.next }).map_err(storage)
+    }
+}

@@ -1,0 +1,256 @@
+//! Finding what can still be read: blocks in chunk files, groups in the raw bytes of sled's file.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use memchr::memmem;
+use uuid::Uuid;
+
+use crate::event::{Event, Life, Number, Position, StreamName};
+
+use super::super::chunk_file::parse_name;
+use super::super::chunks::ChunkFile;
+use super::super::directory::Directory;
+use super::super::format::chunk::{self, BLOCK_MAGIC, Block, HEADER_BYTES, Header, Section};
+use super::super::format::group::{self, Part};
+
+/// One position of the log, as far as it could be read.
+#[derive(Debug, Clone)]
+pub(super) enum Salvage {
+    Event(Box<Event>),
+    Lost { position: Position, known: Option<(StreamName, Number, Life)> },
+}
+
+impl Salvage {
+    pub(super) fn position(&self) -> Position {
+        match self {
+            Self::Event(event) => event.position,
+            Self::Lost { position, .. } => *position,
+        }
+    }
+}
+
+/// All that was found of a store.
+pub(super) struct Sources {
+    /// The newest generation of each chunk file, by first position.
+    chunks: BTreeMap<Position, PathBuf>,
+    /// Complete groups, by first position.
+    groups: BTreeMap<Position, Vec<Part>>,
+    pub(super) log: Option<Uuid>,
+    /// The highest that was seen.
+    pub(super) epoch: u32,
+    pub(super) opening: u32,
+    unreadable: RefCell<Vec<String>>,
+}
+
+impl Sources {
+    pub(super) fn find(directory: &Directory) -> io::Result<Self> {
+        let mut sources = Self {
+            chunks: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            log: None,
+            epoch: 0,
+            opening: 0,
+            unreadable: RefCell::default(),
+        };
+        let mut newest: BTreeMap<Position, u32> = BTreeMap::new();
+        for entry in std::fs::read_dir(directory.chunks())? {
+            let entry = entry?;
+            let Some((first, generation)) = entry.file_name().to_str().and_then(parse_name) else { continue };
+            if newest.get(&first).is_none_or(|known| *known < generation) {
+                newest.insert(first, generation);
+                sources.chunks.insert(first, entry.path());
+            }
+            if let Ok(header) = read_header(&entry.path()) {
+                sources.log = sources.log.or(Some(header.log));
+                sources.epoch = sources.epoch.max(header.epoch);
+            }
+        }
+        sources.find_groups(&directory.sled().join("db"))?;
+        Ok(sources)
+    }
+
+    /// Looks for group parts in the raw bytes. Of two groups at one position the one of the later opening
+    /// counts: the other was left by a crash, and never acknowledged.
+    fn find_groups(&mut self, path: &Path) -> io::Result<()> {
+        const WINDOW_BYTES: usize = 64 << 20;
+        const OVERLAP_BYTES: usize = 2 * super::super::format::VALUE_BYTES_MAX;
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let mut parts: HashMap<(Position, u32, u32), BTreeMap<u16, Part>> = HashMap::new();
+        let mut window: Vec<u8> = Vec::new();
+        loop {
+            let read = Read::by_ref(&mut file).take(WINDOW_BYTES as u64).read_to_end(&mut window)?;
+            let bytes = Bytes::from(std::mem::take(&mut window));
+            for at in memmem::find_iter(&bytes, group::MAGIC) {
+                if let Ok(part) = group::decode_part(&bytes.slice(at..)) {
+                    self.epoch = self.epoch.max(part.origin.epoch);
+                    self.opening = self.opening.max(part.origin.opening);
+                    let key = (part.first, part.origin.epoch, part.origin.opening);
+                    // The window is let go; a part keeps its own bytes.
+                    parts.entry(key).or_default().insert(part.part, part.detached());
+                }
+            }
+            if read == 0 {
+                break;
+            }
+            window = bytes[bytes.len().saturating_sub(OVERLAP_BYTES)..].to_vec();
+            if read < WINDOW_BYTES {
+                break;
+            }
+        }
+        let mut chosen: BTreeMap<Position, (u32, u32)> = BTreeMap::new();
+        for ((first, epoch, opening), parts) in parts {
+            let parts: Vec<Part> = parts.into_values().collect();
+            if group::decode(&parts).is_ok() && chosen.get(&first).is_none_or(|known| *known < (epoch, opening)) {
+                chosen.insert(first, (epoch, opening));
+                self.groups.insert(first, parts);
+            }
+        }
+        Ok(())
+    }
+
+    /// What was found unreadable in the walks.
+    pub(super) fn unreadable(&self) -> Vec<String> {
+        let mut unreadable = self.unreadable.borrow().clone();
+        unreadable.dedup();
+        unreadable.sort();
+        unreadable.dedup();
+        unreadable
+    }
+
+    /// Passes every position of the log, in order.
+    pub(super) fn walk(&self, each: &mut dyn FnMut(Salvage)) -> io::Result<()> {
+        let mut next = Position::ZERO;
+        loop {
+            if let Some(path) = self.chunks.get(&next) {
+                next = self.walk_chunk(next, path, each)?;
+            } else if let Some(events) = self.group_at(next) {
+                let from = next;
+                for event in events.into_iter().filter(|event| event.position >= from) {
+                    next = event.position.plus(1);
+                    each(Salvage::Event(Box::new(event)));
+                }
+            } else {
+                let after = |first: &Position| *first > next;
+                let chunk = self.chunks.keys().find(|first| after(first));
+                let group = self.groups.keys().find(|first| after(first));
+                let Some(until) = chunk.into_iter().chain(group).min() else { return Ok(()) };
+                for position in next.get()..until.get() {
+                    each(Salvage::Lost { position: place(position), known: None });
+                }
+                next = *until;
+            }
+        }
+    }
+
+    /// The events of the group that holds this position.
+    fn group_at(&self, position: Position) -> Option<Vec<Event>> {
+        let (first, parts) = self.groups.range(..=position).next_back()?;
+        let events = u64::from(parts.first()?.events);
+        (position < first.plus(events)).then(|| group::decode(parts).ok())?
+    }
+
+    /// Passes the positions of a chunk; returns the position after it.
+    fn walk_chunk(&self, first: Position, path: &Path, each: &mut dyn FnMut(Salvage)) -> io::Result<Position> {
+        let name = format!("chunks/{}", path.file_name().unwrap_or_default().to_string_lossy());
+        let file = Bytes::from(std::fs::read(path)?);
+        let mut events: BTreeMap<Position, Event> = BTreeMap::new();
+        for at in memmem::find_iter(&file, BLOCK_MAGIC) {
+            let Ok(block) = Block::decode(&file.slice(at..)) else { continue };
+            let ordinals = block.header.ordinal..block.header.ordinal + block.header.events;
+            for event in ordinals.filter_map(|ordinal| block.event(ordinal, None).ok()) {
+                if event.position >= first {
+                    events.insert(event.position, event);
+                }
+            }
+        }
+        let header = file.get(..HEADER_BYTES).and_then(|bytes| Header::decode(&Bytes::copy_from_slice(bytes)).ok());
+        let index = Index::read(path);
+        if header.is_none() || index.is_none() {
+            self.unreadable
+                .borrow_mut()
+                .push(format!("{name}: its {}", if header.is_none() { "header" } else { "index" }));
+        }
+        let found_end = events.keys().next_back().map_or(first, |last| last.plus(1));
+        let end = header
+            .map(|header| header.end)
+            .or_else(|| index.as_ref().map(|index| first.plus(index.ordinals.len() as u64)))
+            .unwrap_or(found_end);
+        let mut lost = 0_u64;
+        for position in first.get()..end.get() {
+            let position = place(position);
+            let event = events.remove(&position).or_else(|| {
+                lost += 1;
+                let group = self.group_at(position)?;
+                group.into_iter().find(|event| event.position == position)
+            });
+            each(match event {
+                Some(event) => Salvage::Event(Box::new(event)),
+                None => Salvage::Lost { position, known: index.as_ref().and_then(|index| index.at(position, first)) },
+            });
+        }
+        if lost > 0 {
+            self.unreadable.borrow_mut().push(format!("{name}: blocks with {lost} events"));
+        }
+        // A file without a header, an index and blocks tells nothing; go on after its first position.
+        Ok(if end > first { end } else { self.lost_first(first, each) })
+    }
+
+    fn lost_first(&self, first: Position, each: &mut dyn FnMut(Salvage)) -> Position {
+        match self.group_at(first).and_then(|events| events.into_iter().find(|event| event.position == first)) {
+            Some(event) => each(Salvage::Event(Box::new(event))),
+            None => each(Salvage::Lost { position: first, known: None }),
+        }
+        first.plus(1)
+    }
+}
+
+/// Which stream and number lies at each position of a chunk, by its index.
+struct Index {
+    ordinals: Vec<u32>,
+    /// By first ordinal.
+    runs: BTreeMap<u32, chunk::Run>,
+}
+
+impl Index {
+    fn read(path: &Path) -> Option<Self> {
+        let chunk = ChunkFile::open(path).ok()?;
+        let mut ordinal = 0;
+        let mut runs = BTreeMap::new();
+        for run in chunk.runs().ok()? {
+            let events = run.events;
+            runs.insert(ordinal, run);
+            ordinal += events;
+        }
+        let order = chunk::decode_order(&chunk.section(Section::Order).ok()?).ok()?;
+        let ordinals = match order {
+            Some(order) => order.into_iter().map(u32::from).collect(),
+            None => (0..ordinal).collect(),
+        };
+        Some(Self { ordinals, runs })
+    }
+
+    fn at(&self, position: Position, first: Position) -> Option<(StreamName, Number, Life)> {
+        let ordinal = *self.ordinals.get((position.get() - first.get()) as usize)?;
+        let (start, run) = self.runs.range(..=ordinal).next_back()?;
+        Some((run.stream.clone(), run.first.plus(u64::from(ordinal - start)), run.life))
+    }
+}
+
+fn read_header(path: &Path) -> Result<Header, ()> {
+    let mut bytes = vec![0; HEADER_BYTES];
+    File::open(path).and_then(|mut file| file.read_exact(&mut bytes)).map_err(|_| ())?;
+    Header::decode(&bytes.into()).map_err(|_| ())
+}
+
+fn place(value: u64) -> Position {
+    Position::new(value).expect("it lies between two positions")
+}

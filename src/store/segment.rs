@@ -1,0 +1,186 @@
+//! A segment of the tail: the events that will be one chunk, in memory, with their index.
+//!
+//! It only grows, and is cut where its chunk will be cut. Readers bound what they see by the head of their
+//! view; a view that is older than the chunk still holds the segment.
+
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use crate::event::{Event, Known, Life, LogHead, Number, Position, StreamHead, StreamName};
+
+use super::format::{CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX};
+use super::ids::Fingerprint;
+
+/// What an event takes in memory besides its own bytes, about.
+const EVENT_OVERHEAD_BYTES: u64 = 320;
+
+pub(crate) struct Segment {
+    first: Position,
+    contents: RwLock<Contents>,
+}
+
+#[derive(Default)]
+struct Contents {
+    events: Vec<Event>,
+    fingerprints: Vec<Fingerprint>,
+    runs: HashMap<StreamName, Run>,
+    /// The newest use of each id, as an offset.
+    ids: HashMap<Fingerprint, u32>,
+}
+
+/// The events of one stream in this segment; their numbers follow each other.
+struct Run {
+    first: Number,
+    offsets: Vec<u32>,
+    /// The lives that the run belongs to, each with its first number.
+    lives: Vec<(Number, Life)>,
+}
+
+/// Where chunks are cut: a function of the events alone, never of time or of grouping.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Cut {
+    events: u32,
+    bytes: u64,
+}
+
+impl Cut {
+    /// Whether an event of this weight still belongs to the chunk. The first always does.
+    pub(crate) fn takes(&self, weight: u64) -> bool {
+        self.events == 0 || (self.events < CHUNK_EVENTS_MAX && self.bytes + weight <= CHUNK_BYTES_MAX)
+    }
+
+    pub(crate) fn add(&mut self, weight: u64) {
+        self.events += 1;
+        self.bytes += weight;
+    }
+
+    /// About what the events take in memory.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.bytes + u64::from(self.events) * EVENT_OVERHEAD_BYTES
+    }
+}
+
+/// An event on its way into the tail.
+#[derive(Debug, Clone)]
+pub(crate) struct Placed {
+    pub(crate) event: Event,
+    pub(crate) fingerprint: Fingerprint,
+    /// The first number of the life that it belongs to.
+    pub(crate) life_start: Number,
+}
+
+impl Segment {
+    pub(crate) fn new(first: Position) -> Self {
+        Self { first, contents: RwLock::default() }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Contents> {
+        // Pushing cannot panic half way: what it needs is allocated by then or the process is gone.
+        self.contents.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn first(&self) -> Position {
+        self.first
+    }
+
+    /// The position after its last event.
+    pub(crate) fn end(&self) -> Position {
+        self.first.plus(self.read().events.len() as u64)
+    }
+
+    /// Adds the next events. They are seen by views whose head is beyond them.
+    pub(crate) fn push(&self, placed: impl IntoIterator<Item = Placed>) {
+        let mut contents = self.contents.write().unwrap_or_else(PoisonError::into_inner);
+        let contents = &mut *contents;
+        for Placed { event, fingerprint, life_start } in placed {
+            let offset = contents.events.len() as u32;
+            debug_assert_eq!(event.position, self.first.plus(u64::from(offset)));
+            let run = contents.runs.entry(event.stream.clone()).or_insert_with(|| Run {
+                first: event.number,
+                offsets: Vec::new(),
+                lives: Vec::new(),
+            });
+            run.offsets.push(offset);
+            if run.lives.last().is_none_or(|(_, life)| *life != event.life) {
+                run.lives.push((life_start, event.life));
+            }
+            contents.ids.insert(fingerprint, offset);
+            contents.fingerprints.push(fingerprint);
+            contents.events.push(event);
+        }
+    }
+
+    /// The head of a stream that has events here, below `log.next`.
+    pub(crate) fn head(&self, stream: &StreamName, log: LogHead) -> Option<StreamHead> {
+        let contents = self.read();
+        let run = contents.runs.get(stream)?;
+        let visible = run.visible(self.first, log);
+        let last = run.first.plus(visible.checked_sub(1)? as u64);
+        let (life_start, life) = *run.lives.iter().rev().find(|(start, _)| *start <= last)?;
+        Some(StreamHead { next: last.plus(1), life, life_start, status: crate::event::Status::Live })
+    }
+
+    /// The first number that the stream has here.
+    pub(crate) fn first_number(&self, stream: &StreamName) -> Option<Number> {
+        self.read().runs.get(stream).map(|run| run.first)
+    }
+
+    /// Passes the stream's events from `first` to `last` that are below `log.next`, oldest first.
+    pub(crate) fn stream_events(
+        &self,
+        stream: &StreamName,
+        first: Number,
+        last: Number,
+        log: LogHead,
+        out: &mut Vec<Event>,
+    ) {
+        let contents = self.read();
+        let Some(run) = contents.runs.get(stream) else { return };
+        let start = first.get().saturating_sub(run.first.get()) as usize;
+        let Some(end) = (last.get() + 1).checked_sub(run.first.get()) else { return };
+        let end = run.visible(self.first, log).min(end as usize);
+        if let Some(offsets) = run.offsets.get(start..end) {
+            out.extend(offsets.iter().map(|offset| contents.events[*offset as usize].clone()));
+        }
+    }
+
+    /// Passes the events from position `first` to `last` that are here, oldest first. The caller keeps to its head.
+    pub(crate) fn log_events(&self, first: Position, last: Position, out: &mut Vec<Event>) {
+        let contents = self.read();
+        let start = first.get().saturating_sub(self.first.get()) as usize;
+        let Some(end) = (last.get() + 1).checked_sub(self.first.get()) else { return };
+        if let Some(events) = contents.events.get(start..(end as usize).min(contents.events.len())) {
+            out.extend_from_slice(events);
+        }
+    }
+
+    /// The newest use of an id.
+    pub(crate) fn known(&self, fingerprint: Fingerprint) -> Option<Known> {
+        let contents = self.read();
+        let event = &contents.events[*contents.ids.get(&fingerprint)? as usize];
+        Some(Known { number: event.number, position: event.position, life: event.life, digest: event.digest })
+    }
+
+    /// Everything, for sealing.
+    pub(crate) fn contents(&self) -> (Vec<Event>, Vec<Fingerprint>) {
+        let contents = self.read();
+        (contents.events.clone(), contents.fingerprints.clone())
+    }
+
+    /// The first number of the life that the stream's newest event here belongs to.
+    pub(crate) fn life_starts(&self) -> HashMap<StreamName, Number> {
+        let start = |run: &Run| run.lives.last().map_or(run.first, |(start, _)| *start);
+        self.read().runs.iter().map(|(stream, run)| (stream.clone(), start(run))).collect()
+    }
+}
+
+impl Run {
+    /// How many of its events lie below the head.
+    fn visible(&self, first: Position, log: LogHead) -> usize {
+        let limit = log.next.get().saturating_sub(first.get());
+        match self.offsets.last() {
+            Some(last) if u64::from(*last) < limit => self.offsets.len(),
+            _ => self.offsets.partition_point(|offset| u64::from(*offset) < limit),
+        }
+    }
+}

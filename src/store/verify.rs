@@ -1,0 +1,249 @@
+//! Verifying a store: every checksum, every gap, every index entry. It changes nothing.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+
+use crate::event::{Digest, Event, Number, Position, StreamName, Timestamp};
+
+use super::OpenError;
+use super::chunk_file;
+use super::chunks::Chunk;
+use super::directory::Directory;
+use super::format::chunk::{Run, Section};
+use super::format::{ChunkRecord, Key, RunRecord};
+use super::ids::{Fingerprints, encode_filter};
+use super::recovery::{self, Opened};
+
+/// What was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Events that were read.
+    pub events: u64,
+    /// Chunk files that were read.
+    pub chunks: usize,
+    /// Groups in the tail.
+    pub groups: usize,
+    /// What is wrong, one sentence each.
+    pub problems: Vec<String>,
+}
+
+impl VerifyReport {
+    /// Nothing is wrong.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+impl fmt::Display for VerifyReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} events in {} chunks and {} groups of the tail", self.events, self.chunks, self.groups)?;
+        for problem in &self.problems {
+            writeln!(f, "problem: {problem}")?;
+        }
+        match self.problems.len() {
+            0 => write!(f, "every checksum, gap and index entry is right"),
+            1 => write!(f, "1 problem; `everfeed repair` rebuilds the store in a new directory"),
+            count => write!(f, "{count} problems; `everfeed repair` rebuilds the store in a new directory"),
+        }
+    }
+}
+
+/// Reads everything in the store at `data`, which no server may have open. `progress` hears of events read and
+/// events in all.
+///
+/// # Errors
+/// When the store cannot be opened at all.
+pub fn verify(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, OpenError> {
+    let opened = recovery::inspect(Directory::take(data)?)?;
+    let mut check = Check {
+        fingerprints: Fingerprints::new(opened.meta.log),
+        report: VerifyReport { groups: opened.groups.len(), ..VerifyReport::default() },
+        next: HashMap::new(),
+        time: Timestamp::default(),
+        runs: 0,
+        opened: &opened,
+    };
+    let total = opened.state.log.next.get();
+    for record in &opened.state.sealed.chunks {
+        check.chunk(record);
+        progress(check.report.events, total);
+    }
+    check.sled_runs();
+    // Positions, numbers and times of the tail were checked when it was replayed.
+    for segment in opened.state.tail.iter() {
+        for event in segment.contents().0 {
+            check.digest(&event);
+            check.report.events += 1;
+        }
+    }
+    progress(check.report.events, total);
+    Ok(check.report)
+}
+
+struct Check<'a> {
+    opened: &'a Opened,
+    fingerprints: Fingerprints,
+    report: VerifyReport,
+    /// The number that each stream goes on with.
+    next: HashMap<StreamName, Number>,
+    time: Timestamp,
+    runs: u64,
+}
+
+impl Check<'_> {
+    fn problem(&mut self, what: impl fmt::Display) {
+        self.report.problems.push(what.to_string());
+    }
+
+    fn digest(&mut self, event: &Event) {
+        if let Some(content) = &event.content
+            && Digest::of(&event.event_type, content) != event.digest
+        {
+            self.problem(format_args!("event {}@{}: its digest is wrong", event.number, event.stream));
+        }
+    }
+
+    fn chunk(&mut self, record: &ChunkRecord) {
+        self.report.chunks += 1;
+        let path = chunk_file::path(&self.opened.directory.chunks(), record.first, record.generation);
+        let name = format!("chunks/{}.{}", record.first, record.generation);
+        let chunk = match Chunk::open(&path) {
+            Ok(chunk) => chunk,
+            Err(error) => return self.problem(error),
+        };
+        if (chunk.header.first, chunk.header.end, chunk.header.log) != (record.first, record.end, self.opened.meta.log)
+        {
+            self.problem(format_args!("{name}: it is not the chunk that is registered"));
+        }
+        let mut events: Vec<Event> = Vec::new();
+        let mut whole = true;
+        for (index, place) in chunk.blocks().iter().enumerate() {
+            let block = chunk.read_block(index);
+            let read = block.and_then(|block| {
+                (place.ordinal..place.ordinal + place.events)
+                    .map(|ordinal| {
+                        let event = block.event(ordinal, None);
+                        event.map_err(|error| super::ReadError::Damaged(format!("{name}: {error}")))
+                    })
+                    .collect::<Result<Vec<_>, _>>()
+            });
+            match read {
+                Ok(read) => events.extend(read),
+                Err(error) => {
+                    whole = false;
+                    self.problem(format_args!(
+                        "{error} (block {index}, events {} to {} of the chunk)",
+                        place.ordinal,
+                        place.ordinal + place.events - 1
+                    ));
+                }
+            }
+        }
+        self.report.events += events.len() as u64;
+        for event in &events {
+            self.digest(event);
+        }
+        match chunk.runs() {
+            Ok(runs) => self.runs(&name, record, &runs, whole.then_some(&events)),
+            Err(error) => self.problem(error),
+        }
+        if whole {
+            self.index(&name, &chunk, record, &events);
+        }
+    }
+
+    /// The streams' runs: that they follow each other, that sled has them, that the events are theirs.
+    fn runs(&mut self, name: &str, record: &ChunkRecord, runs: &[Run], events: Option<&Vec<Event>>) {
+        let mut ordinal = 0;
+        for run in runs {
+            self.runs += 1;
+            let next = self.next.insert(run.stream.clone(), run.first.plus(u64::from(run.events)));
+            if next.unwrap_or_default() != run.first {
+                self.problem(format_args!("{name}: {} jumps to number {}", run.stream, run.first));
+            }
+            let key = Key::Run { stream: run.stream.clone(), first: run.first }.encode();
+            let expected = RunRecord {
+                chunk: record.first,
+                events: run.events,
+                ordinal,
+                life: run.life,
+                life_start: run.life_start,
+            };
+            match self.opened.door.get(&key) {
+                Ok(Some(value)) if RunRecord::decode(&value).as_ref() == Ok(&expected) => {}
+                Ok(_) => self.problem(format_args!("{name}: sled has no such run of {}", run.stream)),
+                Err(error) => self.problem(error),
+            }
+            if let Some(events) = events {
+                let here = events.iter().skip(ordinal as usize).take(run.events as usize);
+                let fits = here
+                    .zip(run.first.get()..)
+                    .all(|(event, number)| event.stream == run.stream && event.number.get() == number);
+                if !fits {
+                    self.problem(format_args!("{name}: other events lie in the run of {}", run.stream));
+                }
+            }
+            ordinal += run.events;
+        }
+        if u64::from(ordinal) != record.end.get() - record.first.get() {
+            self.problem(format_args!("{name}: the runs of its streams do not hold its events"));
+        }
+    }
+
+    /// Positions, times, ids and the filter, against the events.
+    fn index(&mut self, name: &str, chunk: &Chunk, record: &ChunkRecord, events: &[Event]) {
+        let mut times = vec![None; events.len()];
+        for (event, ordinal) in events.iter().zip(0_u32..) {
+            let offset = event.position.get().wrapping_sub(record.first.get()) as usize;
+            match times.get_mut(offset) {
+                Some(time) if chunk.ordinal(offset as u32) == ordinal => *time = Some(event.time),
+                _ => {
+                    return self
+                        .problem(format_args!("{name}: position {} is not where its index says", event.position));
+                }
+            }
+        }
+        for (time, position) in times.into_iter().zip(record.first.get()..) {
+            match time {
+                Some(time) if self.time <= time => self.time = time,
+                Some(_) => self.problem(format_args!("{name}: time goes back at position {position}")),
+                None => self.problem(format_args!("{name}: position {position} is missing")),
+            }
+        }
+        if self.time != record.time {
+            self.problem(format_args!("{name}: its newest time is not the registered one"));
+        }
+        let stored = |event: &Event| self.fingerprints.of(&event.stream, event.id).stored();
+        let mut ids: Vec<(u64, u16)> = events.iter().zip(0..=u16::MAX).map(|(event, at)| (stored(event), at)).collect();
+        ids.sort_unstable();
+        let filter = encode_filter(ids.iter().map(|(id, _)| *id));
+        let (buckets, ids) = chunk_file::encode_ids(&ids);
+        for (section, expected) in [(Section::IdBuckets, buckets), (Section::Ids, ids), (Section::Filter, filter)] {
+            match chunk.section(section) {
+                Ok(found) if found == expected => {}
+                Ok(_) => self.problem(format_args!("{name}: the section {section:?} does not fit the events")),
+                Err(error) => self.problem(error),
+            }
+        }
+    }
+
+    /// That sled has no runs beside those of the chunks.
+    fn sled_runs(&mut self) {
+        let end: Position = self.opened.state.sealed.end();
+        let mut found = 0;
+        let scanned = self.opened.door.scan(b"s", b"s", |_, value| {
+            // Runs of a chunk that was not named before a crash are written again when it is.
+            found += u64::from(RunRecord::decode(value).is_ok_and(|run| run.chunk < end));
+            true
+        });
+        if let Err(error) = scanned {
+            self.problem(error);
+        }
+        if found != self.runs {
+            let runs = self.runs;
+            self.problem(format_args!("sled has {found} runs of streams, and the chunks have {runs}"));
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! What readers see: an immutable view of the log up to its newest durable event.
+
+use std::sync::Arc;
+
+use crate::event::{Event, Known, LogHead, Number, Position, Source, StreamHead, StreamName};
+
+use super::format::{ChunkRecord, Key, RunRecord, run_prefix};
+use super::ids::{Filters, Fingerprint};
+use super::segment::Segment;
+use super::{Order, ReadError, Shared};
+
+/// The parts of a view; replaced, never changed.
+#[derive(Clone)]
+pub(crate) struct State {
+    /// What is visible: every event below `log.next`.
+    pub(crate) log: LogHead,
+    pub(crate) sealed: Arc<Sealed>,
+    /// One segment for each chunk to come, oldest first; the first one starts where the chunks end.
+    pub(crate) tail: Arc<[Arc<Segment>]>,
+}
+
+/// The chunks, in the order of positions, without gaps.
+#[derive(Clone, Default)]
+pub(crate) struct Sealed {
+    pub(crate) chunks: Vec<ChunkRecord>,
+    pub(crate) filters: Filters,
+}
+
+impl Sealed {
+    /// The first position that is not in a chunk.
+    pub(crate) fn end(&self) -> Position {
+        self.chunks.last().map_or(Position::ZERO, |chunk| chunk.end)
+    }
+
+    fn chunk_index(&self, position: Position) -> Option<usize> {
+        let index = self.chunks.partition_point(|chunk| chunk.end <= position);
+        (index < self.chunks.len()).then_some(index)
+    }
+}
+
+/// An immutable view of the log: it never changes, and never shows what is not durable.
+///
+/// Cheap to clone. A view keeps what it shows readable, so it should not be kept for long.
+#[derive(Clone)]
+pub struct View {
+    pub(crate) state: Arc<State>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl View {
+    /// Where the log stands.
+    #[must_use]
+    pub fn log(&self) -> LogHead {
+        self.state.log
+    }
+
+    /// Where a source stands. In `$all` numbers are positions. A stream that was never written has the default
+    /// head.
+    ///
+    /// # Errors
+    /// When the store's index cannot be read.
+    pub fn head(&self, source: &Source) -> Result<StreamHead, ReadError> {
+        match source {
+            Source::All => Ok(StreamHead { next: self.state.log.next.into(), ..StreamHead::default() }),
+            Source::Stream(stream) => {
+                let in_tail = self.state.tail.iter().rev().find_map(|segment| segment.head(stream, self.state.log));
+                match in_tail {
+                    Some(head) => Ok(head),
+                    None => self.sealed_head(stream),
+                }
+            }
+        }
+    }
+
+    /// The head of a stream as the chunks have it.
+    pub(crate) fn sealed_head(&self, stream: &StreamName) -> Result<StreamHead, ReadError> {
+        let newest = self.runs_down_from(stream, Number::MAX)?;
+        Ok(newest.map_or_else(StreamHead::default, |(first, run)| StreamHead {
+            next: first.plus(u64::from(run.events)),
+            life: run.life,
+            life_start: run.life_start,
+            status: crate::event::Status::Live,
+        }))
+    }
+
+    /// The stream's newest run that begins at or below `number`. Runs of a chunk that is not named yet are
+    /// passed over: they are written just before it is.
+    fn runs_down_from(&self, stream: &StreamName, number: Number) -> Result<Option<(Number, RunRecord)>, ReadError> {
+        if self.state.sealed.chunks.is_empty() {
+            return Ok(None);
+        }
+        let mut found = Ok(None);
+        let to = Key::Run { stream: stream.clone(), first: number }.encode();
+        self.shared.door.scan_down(&run_prefix(stream), &to, |key, value| match decode_run(key, value) {
+            Ok((_, run)) if run.chunk >= self.state.sealed.end() => true,
+            other => {
+                found = other.map(Some);
+                false
+            }
+        })?;
+        found
+    }
+
+    /// Events `first` to `last` (both included, as far as they exist), in this order, up to and including the
+    /// one that brings their content over `bytes_max`; so at least one if there is any.
+    ///
+    /// Events of the tail come from memory. For what is in chunks files are read, on a thread for blocking work.
+    ///
+    /// # Errors
+    /// When a part of a chunk is damaged or cannot be read.
+    pub async fn read(
+        &self,
+        source: &Source,
+        first: Number,
+        last: Number,
+        order: Order,
+        bytes_max: usize,
+    ) -> Result<Vec<Event>, ReadError> {
+        let needs_files = match source {
+            Source::All => Position::from(first) < self.state.sealed.end(),
+            Source::Stream(stream) => {
+                let tail_first = self.state.tail.iter().find_map(|segment| segment.first_number(stream));
+                tail_first.is_none_or(|tail_first| first < tail_first) && !self.state.sealed.chunks.is_empty()
+            }
+        };
+        if !needs_files {
+            return self.read_blocking(source, first, last, order, bytes_max);
+        }
+        let (view, source) = (self.clone(), source.clone());
+        tokio::task::spawn_blocking(move || view.read_blocking(&source, first, last, order, bytes_max))
+            .await
+            .map_err(|error| ReadError::Io(error.to_string()))?
+    }
+
+    /// As [`Self::read`], on the calling thread.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_blocking(
+        &self,
+        source: &Source,
+        first: Number,
+        last: Number,
+        order: Order,
+        bytes_max: usize,
+    ) -> Result<Vec<Event>, ReadError> {
+        /// Events are fetched in slices, so that a page of huge events is never in memory whole.
+        const SLICE_EVENTS: u64 = 128;
+        let head = self.head(source)?;
+        let Some(newest) = head.last() else { return Ok(Vec::new()) };
+        let last = last.min(newest);
+        let mut events = Vec::new();
+        let mut bytes = 0;
+        let (mut low, mut high) = (first.get(), last.get());
+        while low <= high {
+            let slice = match order {
+                Order::OldestFirst => (low, high.min(low + SLICE_EVENTS - 1)),
+                Order::NewestFirst => (low.max((high + 1).saturating_sub(SLICE_EVENTS)), high),
+            };
+            let mut fetched = Vec::with_capacity((slice.1 - slice.0 + 1) as usize);
+            self.fetch(source, number(slice.0), number(slice.1), &mut fetched)?;
+            if fetched.len() as u64 != slice.1 - slice.0 + 1 {
+                return Err(ReadError::Damaged(format!(
+                    "{source}: an event from {} to {} is missing",
+                    slice.0, slice.1
+                )));
+            }
+            if order == Order::NewestFirst {
+                fetched.reverse();
+            }
+            for event in fetched {
+                bytes += event.content.as_ref().map_or(0, crate::event::Content::len);
+                events.push(event);
+                if bytes > bytes_max {
+                    return Ok(events);
+                }
+            }
+            match order {
+                Order::OldestFirst => low = slice.1 + 1,
+                Order::NewestFirst if slice.0 == 0 => break,
+                Order::NewestFirst => high = slice.0 - 1,
+            }
+        }
+        Ok(events)
+    }
+
+    /// Appends events `first` to `last`, oldest first; the caller keeps to the head.
+    fn fetch(&self, source: &Source, first: Number, last: Number, out: &mut Vec<Event>) -> Result<(), ReadError> {
+        match source {
+            Source::All => self.fetch_log(first.into(), last.into(), out),
+            Source::Stream(stream) => self.fetch_stream(stream, first, last, out),
+        }
+    }
+
+    fn fetch_log(&self, first: Position, last: Position, out: &mut Vec<Event>) -> Result<(), ReadError> {
+        let sealed = &self.state.sealed;
+        let mut from = first;
+        while let Some(index) = sealed.chunk_index(from).filter(|_| from <= last) {
+            let chunk = &sealed.chunks[index];
+            let to = last.min(chunk.end.before().unwrap_or_default());
+            self.shared.chunks.log_events(chunk, from, to, out)?;
+            from = to.plus(1);
+        }
+        for segment in self.state.tail.iter() {
+            segment.log_events(first.max(segment.first()), last, out);
+        }
+        Ok(())
+    }
+
+    fn fetch_stream(
+        &self,
+        stream: &StreamName,
+        first: Number,
+        last: Number,
+        out: &mut Vec<Event>,
+    ) -> Result<(), ReadError> {
+        let tail_first = self.state.tail.iter().find_map(|segment| segment.first_number(stream));
+        if tail_first.is_none_or(|tail_first| first < tail_first) {
+            self.fetch_sealed(stream, first, last, out)?;
+        }
+        for segment in self.state.tail.iter() {
+            segment.stream_events(stream, first, last, self.state.log, out);
+        }
+        Ok(())
+    }
+
+    fn fetch_sealed(
+        &self,
+        stream: &StreamName,
+        first: Number,
+        last: Number,
+        out: &mut Vec<Event>,
+    ) -> Result<(), ReadError> {
+        let Some((start, _)) = self.runs_down_from(stream, first)? else { return Ok(()) };
+        let sealed = &self.state.sealed;
+        let mut runs = Vec::new();
+        let mut failed = None;
+        let from = Key::Run { stream: stream.clone(), first: start }.encode();
+        self.shared.door.scan(&run_prefix(stream), &from, |key, value| match decode_run(key, value) {
+            Ok((number, run)) if number <= last && run.chunk < sealed.end() => {
+                runs.push((number, run));
+                true
+            }
+            Ok(_) => false,
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        for (run_first, run) in runs {
+            let skipped = first.get().saturating_sub(run_first.get()).min(u64::from(run.events));
+            let wanted = (last.get() + 1).saturating_sub(run_first.get()).min(u64::from(run.events));
+            let chunk = sealed.chunk_index(run.chunk).map(|index| &sealed.chunks[index]);
+            let chunk = chunk.ok_or_else(|| ReadError::Damaged(format!("{stream}: its run names no chunk")))?;
+            let (start, end) = (run.ordinal + skipped as u32, run.ordinal + wanted as u32);
+            let before = out.len();
+            self.shared.chunks.events(chunk, start..end, out)?;
+            let as_asked = out[before..]
+                .iter()
+                .zip(run_first.get() + skipped..)
+                .all(|(event, number)| event.stream == *stream && event.number.get() == number);
+            if !as_asked {
+                return Err(ReadError::Damaged(format!("{stream}: another event lies in its run")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the chunks know of an id: its newest use in the stream.
+    pub(crate) fn sealed_known(
+        &self,
+        fingerprint: Fingerprint,
+        stream: &StreamName,
+        id: crate::event::EventId,
+    ) -> Result<Option<Known>, ReadError> {
+        for index in self.state.sealed.filters.candidates(fingerprint) {
+            let known = self.shared.chunks.known(&self.state.sealed.chunks[index], fingerprint, stream, id)?;
+            if known.is_some() {
+                return Ok(known);
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn number(value: u64) -> Number {
+    Number::new(value).expect("it lies between two numbers")
+}
+
+fn decode_run(key: &[u8], value: &[u8]) -> Result<(Number, RunRecord), ReadError> {
+    let damaged = |error: super::format::Malformed| ReadError::Damaged(format!("the index of streams: {error}"));
+    match Key::decode(key).map_err(damaged)? {
+        Key::Run { first, .. } => Ok((first, RunRecord::decode(value).map_err(damaged)?)),
+        Key::Meta | Key::Group { .. } | Key::Chunk { .. } => Err(ReadError::Damaged("the index of streams".into())),
+    }
+}

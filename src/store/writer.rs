@@ -1,0 +1,324 @@
+//! The one thread that writes: it decides what is queued, makes it durable in one group, publishes it, and
+//! answers. It also names the chunks that the sealer has written.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use crate::event::{
+    Event, Known, LogHead, NewEvent, Number, Outcome, Position, Proposal, Receipt, StreamHead, StreamName, apply,
+};
+
+use super::chunk_file::Written;
+use super::disk::DiskGuard;
+use super::door::{self, Batch, Failure};
+use super::format::group::{Encoder, Origin};
+use super::format::{Key, RunRecord, row};
+use super::ids::Fingerprint;
+use super::queue::{Request, Work};
+use super::segment::{Cut, Placed, Segment};
+use super::view::{Sealed, State, View};
+use super::{AppendError, Shared, failpoint};
+
+/// About how many bytes of events one sync makes durable, if as many wait.
+const GROUP_BYTES: usize = 1 << 20;
+
+/// Appends wait while the tail takes more than this in memory.
+const TAIL_BYTES_MAX: u64 = 128 << 20;
+
+/// A group that sled holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    pub(crate) first: Position,
+    /// The position after its last event.
+    pub(crate) end: Position,
+    pub(crate) parts: u16,
+}
+
+pub(crate) struct Writer {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) door: door::Writer,
+    pub(crate) encoder: Encoder,
+    pub(crate) origin: Origin,
+    /// Oldest first.
+    pub(crate) groups: VecDeque<Extent>,
+    /// The size of each segment of the tail, oldest first.
+    pub(crate) cuts: VecDeque<Cut>,
+    /// Takes segments that are complete and durable.
+    pub(crate) sealer: Sender<Arc<Segment>>,
+    pub(crate) disk: DiskGuard,
+}
+
+/// A group in the making. Nothing of it is seen before it is durable.
+struct Group {
+    log: LogHead,
+    heads: HashMap<StreamName, StreamHead>,
+    ids: HashMap<Fingerprint, Known>,
+    rows: Vec<u8>,
+    placed: Vec<Placed>,
+}
+
+type Answer = tokio::sync::oneshot::Sender<Result<Receipt, AppendError>>;
+
+impl Writer {
+    /// Works until the queue is closed and empty.
+    pub(crate) fn run(mut self) -> door::Writer {
+        let _alarm = Alarm(self.shared.clone());
+        loop {
+            let tail_bytes: u64 = self.cuts.iter().map(Cut::memory_bytes).sum();
+            match self.shared.queue.next(GROUP_BYTES, tail_bytes < TAIL_BYTES_MAX) {
+                Work::Appends(requests) => self.append(requests),
+                Work::Sealed(chunk) => {
+                    if self.shared.is_writable()
+                        && let Err(failure) = self.name_chunk(*chunk)
+                    {
+                        self.shared.stop_writing(&failure.to_string());
+                    }
+                }
+                Work::Close => return self.door,
+            }
+        }
+    }
+
+    fn append(&mut self, requests: Vec<Request>) {
+        let refusal = match self.shared.availability_error() {
+            Some(error) => Some(error),
+            None => self.disk.is_low().then_some(AppendError::DiskFull),
+        };
+        if let Some(error) = refusal {
+            for request in requests {
+                answer(request.answer, Err(error.clone()));
+            }
+            return;
+        }
+
+        let mut group = Group {
+            log: self.shared.state.load().log,
+            heads: HashMap::new(),
+            ids: HashMap::new(),
+            rows: Vec::with_capacity(GROUP_BYTES + GROUP_BYTES / 4),
+            placed: Vec::new(),
+        };
+        let mut answers = Vec::with_capacity(requests.len());
+        for mut request in requests {
+            let result = self.decide(&mut group, &mut request);
+            answers.push((request.answer, result));
+        }
+        if !group.placed.is_empty() {
+            if let Err(failure) = self.make_durable(&group) {
+                self.shared.stop_writing(&failure.to_string());
+                // Refusals and repeats too: they may rest on what was not made durable.
+                for (to, _) in answers {
+                    answer(to, Err(AppendError::OutcomeUnknown(failure.to_string())));
+                }
+                return;
+            }
+            failpoint::reached("append.synced");
+            self.publish(group);
+        }
+        for (to, result) in answers {
+            answer(to, result);
+        }
+    }
+
+    /// Decides one append on top of what the group has so far, and adds its events to the group.
+    fn decide(&self, group: &mut Group, request: &mut Request) -> Result<Receipt, AppendError> {
+        let view = View { state: self.shared.state.load_full(), shared: self.shared.clone() };
+        let mut head = match group.heads.get(&request.stream) {
+            Some(head) => *head,
+            None => view.head(&crate::event::Source::Stream(request.stream.clone()))?,
+        };
+        for (index, fingerprint) in request.fingerprints.iter().enumerate() {
+            if !request.events[index].id_is_fresh
+                && let Some(known) = known_since(group, &view.state, &request.looked_up, *fingerprint)
+            {
+                request.known[index] = Some(known);
+            }
+        }
+        let proposal = Proposal {
+            events: &request.events,
+            digests: &request.digests,
+            known: &request.known,
+            expected: request.expected,
+            now: request.now,
+        };
+        match apply(&mut group.log, &mut head, &proposal) {
+            Outcome::Refused(refusal) => Err(AppendError::Refused(refusal)),
+            Outcome::Repeated(receipt) => Ok(receipt),
+            Outcome::Appended(receipt) => {
+                group.heads.insert(request.stream.clone(), head);
+                group.add(request, &receipt, &head);
+                Ok(receipt)
+            }
+        }
+    }
+
+    fn make_durable(&mut self, group: &Group) -> Result<(), Failure> {
+        let first = group.placed[0].event.position;
+        let events = group.placed.len() as u32;
+        let mut parts = self.encoder.encode(self.origin, first, events, &group.rows);
+        let extent = Extent { first, end: first.plus(u64::from(events)), parts: parts.len() as u16 };
+        let key = |part: usize| Key::Group { first, part: part as u16 }.encode();
+
+        let mut batch = Batch::default();
+        for part in (1..parts.len()).rev() {
+            batch.insert(key(part), std::mem::take(&mut parts[part]));
+            if batch.is_full() {
+                self.door.write(std::mem::take(&mut batch))?;
+                self.door.sync()?;
+                failpoint::reached("append.part_synced");
+            }
+        }
+        // Part 0 makes the group real; whatever it needs is in the same batch or durable already.
+        batch.insert(key(0), std::mem::take(&mut parts[0]));
+        self.door.write(batch)?;
+        failpoint::reached("append.written");
+        self.door.sync()?;
+        self.groups.push_back(extent);
+        Ok(())
+    }
+
+    /// Makes a durable group visible.
+    fn publish(&mut self, group: Group) {
+        let state = self.shared.state.load_full();
+        let mut tail = state.tail.to_vec();
+        let mut complete = Vec::new();
+        let mut rest = group.placed.into_iter().peekable();
+        while let Some(next) = rest.peek() {
+            let weight = row::weight(&next.event);
+            match self.cuts.back() {
+                Some(cut) if cut.takes(weight) => {}
+                full => {
+                    if full.is_some() {
+                        complete.extend(tail.last().cloned());
+                    }
+                    tail.push(Arc::new(Segment::new(next.event.position)));
+                    self.cuts.push_back(Cut::default());
+                }
+            }
+            let cut = self.cuts.back_mut().expect("one was there or has just been pushed");
+            let segment = tail.last().expect("there is a segment for each cut");
+            let mut here = Vec::new();
+            while let Some(placed) = rest.next_if(|placed| cut.takes(row::weight(&placed.event))) {
+                cut.add(row::weight(&placed.event));
+                here.push(placed);
+            }
+            segment.push(here);
+        }
+        self.shared.state.store(Arc::new(State { log: group.log, sealed: state.sealed.clone(), tail: tail.into() }));
+        self.shared.waiters.published(group.heads.into_keys());
+        for segment in complete {
+            // Without a sealer (the store is closing) the segment is sealed after the next start.
+            let _ = self.sealer.send(segment);
+        }
+    }
+
+    /// Lets sled name a chunk, publishes it in place of its segment, and deletes the groups that it replaces.
+    fn name_chunk(&mut self, chunk: Written) -> Result<(), Failure> {
+        let Written { record, runs, filter } = chunk;
+        let mut batch = Batch::default();
+        for (run, ordinal) in runs {
+            let value = RunRecord {
+                chunk: record.first,
+                events: run.events,
+                ordinal,
+                life: run.life,
+                life_start: run.life_start,
+            };
+            batch.insert(Key::Run { stream: run.stream, first: run.first }.encode(), value.encode());
+            if batch.is_full() {
+                // Runs of a chunk that is not named yet are passed over, and written again should we die here.
+                self.door.write(std::mem::take(&mut batch))?;
+                self.door.sync()?;
+                failpoint::reached("seal.runs_synced");
+            }
+        }
+        batch.insert(Key::Chunk { first: record.first }.encode(), record.encode());
+        self.door.write(batch)?;
+        failpoint::reached("seal.named");
+        self.door.sync()?;
+        failpoint::reached("seal.named_synced");
+
+        let state = self.shared.state.load_full();
+        let mut sealed = Sealed::clone(&state.sealed);
+        sealed.filters.push(Some(&filter), (record.end.get() - record.first.get()) as u32);
+        let end = record.end;
+        sealed.chunks.push(record);
+        let tail = state.tail.iter().skip(1).cloned().collect();
+        self.cuts.pop_front();
+        self.shared.state.store(Arc::new(State { log: state.log, sealed: Arc::new(sealed), tail }));
+
+        let mut batch = Batch::default();
+        while let Some(group) = self.groups.front().filter(|group| group.end <= end) {
+            // Part 0 first: what is left of a group without it is known to be nothing.
+            for part in 0..group.parts {
+                batch.remove(Key::Group { first: group.first, part }.encode());
+                if batch.is_full() {
+                    self.door.write(std::mem::take(&mut batch))?;
+                    failpoint::reached("seal.groups_deleting");
+                }
+            }
+            self.groups.pop_front();
+        }
+        if !batch.is_empty() {
+            self.door.write(batch)?;
+        }
+        self.door.sync()?;
+        failpoint::reached("seal.groups_deleted");
+        Ok(())
+    }
+}
+
+impl Group {
+    fn add(&mut self, request: &mut Request, receipt: &Receipt, head: &StreamHead) {
+        let events = std::mem::take(&mut request.events);
+        let first_position = receipt.position.get() + 1 - events.len() as u64;
+        for (index, new) in events.into_iter().enumerate() {
+            let NewEvent { id, event_type, content, .. } = new;
+            let position = Position::new(first_position + index as u64).expect("at or below the receipt's");
+            let number: Number = receipt.first.plus(index as u64);
+            let digest = request.digests[index];
+            let event = Event {
+                stream: request.stream.clone(),
+                number,
+                position,
+                life: head.life,
+                time: self.log.time,
+                id,
+                event_type,
+                digest,
+                content: Some(content),
+            };
+            row::encode(&event, &mut self.rows);
+            let fingerprint = request.fingerprints[index];
+            self.ids.insert(fingerprint, Known { number, position, life: head.life, digest });
+            self.placed.push(Placed { event, fingerprint, life_start: head.life_start });
+        }
+    }
+}
+
+/// Should the writer panic, nobody waits for it in vain.
+struct Alarm(Arc<Shared>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.stop_writing("the writer panicked");
+            self.0.queue.abandon();
+        }
+    }
+}
+
+/// The newest use of an id that the look-up in `looked_up`'s chunks could not see.
+fn known_since(group: &Group, now: &State, looked_up: &State, fingerprint: Fingerprint) -> Option<Known> {
+    let in_tail = |state: &State| state.tail.iter().rev().find_map(|segment| segment.known(fingerprint));
+    group.ids.get(&fingerprint).copied().or_else(|| in_tail(now)).or_else(|| {
+        // Segments that were sealed since the look-up are still in its view.
+        (looked_up.sealed.end() < now.sealed.end()).then(|| in_tail(looked_up)).flatten()
+    })
+}
+
+fn answer(to: Answer, result: Result<Receipt, AppendError>) {
+    // Whoever asked may have gone away; what was decided stays.
+    let _ = to.send(result);
+}
