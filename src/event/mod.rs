@@ -25,5 +25,5 @@ pub use name::{EventType, InvalidName, StreamName};
 pub use number::{Life, Number, NumberOutOfRange, Position};
 pub use page::{Count, CountOutOfRange, Window};
 pub use record::{Content, Digest, Event, NewEvent};
-pub use source::Source;
+pub use source::{Order, Source};
 pub use time::Timestamp;

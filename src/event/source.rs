@@ -1,4 +1,4 @@
-//! Whose events a feed shows.
+//! Whose events a feed shows, and in which order.
 
 use std::fmt;
 
@@ -11,6 +11,15 @@ pub enum Source {
     All,
     /// One stream.
     Stream(StreamName),
+}
+
+/// In which order events are read, or stand in a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Order {
+    /// By rising numbers.
+    OldestFirst,
+    /// By falling numbers.
+    NewestFirst,
 }
 
 impl Source {

@@ -106,15 +106,6 @@ pub struct Identity {
     pub epoch: u32,
 }
 
-/// In which order a page is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// By rising numbers.
-    OldestFirst,
-    /// By falling numbers.
-    NewestFirst,
-}
-
 /// Events to be appended together, in this order.
 #[derive(Debug, Clone)]
 pub struct Append {

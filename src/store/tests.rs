@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::event::{ExpectedVersion, Number, Receipt, Refusal, Source, Timestamp};
+use crate::event::{ExpectedVersion, Number, Order, Receipt, Refusal, Source, Timestamp};
 
 use super::tests_support::{append, new_event, noise, open, read, sealed, stream, try_open};
-use super::{Append, AppendError, Availability, OpenError, Order, verify};
+use super::{Append, AppendError, Availability, OpenError, verify};
 
 fn data(n: u128) -> String {
     format!("{{\"order\":{n},\"lines\":[{}]}}", "{\"sku\":\"85123A\",\"quantity\":6},".repeat(n as usize % 7) + "{}")

@@ -4,11 +4,11 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::event::{
-    Content, Digest, Event, EventId, EventType, ExpectedVersion, Life, MediaType, NewEvent, Number, Position, Receipt,
-    Source, StreamName, Timestamp,
+    Content, Digest, Event, EventId, EventType, ExpectedVersion, Life, MediaType, NewEvent, Number, Order, Position,
+    Receipt, Source, StreamName, Timestamp,
 };
 
-use super::{Append, AppendError, OpenError, Options, Order, Store};
+use super::{Append, AppendError, OpenError, Options, Store};
 
 pub(crate) fn stream(name: &str) -> StreamName {
     StreamName::parse(name).expect("a name")

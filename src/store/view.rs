@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::event::{Event, Known, LogHead, Number, Position, Source, StreamHead, StreamName};
+use crate::event::{Event, Known, LogHead, Number, Order, Position, Source, StreamHead, StreamName};
 
 use super::format::{ChunkRecord, Key, RunRecord, run_prefix};
 use super::ids::{Filters, Fingerprint};
 use super::segment::Segment;
-use super::{Order, ReadError, Shared};
+use super::{ReadError, Shared};
 
 /// The parts of a view; replaced, never changed.
 #[derive(Clone)]

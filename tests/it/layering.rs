@@ -1,0 +1,66 @@
+//! The arrows between modules: which one may name which. The crate documentation draws the same map.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module, and the modules of this crate that it may name.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("event", &[]),
+    ("address", &["event"]),
+    ("feed", &["address", "event"]),
+    ("store", &["event"]),
+    ("access", &["event"]),
+    ("http", &["access", "feed", "address", "store", "event"]),
+    ("server", &["http", "store", "access", "config", "telemetry", "address", "event"]),
+    ("cli", &["server", "store", "config", "telemetry", "address", "feed", "event"]),
+    ("config", &["event", "address"]),
+    ("telemetry", &["config"]),
+];
+
+/// What only one module may name.
+const OWNERS: &[(&str, &str)] =
+    &[("sled::", "store/door.rs"), ("quick_xml", "feed/"), ("CACHE_CONTROL", "http/cache_policy.rs")];
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).expect("it is there") {
+        let path = entry.expect("it is read").path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Code without comments and without what is only compiled for tests.
+fn code(path: &Path) -> String {
+    let text = fs::read_to_string(path).expect("it is text");
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn modules_name_only_what_the_map_allows() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    sources(&root, &mut found);
+    assert!(found.len() > 20, "the sources are there");
+    let mut broken = Vec::new();
+    for path in found {
+        let inside = path.strip_prefix(&root).expect("it is inside").to_string_lossy().into_owned();
+        let module = inside.split(['/', '.']).next().unwrap_or_default();
+        let code = code(&path);
+        for (owned, owner) in OWNERS {
+            if code.contains(owned) && !inside.starts_with(owner) {
+                broken.push(format!("{inside} names {owned}, which only {owner} may"));
+            }
+        }
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == module) else { continue };
+        for (other, _) in ARROWS.iter().filter(|(other, _)| *other != module && !allowed.contains(other)) {
+            if code.contains(&format!("crate::{other}")) {
+                broken.push(format!("{inside} names {other}: {module} may not"));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}

@@ -1,0 +1,5 @@
+//! Everfeed as its users meet it: the real binary, real sockets, real proxies. One subject a file.
+
+mod support;
+
+mod layering;
