@@ -1,3 +1,6 @@
 //! Everfeed: an event-feed server.
 pub mod event;
+
+pub mod address;
+pub mod feed;
 pub mod store;
