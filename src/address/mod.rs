@@ -1,0 +1,19 @@
+//! Addresses: every path of the server, parsed and printed, and both ways of linking pages.
+//!
+//! Any spelling of a path is understood, links always use one: RFC 3986 unreserved characters as they are,
+//! everything else percent-encoded with upper-case digits. Nothing here does I/O or knows of HTTP messages.
+//!
+//! Reading order is the order of the modules below.
+
+mod link;
+mod paging;
+mod parse;
+mod print;
+mod query;
+mod target;
+
+pub use link::{Link, link_header};
+pub use paging::{At, Extent, Paging, Shape};
+pub use print::{BaseUrl, InvalidBaseUrl, StreamPath, Suffix};
+pub use query::{Embed, Format, Query};
+pub use target::{Address, Direction, NotDecimal, NotPosition, PageRequest, Place, Target, Unaddressable};

@@ -1,0 +1,213 @@
+//! What a request asks for, as a value, and why a path asks for nothing.
+
+use crate::event::{Count, EventId, InvalidName, Number, Position, Source, StreamName};
+
+use super::{Format, Query};
+
+/// A request's path and query, understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// What is asked for.
+    pub address: Address,
+    /// The representation that the suffix or `?format=` names, whatever Accept says.
+    pub format: Option<Format>,
+    /// The known parameters.
+    pub query: Query,
+    /// Path and query are spelled exactly as our own links spell them: unreserved characters as they are,
+    /// all else percent-encoded in upper case (`$all` is `%24all`), known parameters alone, once each.
+    /// Any other spelling gets the same bytes, but may be cached only briefly, so that strangers cannot
+    /// fill caches with copies.
+    pub is_canonical: bool,
+}
+
+/// Everything that the server has under its base URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// `/`
+    Home,
+    /// `/streams/{stream}`: the head feed.
+    Feed(Source),
+    /// `/streams/{stream}/{from}/{direction}/{count}`. Below `…/metadata` the source is `$${stream}`.
+    Page {
+        /// Whose events.
+        source: Source,
+        /// Which of them.
+        request: PageRequest,
+    },
+    /// `/streams/{stream}/{place}`. The place is never [`Place::Hex`].
+    Event {
+        /// Whose event.
+        source: Source,
+        /// Which one.
+        place: Place,
+    },
+    /// `/streams/{stream}/{place}/data`: the event's bytes. The place is never [`Place::Hex`].
+    Data {
+        /// Whose event.
+        source: Source,
+        /// Which one.
+        place: Place,
+    },
+    /// `/streams/{stream}/incoming/{uuid}`: append one event with this id.
+    Incoming {
+        /// To which stream.
+        stream: StreamName,
+        /// Under which id.
+        id: EventId,
+    },
+    /// `/streams/{stream}/metadata`: the settings of the stream.
+    Metadata {
+        /// Whose settings.
+        stream: StreamName,
+    },
+    /// `/info`
+    Info,
+    /// `/ping`
+    Ping,
+    /// `/health/live`
+    Live,
+    /// `/health/ready`
+    Ready,
+    /// `/ui/problems/{kind}`: an explanation of a kind of refusal.
+    Problem {
+        /// The kind, as the problem's `type` names it; not checked here.
+        kind: String,
+    },
+    /// `/ui/everfeed.css`
+    Stylesheet,
+}
+
+/// A place in a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The newest event, `head`.
+    Head,
+    /// By number; in `$all` the position, in decimal. Inclusive in both directions.
+    Number(Number),
+    /// EventStore's 32 hex digits, in `$all` alone: a place between events. Forward from it are the events at
+    /// this position and above, backward those below.
+    Hex(Position),
+}
+
+/// Which way a page runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// To rising numbers.
+    Forward,
+    /// To falling numbers.
+    Backward,
+}
+
+/// The numbers that a page's URL asks for. Forward never starts at [`Place::Head`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PageRequest {
+    /// Where it starts.
+    pub from: Place,
+    /// Which way it runs.
+    pub direction: Direction,
+    /// How many numbers at most.
+    pub count: Count,
+}
+
+/// Why a path and query address nothing. The text of each is a sentence for whoever sent it; what it quotes
+/// is shortened and escaped.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unaddressable {
+    /// Nothing has this path.
+    #[error("there is nothing at this path")]
+    Unknown,
+    /// The path is ours but for a slash at its end. `location` is the path without it, in the spelling of our
+    /// own links and with the query kept, to be put behind the base URL.
+    #[error("the path ends in a slash; without it, it is {location}")]
+    TrailingSlash {
+        /// Path and query.
+        location: String,
+    },
+    /// The stream's name cannot be one.
+    #[error("this cannot be the name of a stream: {0}")]
+    InvalidName(InvalidName),
+    /// The path's percent-decoded bytes are no text.
+    #[error("the path is not UTF-8 once its percent-encoding is undone")]
+    NotUtf8,
+    /// A `%` without its two digits.
+    #[error("the path has a % that is not followed by two hexadecimal digits; a % itself is written %25")]
+    MalformedEscape,
+    /// Not the number of an event.
+    #[error("{text:?} is no event number: {why}")]
+    InvalidNumber {
+        /// What stood there.
+        text: String,
+        /// What is wrong with it.
+        why: NotDecimal,
+    },
+    /// Not a page size.
+    #[error("{text:?} is no page size: {why}")]
+    InvalidCount {
+        /// What stood there.
+        text: String,
+        /// What is wrong with it.
+        why: NotDecimal,
+    },
+    /// 32 hex digits that are no position.
+    #[error("{text:?} is no position: {why}")]
+    InvalidPosition {
+        /// What stood there.
+        text: String,
+        /// What is wrong with it.
+        why: NotPosition,
+    },
+    /// `head/forward`: nothing is newer than the newest.
+    #[error("a page from `head` can only run backward; forward pages start at a number")]
+    ForwardFromHead,
+    /// `…/metadata` of a stream that holds settings itself.
+    #[error("a stream of settings has no settings of its own")]
+    MetadataOfMetadata,
+    /// Not an event id.
+    #[error(
+        "{0:?} is no event id: a UUID other than the nil one is expected, such as fbf4a1a1-b4a3-4dfe-a01f-ec52c34e16e4"
+    )]
+    InvalidId(String),
+    /// An unknown `?embed=`.
+    #[error("{0:?} is no way to embed: `none`, `content`, `rich`, `body`, `pretty` and `tryharder` are")]
+    InvalidEmbed(String),
+    /// An unknown `?format=`.
+    #[error("{0:?} is no format: `atom`, `json`, `xml`, `text`, `atomxj`, `atomsvc` and `atomsvcxj` are")]
+    InvalidFormat(String),
+    /// A `?wait=` that is no number of seconds.
+    #[error("{0:?} is no time to wait: whole seconds are expected, such as wait=30")]
+    InvalidWait(String),
+}
+
+/// What keeps a text from being a number of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotDecimal {
+    /// Nothing stands there.
+    #[error("it is empty")]
+    Empty,
+    /// Something else than `0` to `9`.
+    #[error("only the digits 0 to 9 can stand there")]
+    NotDigits,
+    /// One number has one spelling.
+    #[error("it has leading zeros")]
+    LeadingZeros,
+    /// Over 2⁶³ − 1.
+    #[error("it is over 9223372036854775807, the largest number there is")]
+    TooLarge,
+    /// A page size outside the limits.
+    #[error("a page holds 1 to {} events", crate::event::limits::COUNT_MAX)]
+    CountOutOfRange,
+}
+
+/// What keeps 32 hex digits from being a position of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotPosition {
+    /// Commit and prepare position are always the same here.
+    #[error("both halves, of 16 digits each, must be the same")]
+    HalvesDiffer,
+    /// Over 2⁶³ − 1.
+    #[error("it is over 7FFFFFFFFFFFFFFF, the largest position there is")]
+    TooLarge,
+    /// It is a place between events.
+    #[error("in this form it lies between two events; a single one is asked for by its position in decimal")]
+    BetweenEvents,
+}

@@ -1,0 +1,12 @@
+//! Documents: what readers get and what producers send. No sockets, no store.
+//!
+//! `write` renders feeds and single events from values alone, so that the same events under the same base URL
+//! give the same bytes on any machine and after any upgrade; `read` understands what producers POST.
+
+mod json;
+pub mod read;
+mod representation;
+pub mod write;
+
+pub use representation::{AtomContent, Label, Representation};
+pub use write::{Document, Feed, entry, feed};

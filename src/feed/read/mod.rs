@@ -1,0 +1,87 @@
+//! What producers POST: which media types are taken, and how a body becomes events.
+//!
+//! A body of any media type is one event, stored as sent; JSON is checked first. EventStore's batch types are
+//! an array of events. Types that are documents of ours or of EventStore's, but not taken in, are refused, so
+//! that a document is never stored as if it were an event's data.
+
+mod batch;
+mod format;
+#[cfg(test)]
+mod tests;
+mod unreadable;
+
+use bytes::Bytes;
+
+pub use format::{BodyFormat, UnsupportedBody, body_format};
+pub use unreadable::{BodyFault, BodyPlace, UnreadableBody};
+
+use super::json;
+use crate::event::limits::EVENT_BYTES_MAX;
+use crate::event::{Content, EventId, EventType, MediaType, NewEvent};
+
+/// What the request's headers say of its events. A batch says it of each event itself, and of these only
+/// `idempotency_key` counts there, as for EventStore.
+#[derive(Debug, Clone, Default)]
+pub struct Heading {
+    /// The event's type. Default: the media type of the body, without parameters.
+    pub event_type: Option<EventType>,
+    /// The event's id.
+    pub event_id: Option<EventId>,
+    /// Gives every event that has no id one that is the same whenever the request is repeated.
+    pub idempotency_key: Option<Bytes>,
+}
+
+/// The events of a body, in order; at least one. Data and metadata are slices of the body.
+///
+/// An event without an id gets one: from the idempotency key, else from `new_id`. The latter are marked
+/// (`id_is_fresh`), so that a caller who wants ids from producers can tell.
+///
+/// # Errors
+/// When the body is not what its media type says, or over a limit. Nothing of it may be appended then.
+pub fn events(
+    format: &BodyFormat,
+    body: Bytes,
+    heading: &Heading,
+    new_id: &mut dyn FnMut() -> EventId,
+) -> Result<Vec<NewEvent>, UnreadableBody> {
+    match format {
+        BodyFormat::Batch => batch::events(&body, heading.idempotency_key.as_deref(), new_id),
+        BodyFormat::Opaque(media_type) => Ok(vec![single(media_type, body, heading, new_id)?]),
+    }
+}
+
+/// The whole body is one event's data.
+fn single(
+    media_type: &MediaType,
+    body: Bytes,
+    heading: &Heading,
+    new_id: &mut dyn FnMut() -> EventId,
+) -> Result<NewEvent, UnreadableBody> {
+    if EVENT_BYTES_MAX < body.len() {
+        return Err(BodyFault::EventTooLarge { bytes: body.len() }.into());
+    }
+    if media_type.is_json() {
+        json::check(&body).map_err(|fault| UnreadableBody::at(&body, fault.at, BodyFault::NotJson(fault.why)))?;
+    }
+    let event_type = match &heading.event_type {
+        Some(event_type) => event_type.clone(),
+        None => EventType::parse(media_type.essence()).map_err(BodyFault::InvalidDefaultType)?,
+    };
+    let (id, id_is_fresh) = identify(heading.event_id, heading.idempotency_key.as_deref(), 0, new_id);
+    let content = Content { media_type: media_type.clone(), data: body, metadata: None };
+    Ok(NewEvent { id, id_is_fresh, event_type, content })
+}
+
+/// The id of the event at this index, and whether it was made just now.
+fn identify(
+    given: Option<EventId>,
+    idempotency_key: Option<&[u8]>,
+    index: usize,
+    new_id: &mut dyn FnMut() -> EventId,
+) -> (EventId, bool) {
+    match (given, idempotency_key) {
+        (Some(id), _) => (id, false),
+        (None, Some(key)) => (EventId::from_idempotency_key(key, index), false),
+        (None, None) => (new_id(), true),
+    }
+}

@@ -1,0 +1,132 @@
+//! The representations of feeds and events: their names, and what follows from each.
+
+use crate::address::{At, BaseUrl, Embed, Paging, Suffix};
+use crate::event::{Count, Order, Source};
+
+/// A way to write a feed or an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Representation {
+    /// Atom XML (RFC 4287).
+    Atom {
+        /// Where the content of its entries is.
+        content: AtomContent,
+    },
+    /// EventStore's JSON form of Atom.
+    EventStore {
+        /// The name it is asked for and served by.
+        label: Label,
+        /// How much of the events it holds.
+        embed: Embed,
+    },
+    /// Events with their envelopes; a page is an array of them.
+    Envelope {
+        /// The name it is asked for and served by.
+        label: Label,
+    },
+    /// The data of one event, in its own media type. A page has no such form: as one, it is EventStore's JSON
+    /// under the plain label, as there.
+    Data,
+}
+
+/// Where the content of an Atom entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AtomContent {
+    /// In the entry, unless it is too large or cannot be written there.
+    Inline,
+    /// At its own address, always (`?embed=none`).
+    OutOfLine,
+}
+
+/// The families of media types that one JSON document is served under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Label {
+    /// `application/vnd.eventstore.…`
+    EventStore,
+    /// `application/vnd.kurrent.…`
+    Kurrent,
+    /// `application/json`
+    Plain,
+}
+
+impl Representation {
+    /// The media type of a feed.
+    #[must_use]
+    pub fn feed_type(&self) -> &'static str {
+        match self {
+            Self::Atom { .. } => "application/atom+xml;type=feed;charset=utf-8",
+            Self::EventStore { label: Label::EventStore, .. } => "application/vnd.eventstore.atom+json; charset=utf-8",
+            Self::EventStore { label: Label::Kurrent, .. } => "application/vnd.kurrent.atom+json; charset=utf-8",
+            Self::Envelope { label: Label::EventStore } => "application/vnd.eventstore.events+json; charset=utf-8",
+            Self::Envelope { label: Label::Kurrent } => "application/vnd.kurrent.events+json; charset=utf-8",
+            Self::EventStore { label: Label::Plain, .. } | Self::Envelope { label: Label::Plain } | Self::Data => {
+                "application/json; charset=utf-8"
+            }
+        }
+    }
+
+    /// The media type of one event. For [`Representation::Data`] the event's own takes its place; this one is
+    /// for events of which it is no longer known.
+    #[must_use]
+    pub fn entry_type(&self) -> &'static str {
+        match self {
+            Self::Atom { .. } => "application/atom+xml;type=entry;charset=utf-8",
+            Self::EventStore { label: Label::EventStore, .. } => "application/vnd.eventstore.atom+json; charset=utf-8",
+            Self::EventStore { label: Label::Kurrent, .. } => "application/vnd.kurrent.atom+json; charset=utf-8",
+            Self::Envelope { label: Label::EventStore } => "application/vnd.eventstore.event+json; charset=utf-8",
+            Self::Envelope { label: Label::Kurrent } => "application/vnd.kurrent.event+json; charset=utf-8",
+            Self::EventStore { label: Label::Plain, .. } | Self::Envelope { label: Label::Plain } => {
+                "application/json; charset=utf-8"
+            }
+            Self::Data => "application/octet-stream",
+        }
+    }
+
+    /// Counts the changes to this representation's bytes. It is part of every ETag: raising it tells all caches
+    /// that the same events are now written otherwise, and is a release note.
+    #[must_use]
+    pub const fn revision(&self) -> u32 {
+        match self {
+            Self::Atom { .. } | Self::EventStore { .. } | Self::Envelope { .. } | Self::Data => 1,
+        }
+    }
+
+    /// The order of the events in a feed.
+    #[must_use]
+    pub const fn order(&self) -> Order {
+        match self {
+            Self::Atom { .. } | Self::EventStore { .. } | Self::Data => Order::NewestFirst,
+            Self::Envelope { .. } => Order::OldestFirst,
+        }
+    }
+
+    /// How its feeds are paged and linked.
+    #[must_use]
+    pub const fn paging(&self, page_size: Count) -> Paging {
+        match self {
+            Self::Atom { .. } | Self::Envelope { .. } => Paging::Grid { page_size },
+            Self::EventStore { .. } | Self::Data => Paging::EventStore,
+        }
+    }
+
+    /// How its links say that they lead to this representation.
+    #[must_use]
+    pub const fn suffix(&self) -> Suffix {
+        match self {
+            Self::Atom { .. } => Suffix::Atom,
+            Self::EventStore { .. } | Self::Envelope { .. } | Self::Data => Suffix::None,
+        }
+    }
+
+    /// Where its documents stand: what [`Paging::links`] needs to know.
+    #[must_use]
+    pub const fn at<'a>(&self, base: &'a BaseUrl, source: &'a Source) -> At<'a> {
+        let embed = match self {
+            Self::Atom { content: AtomContent::OutOfLine } => Some(Embed::None),
+            Self::Atom { content: AtomContent::Inline }
+            | Self::EventStore { .. }
+            | Self::Envelope { .. }
+            | Self::Data => None,
+        };
+        At { base, source, suffix: self.suffix(), embed }
+    }
+}

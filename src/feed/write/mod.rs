@@ -1,0 +1,78 @@
+//! Documents, written piece by piece straight into bytes.
+
+mod atom_xml;
+mod event_json;
+mod eventstore_json;
+
+use uuid::Uuid;
+
+use crate::address::{BaseUrl, Embed, Shape};
+use crate::event::{Count, Event, Number, Source, Timestamp};
+
+use super::{Label, Representation};
+
+/// What a feed document says of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Feed<'a> {
+    /// The base URL it was asked for under.
+    pub base: &'a BaseUrl,
+    /// The log's identity.
+    pub log: Uuid,
+    /// Whose events it shows.
+    pub source: &'a Source,
+    /// What it was asked as.
+    pub shape: &'a Shape,
+    /// The first number not assigned yet.
+    pub next: Number,
+    /// The server's page size.
+    pub page_size: Count,
+    /// The oldest and the newest time among the events shown; none on an empty page.
+    pub times: Option<(Timestamp, Timestamp)>,
+    /// The time of the source's first event.
+    pub created: Timestamp,
+    /// The document's entity tag without quotes, for the head feed as EventStore JSON.
+    pub etag: Option<&'a str>,
+}
+
+/// A feed on its way out: `begin`, then `entry` for each event in [`Representation::order`], then `end`. In
+/// pieces, so that a page of huge events is never in memory whole.
+pub trait Document {
+    /// Writes what comes before the first event.
+    fn begin(&mut self, out: &mut Vec<u8>);
+    /// Writes one event.
+    fn entry(&mut self, event: &Event, out: &mut Vec<u8>);
+    /// Writes what comes after the last event.
+    fn end(&mut self, out: &mut Vec<u8>);
+}
+
+/// The document of a feed.
+#[must_use]
+pub fn feed<'a>(representation: Representation, feed: &'a Feed<'a>) -> Box<dyn Document + Send + 'a> {
+    match representation {
+        Representation::Atom { content } => Box::new(atom_xml::FeedXml::new(content, feed)),
+        Representation::EventStore { label, embed } => Box::new(eventstore_json::FeedJson::new(label, embed, feed)),
+        Representation::Envelope { .. } => Box::new(event_json::Array::new(feed)),
+        Representation::Data => Box::new(eventstore_json::FeedJson::new(Label::Plain, Embed::None, feed)),
+    }
+}
+
+/// Writes one event as a document of its own.
+pub fn entry(
+    representation: Representation,
+    base: &BaseUrl,
+    log: Uuid,
+    source: &Source,
+    event: &Event,
+    out: &mut Vec<u8>,
+) {
+    match representation {
+        Representation::Atom { content } => atom_xml::entry(content, base, log, event, out),
+        Representation::EventStore { label, embed } => eventstore_json::entry(label, embed, base, source, event, out),
+        Representation::Envelope { .. } => event_json::entry(base, source, event, out),
+        Representation::Data => {
+            if let Some(content) = &event.content {
+                out.extend_from_slice(&content.data);
+            }
+        }
+    }
+}
