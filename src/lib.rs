@@ -1,4 +1,5 @@
 //! Everfeed: an event-feed server.
+pub mod config;
 pub mod event;
 
 pub mod access;

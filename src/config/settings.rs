@@ -1,0 +1,167 @@
+//! The one table of settings: name, type, default, what is allowed, and a sentence for people.
+//!
+//! The structs of [`Config`], the names in files and in the environment, `everfeed config show` and the checks
+//! all follow from it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::event::Count;
+
+use super::network::Network;
+use super::parse::{self, Filter, LogFormat, MIB};
+
+/// A setting: one row of the table.
+#[derive(Debug)]
+pub struct Setting {
+    /// As in `limits.head`.
+    pub name: &'static str,
+    /// As it would stand in a file.
+    pub default: &'static str,
+    /// One sentence.
+    pub about: &'static str,
+    /// Says what is allowed when a value is not.
+    pub(super) check: fn(&str) -> Result<(), String>,
+}
+
+/// Declares the structs and [`SETTINGS`] from the same rows. A row is `name: Type = default, parser;`, its
+/// default written as in a file.
+macro_rules! settings {
+    (
+        { $( #[doc = $about:literal] $key:ident : $type:ty = $default:tt, $parse:expr; )* }
+        $( #[doc = $table_about:literal] $table:ident : $Table:ident {
+            $( #[doc = $inner_about:literal] $inner_key:ident : $inner_type:ty = $inner_default:tt, $inner_parse:expr; )*
+        } )*
+    ) => {
+        /// What can be set, as plain data.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Config {
+            $( #[doc = $about] pub $key: $type, )*
+            $( #[doc = $table_about] pub $table: $Table, )*
+        }
+
+        $(
+            #[doc = $table_about]
+            #[derive(Debug, Clone, PartialEq, Eq)]
+            pub struct $Table {
+                $( #[doc = $inner_about] pub $inner_key: $inner_type, )*
+            }
+        )*
+
+        /// Every setting, in the order of the file.
+        pub const SETTINGS: &[Setting] = &[
+            $( Setting {
+                name: stringify!($key),
+                default: stringify!($default),
+                about: $about,
+                check: |text| $parse(text).map(drop),
+            }, )*
+            $( $( Setting {
+                name: concat!(stringify!($table), ".", stringify!($inner_key)),
+                default: stringify!($inner_default),
+                about: $inner_about,
+                check: |text| $inner_parse(text).map(drop),
+            }, )* )*
+        ];
+
+        impl Config {
+            /// From the text of every setting.
+            pub(super) fn read(text: &dyn Fn(&str) -> String) -> Result<Self, String> {
+                Ok(Self {
+                    $( $key: $parse(&text(stringify!($key)))?, )*
+                    $( $table: $Table {
+                        $( $inner_key: $inner_parse(&text(concat!(stringify!($table), ".", stringify!($inner_key))))?, )*
+                    }, )*
+                })
+            }
+        }
+    };
+}
+
+settings! {
+    {
+        /// The directory that holds the store; it is made if it is not there.
+        data: PathBuf = "./data", parse::path;
+        /// Where to listen: an address and a port (0: any free one).
+        listen: SocketAddr = "127.0.0.1:2113", parse::socket_address;
+        /// The base of all links, such as "https://feeds.example.org"; empty: what the request's Host says.
+        public_url: Option<String> = "", parse::base_url;
+        /// Other hosts, or whole base URLs, under which clients may ask.
+        allowed_hosts: Vec<String> = [], parse::hosts;
+        /// Addresses or networks of proxies whose Forwarded and X-Forwarded headers count.
+        trusted_proxies: Vec<Network> = [], parse::networks;
+        /// The count of the pages that a head feed links to: 1 to 4096.
+        page_size: Count = 100, parse::count;
+        /// Refuse all appends.
+        read_only: bool = false, parse::boolean;
+    }
+
+    /// What one request, one client and all of them together may take.
+    limits: Limits {
+        /// The longest request line.
+        request_line: u64 = "8 KiB", |text| parse::size(text, 256, MIB);
+        /// The longest head of a request, all headers together.
+        head: u64 = "32 KiB", |text| parse::size(text, 8 << 10, MIB);
+        /// The most headers of a request.
+        headers: usize = 64, |text| parse::integer(text, 16, 1000);
+        /// The longest body of a request.
+        body: u64 = "16 MiB", |text| parse::size(text, 1 << 10, 64 * MIB);
+        /// The most connections at once.
+        connections: usize = 10000, |text| parse::integer(text, 1, 1_000_000);
+        /// The most connections at once from one address.
+        connections_per_address: usize = 1024, |text| parse::integer(text, 1, 1_000_000);
+        /// The most long polls at once.
+        waits: usize = 10000, |text| parse::integer(text, 0, 1_000_000);
+        /// The most long polls at once from one address.
+        waits_per_address: usize = 1000, |text| parse::integer(text, 0, 1_000_000);
+        /// The most concurrent streams of one HTTP/2 connection.
+        http2_streams: usize = 100, |text| parse::integer(text, 1, 10_000);
+    }
+
+    /// How long the server waits for what.
+    timeouts: Timeouts {
+        /// For the first byte of a request, and for its whole head.
+        head: Duration = "10s", |text| parse::duration(text, 100, 600_000);
+        /// For the whole body of a request.
+        body: Duration = "60s", |text| parse::duration(text, 100, 3_600_000);
+        /// The least that a body must bring in every second, on average.
+        body_rate: u64 = "1 KiB", |text| parse::size(text, 0, MIB);
+        /// For a client that has stopped reading its answer.
+        stalled_reader: Duration = "30s", |text| parse::duration(text, 100, 3_600_000);
+        /// For the next request on a connection; longer than proxies keep theirs.
+        idle: Duration = "75s", |text| parse::duration(text, 100, 3_600_000);
+        /// The longest long poll; whoever asks for more gets this.
+        wait: Duration = "60s", |text| parse::duration(text, 1000, 3_600_000);
+        /// For requests under way when the server is told to stop.
+        drain: Duration = "10s", |text| parse::duration(text, 0, 3_600_000);
+    }
+
+    /// Memory that is spent on speed.
+    cache: Cache {
+        /// For rendered pages, compressed and not.
+        pages: u64 = "128 MiB", |text| parse::size(text, 0, 1 << 40);
+        /// For decompressed blocks of sealed events.
+        blocks: u64 = "96 MiB", |text| parse::size(text, 0, 1 << 40);
+    }
+
+    /// The disk that the store lies on.
+    disk: Disk {
+        /// Appends are refused while less than this is free.
+        floor: u64 = "128 MiB", |text| parse::size(text, 0, 1 << 40);
+    }
+
+    /// For clients written for EventStoreDB.
+    eventstore: EventStore {
+        /// Give the few answers of EventStoreDB that would surprise everybody else.
+        strict: bool = false, parse::boolean;
+    }
+
+    /// The log, on standard error.
+    log: Log {
+        /// The least level that is shown, or a filter such as "info,everfeed::store=debug".
+        level: Filter = "info", parse::filter;
+        /// "text" for people, "json" for machines, "auto": text on a terminal, else JSON.
+        format: LogFormat = "auto", parse::log_format;
+    }
+}
