@@ -3,7 +3,8 @@
 //! Any spelling of a path is understood, links always use one: RFC 3986 unreserved characters as they are,
 //! everything else percent-encoded with upper-case digits. Nothing here does I/O or knows of HTTP messages.
 //!
-//! Reading order is the order of the modules below.
+//! In reading order: `target` (what can be asked for), `parse` and `query` (from text), `print` (to text),
+//! `link` and `paging` (which page leads where).
 
 mod link;
 mod paging;

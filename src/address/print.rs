@@ -3,13 +3,18 @@
 use std::fmt;
 use std::sync::Arc;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use crate::event::{Number, Source};
 
-use super::{Embed, PageRequest};
+use super::{Address, Direction, Embed, Format, PageRequest, Place};
+
+/// All but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What the server is called from outside: `http://host:port`, perhaps with a path, without a slash at its end.
 ///
-/// Only characters that stand for themselves in URLs, XML and headers alike. Cheap to clone.
+/// Only characters that stand for themselves in URLs, XML, JSON and headers alike. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BaseUrl(Arc<str>);
 
@@ -36,31 +41,143 @@ pub enum Suffix {
     Atom,
 }
 
-/// `/streams/{stream}`, encoded once for a whole document.
+impl Suffix {
+    /// What pages and entries end in.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Atom => ".atom",
+        }
+    }
+}
+
+/// `/streams/{stream}`, encoded once for a whole document, and what lies below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamPath(String);
 
 impl StreamPath {
-    /// The path of this stream's head feed.
+    /// The path alone, for a Location on this server: it goes behind a base URL.
     #[must_use]
     pub fn of(stream: &str) -> Self {
-        Self(format!("/streams/{stream}"))
+        Self::behind("", stream)
     }
 
-    /// The path as text.
+    /// The absolute URL.
+    #[must_use]
+    pub fn under(base: &BaseUrl, stream: &str) -> Self {
+        Self::behind(base.as_str(), stream)
+    }
+
+    fn behind(base: &str, stream: &str) -> Self {
+        let mut path = String::with_capacity(base.len() + "/streams/".len() + stream.len() + 8);
+        path.push_str(base);
+        path.push_str("/streams/");
+        path.extend(utf8_percent_encode(stream, RESERVED));
+        Self(path)
+    }
+
+    /// The stream's own address, without a word about the representation.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The head feed.
+    #[must_use]
+    pub fn feed(&self, suffix: Suffix, embed: Option<Embed>) -> String {
+        let mut path = self.0.clone();
+        push_query(&mut path, suffix, embed);
+        path
+    }
+
+    /// A page.
+    #[must_use]
+    pub fn page(&self, request: &PageRequest, suffix: Suffix, embed: Option<Embed>) -> String {
+        let PageRequest { from, direction, count } = request;
+        let mut path = format!("{self}/{from}/{direction}/{}{}", count.get(), suffix.as_str());
+        push_query(&mut path, Suffix::None, embed);
+        path
+    }
+
+    /// One event.
+    #[must_use]
+    pub fn event(&self, place: Place, suffix: Suffix) -> String {
+        format!("{self}/{place}{}", suffix.as_str())
+    }
+
+    /// The bytes of one event.
+    #[must_use]
+    pub fn data(&self, place: Place) -> String {
+        format!("{self}/{place}/data")
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn metadata(&self, suffix: Suffix) -> String {
+        let mut path = format!("{self}/metadata");
+        push_query(&mut path, suffix, None);
+        path
+    }
+}
+
+fn push_query(path: &mut String, suffix: Suffix, embed: Option<Embed>) {
+    let format = match suffix {
+        Suffix::None => None,
+        Suffix::Atom => Some(("format", Format::Atom.as_str())),
+    };
+    let parameters = [format, embed.map(|embed| ("embed", embed.as_str()))];
+    for ((name, value), separator) in parameters.into_iter().flatten().zip(['?', '&']) {
+        path.push(separator);
+        path.push_str(name);
+        path.push('=');
+        path.push_str(value);
+    }
+}
+
+impl Address {
+    /// The path in the one spelling that links use, to go behind a base URL.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match self {
+            Self::Home => "/".to_string(),
+            Self::Feed(source) => StreamPath::of(source.name()).0,
+            Self::Page { source, request } => StreamPath::of(source.name()).page(request, Suffix::None, None),
+            Self::Event { source, place } => StreamPath::of(source.name()).event(*place, Suffix::None),
+            Self::Data { source, place } => StreamPath::of(source.name()).data(*place),
+            Self::Incoming { stream, id } => format!("{}/incoming/{id}", StreamPath::of(stream.as_str())),
+            Self::Metadata { stream } => StreamPath::of(stream.as_str()).metadata(Suffix::None),
+            Self::Info => "/info".to_string(),
+            Self::Ping => "/ping".to_string(),
+            Self::Live => "/health/live".to_string(),
+            Self::Ready => "/health/ready".to_string(),
+            Self::Problem { kind } => format!("/ui/problems/{}", utf8_percent_encode(kind, RESERVED)),
+            Self::Stylesheet => "/ui/everfeed.css".to_string(),
+        }
+    }
 }
 
 impl BaseUrl {
-    /// Checks a base URL; a slash at its end is dropped, scheme and host become lower case.
+    /// Checks a base URL; slashes at its end are dropped, scheme and host become lower case.
     ///
     /// # Errors
     /// When it is none.
     pub fn parse(text: &str) -> Result<Self, InvalidBaseUrl> {
-        Ok(Self(text.trim_end_matches('/').into()))
+        let text = text.trim_end_matches('/');
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-._~/:%[]".contains(c);
+        if let Some(other) = text.chars().find(|c| !allowed(*c)) {
+            return Err(InvalidBaseUrl::Character(other));
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(InvalidBaseUrl::Scheme)?;
+        let scheme = scheme.to_ascii_lowercase();
+        if scheme != "http" && scheme != "https" {
+            return Err(InvalidBaseUrl::Scheme);
+        }
+        let (authority, prefix) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        if !is_authority(authority) {
+            return Err(InvalidBaseUrl::Host);
+        }
+        Ok(Self(format!("{scheme}://{}{prefix}", authority.to_ascii_lowercase()).into()))
     }
 
     /// The base URL as text.
@@ -69,47 +186,92 @@ impl BaseUrl {
         &self.0
     }
 
+    /// The absolute URL of anything.
+    #[must_use]
+    pub fn url(&self, address: &Address) -> String {
+        format!("{self}{}", address.path())
+    }
+
     /// The head feed of a source.
     #[must_use]
     pub fn stream(&self, source: &Source, suffix: Suffix, embed: Option<Embed>) -> String {
-        let _ = (suffix, embed);
-        format!("{self}{}", StreamPath::of(source.name()).as_str())
+        StreamPath::under(self, source.name()).feed(suffix, embed)
     }
 
     /// A page.
     #[must_use]
     pub fn page(&self, source: &Source, request: &PageRequest, suffix: Suffix, embed: Option<Embed>) -> String {
-        let _ = request;
-        self.stream(source, suffix, embed)
+        StreamPath::under(self, source.name()).page(request, suffix, embed)
     }
 
     /// One event.
     #[must_use]
     pub fn event(&self, source: &Source, number: Number, suffix: Suffix) -> String {
-        format!("{}/{number}", self.stream(source, suffix, None))
+        StreamPath::under(self, source.name()).event(Place::Number(number), suffix)
     }
 
     /// The bytes of one event.
     #[must_use]
     pub fn data(&self, source: &Source, number: Number) -> String {
-        format!("{}/data", self.event(source, number, Suffix::None))
+        StreamPath::under(self, source.name()).data(Place::Number(number))
     }
 
-    /// The settings of a stream.
+    /// The settings of a source.
     #[must_use]
     pub fn metadata(&self, source: &Source, suffix: Suffix) -> String {
-        format!("{}/metadata", self.stream(source, suffix, None))
+        StreamPath::under(self, source.name()).metadata(suffix)
     }
 
     /// The explanation of a kind of problem.
     #[must_use]
     pub fn problem(&self, kind: &str) -> String {
-        format!("{self}/ui/problems/{kind}")
+        format!("{self}/ui/problems/{}", utf8_percent_encode(kind, RESERVED))
     }
+}
+
+/// A host, or an IPv6 address in brackets, and perhaps a port.
+fn is_authority(text: &str) -> bool {
+    let (host, rest) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, rest)) => {
+            if address.parse::<std::net::Ipv6Addr>().is_err() {
+                return false;
+            }
+            ("[]", rest)
+        }
+        None => text.split_at(text.find(':').unwrap_or(text.len())),
+    };
+    let is_name = host == "[]" || (!host.is_empty() && !host.contains(['[', ']', '%', ':']));
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    is_name && (rest.is_empty() || rest.strip_prefix(':').is_some_and(is_port))
 }
 
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for StreamPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head => f.write_str("head"),
+            Self::Number(number) => number.fmt(f),
+            Self::Hex(position) => write!(f, "{0:016X}{0:016X}", position.get()),
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forward => "forward",
+            Self::Backward => "backward",
+        })
     }
 }

@@ -1,5 +1,12 @@
 //! The query parameters that mean something; all others are ignored.
 
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, CONTROLS};
+
+use super::Unaddressable;
+use super::parse::excerpt;
+
 /// The known parameters, but for `format`, which stands beside the suffix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Query {
@@ -43,4 +50,117 @@ pub enum Format {
     Service,
     /// `atomsvcxj`: `application/vnd.eventstore.atomsvc+json`
     ServiceJson,
+}
+
+impl Embed {
+    const WORDS: [(&'static str, Self); 6] = [
+        ("none", Self::None),
+        ("content", Self::Content),
+        ("rich", Self::Rich),
+        ("body", Self::Body),
+        ("pretty", Self::Pretty),
+        ("tryharder", Self::TryHarder),
+    ];
+
+    /// The word for it in our own links.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        word_of(&Self::WORDS, self)
+    }
+
+    /// Case does not count, and EventStore's documentation says `PrettyBody` for `pretty`.
+    fn parse(text: &str) -> Option<Self> {
+        if text.eq_ignore_ascii_case("prettybody") { Some(Self::Pretty) } else { named(&Self::WORDS, text) }
+    }
+}
+
+impl Format {
+    const WORDS: [(&'static str, Self); 7] = [
+        ("atom", Self::Atom),
+        ("json", Self::Json),
+        ("xml", Self::Xml),
+        ("text", Self::Text),
+        ("atomxj", Self::AtomJson),
+        ("atomsvc", Self::Service),
+        ("atomsvcxj", Self::ServiceJson),
+    ];
+
+    /// The word for it in our own links.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        word_of(&Self::WORDS, self)
+    }
+}
+
+fn named<T: Copy>(words: &[(&str, T)], text: &str) -> Option<T> {
+    words.iter().find(|(word, _)| text.eq_ignore_ascii_case(word)).map(|(_, meaning)| *meaning)
+}
+
+fn word_of<T: Copy + PartialEq>(words: &[(&'static str, T)], meaning: T) -> &'static str {
+    words.iter().find(|(_, other)| *other == meaning).map(|(word, _)| *word).expect("every variant has its word")
+}
+
+/// A query, understood.
+#[derive(Debug, Default)]
+pub(super) struct Parameters {
+    pub(super) format: Option<Format>,
+    pub(super) query: Query,
+    /// Known parameters alone, once each, in the order of the fields here, in the words of our own links.
+    pub(super) is_canonical: bool,
+}
+
+/// What may not stand in a query as it is: what would break a header or a document.
+pub(super) const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'`');
+
+/// An empty value is as good as none, and of a parameter that stands twice the first counts.
+pub(super) fn parse(query: Option<&str>) -> Result<Parameters, Unaddressable> {
+    let mut parameters = Parameters { is_canonical: true, ..Parameters::default() };
+    let mut last_rank = 0;
+    for pair in query.into_iter().flat_map(|query| query.split('&')) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let rank = match &*decode(key) {
+            "format" => 1,
+            "embed" => 2,
+            "wait" => 3,
+            _ => 0,
+        };
+        let text = decode(value);
+        let mut canonical = "";
+        match rank {
+            1 if parameters.format.is_none() && !text.is_empty() => {
+                let format =
+                    named(&Format::WORDS, &text).ok_or_else(|| Unaddressable::InvalidFormat(excerpt(&text)))?;
+                canonical = format.as_str();
+                parameters.format = Some(format);
+            }
+            2 if parameters.query.embed.is_none() && !text.is_empty() => {
+                let embed = Embed::parse(&text).ok_or_else(|| Unaddressable::InvalidEmbed(excerpt(&text)))?;
+                canonical = embed.as_str();
+                parameters.query.embed = Some(embed);
+            }
+            3 if parameters.query.wait_seconds.is_none() && !text.is_empty() => {
+                parameters.query.wait_seconds = Some(seconds(&text)?);
+                canonical = if text.len() > 1 && text.starts_with('0') { "" } else { &text };
+            }
+            _ => {}
+        }
+        // A repeated, empty or unknown parameter has no canonical spelling.
+        parameters.is_canonical &=
+            last_rank < rank && !value.is_empty() && value == canonical && key.is_ascii() && !key.contains('%');
+        last_rank = rank;
+    }
+    Ok(parameters)
+}
+
+/// However long a wait is asked for: whoever waits shortens it.
+fn seconds(text: &str) -> Result<u64, Unaddressable> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Unaddressable::InvalidWait(excerpt(text)));
+    }
+    Ok(text.parse().unwrap_or(u64::MAX))
+}
+
+/// Bytes that are no UTF-8 cannot be part of anything known.
+fn decode(text: &str) -> Cow<'_, str> {
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy()
 }

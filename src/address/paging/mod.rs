@@ -1,8 +1,13 @@
-//! Which numbers a document shows and which documents it links to.
+//! Which numbers a document shows and which documents it links to: two arithmetics behind one interface.
+
+mod eventstore;
+mod grid;
+#[cfg(test)]
+mod walks;
 
 use crate::event::{Count, Number, Source};
 
-use super::{BaseUrl, Embed, Link, PageRequest, Suffix};
+use super::{BaseUrl, Embed, Link, PageRequest, StreamPath, Suffix};
 
 /// What a feed document was asked as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,14 +59,59 @@ impl Paging {
     /// The numbers that a document shows when `next` is the first number not assigned yet.
     #[must_use]
     pub fn extent(&self, source: &Source, shape: &Shape, next: Number) -> Extent {
-        let _ = (source, shape, next);
-        Extent { shown: None, is_complete: false, is_canonical: false }
+        match self {
+            Self::Grid { page_size } => grid::extent(*page_size, shape, next),
+            Self::EventStore => eventstore::extent(source, shape, next),
+        }
     }
 
     /// The links of a document when `next` is the first number not assigned yet, `self` first.
     #[must_use]
     pub fn links(&self, at: &At<'_>, shape: &Shape, next: Number) -> Vec<Link> {
-        let _ = (at, shape, next);
-        Vec::new()
+        let mut links = Links::new(at);
+        match self {
+            Self::Grid { page_size } => grid::links(*page_size, shape, next, &mut links),
+            Self::EventStore => eventstore::links(shape, next, &mut links),
+        }
+        links.links
+    }
+}
+
+/// The numbers from `first` up to, not including, `end`.
+fn run(first: u64, end: u64) -> Option<(Number, Number)> {
+    let number = |value| Number::new(value).expect("numbers below one that is assigned next");
+    (first < end).then(|| (number(first), number(end - 1)))
+}
+
+/// The links of one document, as they are gathered.
+struct Links<'a> {
+    at: &'a At<'a>,
+    path: StreamPath,
+    links: Vec<Link>,
+}
+
+impl<'a> Links<'a> {
+    fn new(at: &'a At<'a>) -> Self {
+        Self { at, path: StreamPath::under(at.base, at.source.name()), links: Vec::with_capacity(10) }
+    }
+
+    fn push(&mut self, rel: &'static str, href: String) {
+        let media_type = match self.at.suffix {
+            Suffix::None => None,
+            Suffix::Atom => Some("application/atom+xml"),
+        };
+        self.links.push(Link { rel, href, media_type });
+    }
+
+    fn feed(&mut self, rel: &'static str) {
+        self.push(rel, self.path.feed(self.at.suffix, self.at.embed));
+    }
+
+    fn page(&mut self, rel: &'static str, request: &PageRequest) {
+        self.push(rel, self.path.page(request, self.at.suffix, self.at.embed));
+    }
+
+    fn metadata(&mut self) {
+        self.push("metadata", self.path.metadata(self.at.suffix));
     }
 }
