@@ -2,6 +2,10 @@
 pub mod config;
 pub mod event;
 
+pub mod access;
 pub mod address;
+pub mod config;
 pub mod feed;
+pub mod http;
+pub mod server;
 pub mod store;

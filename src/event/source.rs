@@ -29,6 +29,15 @@ impl Source {
         if name.is_all() { Self::All } else { Self::Stream(name) }
     }
 
+    /// The stream that it goes by; `$all` is one by name.
+    #[must_use]
+    pub fn stream(&self) -> StreamName {
+        match self {
+            Self::All => StreamName::all(),
+            Self::Stream(stream) => stream.clone(),
+        }
+    }
+
     /// The name that it goes by.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -357,6 +357,12 @@ impl Store {
         self.running.shared.availability()
     }
 
+    /// Whether a write or a sync failed: then nothing more is acknowledged until the store is opened again.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.running.shared.failed.load(Ordering::SeqCst)
+    }
+
     /// Tells when the source gets an event newer than now. Make the watch before the view that decides whether
     /// to wait; then nothing is missed.
     #[must_use]

@@ -1,0 +1,75 @@
+//! The whole caching rule. The only place that writes `Cache-Control`; handlers say what an answer *is*.
+//!
+//! `public, max-age=1, stale-while-revalidate=2` instead of `no-cache` for what changes: a shared second lets
+//! any number of pollers cost the origin one request a second, while proxies turn `no-cache` into no
+//! coalescing and full answers to every conditional request. `s-maxage` would forbid the stale answers.
+
+use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+
+/// What an answer is, as far as caches are concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Freshness {
+    /// A complete canonical page, a single event by its number, its data: the same bytes for ever.
+    Frozen,
+    /// A complete page off the grid: it never changes either, but there is one for every place to start at.
+    OffGrid,
+    /// Whatever the next append may change.
+    Live,
+    /// A complete page or an event as EventStore JSON, in that API's words.
+    EventStoreFrozen,
+    /// Anything else as EventStore JSON.
+    EventStoreLive,
+    /// Not found, and may come at any moment.
+    MayCome,
+    /// Gone for good.
+    Gone,
+    /// A redirect that holds for ever.
+    Moved,
+    /// Answers to POST, to long polls, problems, health: for this caller, now.
+    Never,
+}
+
+impl Freshness {
+    /// For a spelling of an address that our own links never use. It gets the same bytes, but strangers cannot
+    /// fill caches with it.
+    pub(crate) fn of_another_spelling(self) -> Self {
+        match self {
+            Self::Frozen | Self::OffGrid => Self::Live,
+            Self::EventStoreFrozen => Self::EventStoreLive,
+            Self::Live | Self::EventStoreLive | Self::MayCome | Self::Gone | Self::Moved | Self::Never => self,
+        }
+    }
+
+    const fn cache_control(self) -> &'static str {
+        match self {
+            Self::Frozen => "public, max-age=31536000, immutable",
+            Self::OffGrid => "public, max-age=3600",
+            Self::Live => "public, max-age=1, stale-while-revalidate=2, stale-if-error=86400",
+            Self::EventStoreFrozen | Self::Moved => "max-age=31536000, public",
+            Self::EventStoreLive => "max-age=0, no-cache, must-revalidate",
+            Self::MayCome => "public, max-age=1",
+            Self::Gone => "public, max-age=60",
+            Self::Never => "no-store",
+        }
+    }
+}
+
+/// Writes the header.
+pub(crate) fn apply(freshness: Freshness, headers: &mut HeaderMap) {
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(freshness.cache_control()));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_spelling_never_lives_longer_than_a_second_in_a_shared_cache() {
+        use Freshness::{EventStoreFrozen, EventStoreLive, Frozen, Gone, Live, MayCome, Never, OffGrid};
+        for freshness in [Frozen, OffGrid, Live, EventStoreFrozen, EventStoreLive, MayCome, Never] {
+            let value = freshness.of_another_spelling().cache_control();
+            assert!(!value.contains("max-age=3"), "{value}");
+        }
+        assert_eq!(Gone.of_another_spelling(), Gone);
+    }
+}

@@ -1,0 +1,202 @@
+//! One connection: its deadlines, which neither hyper nor tower-http supply, and what is in flight on it.
+//!
+//! All deadlines are absolute, so that bytes that drip in do not buy time: the first byte and the head of a
+//! request, idling between requests, and a reader that takes nothing of what is written to it. (A body has
+//! deadlines of its own, where it is read.)
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+/// What a connection may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadlines {
+    /// From the first byte of a request (or the connection's beginning) to the end of its head.
+    pub(crate) head: Duration,
+    /// Between requests.
+    pub(crate) idle: Duration,
+    /// Without a reader taking anything.
+    pub(crate) stalled_reader: Duration,
+}
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Phase {
+    /// A head is awaited or has begun to arrive.
+    Head = 0,
+    /// A request is being answered.
+    Serving = 1,
+    /// Between requests.
+    Idle = 2,
+}
+
+/// What the parts of a connection know of each other.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    started: Instant,
+    phase: AtomicU8,
+    /// When the phase began, in milliseconds after `started`.
+    since: AtomicU64,
+    in_flight: AtomicU32,
+    /// When a write first found no room; `u64::MAX` while there is some.
+    stalled_since: AtomicU64,
+    is_http2: AtomicBool,
+}
+
+/// A request that is being answered. Dropped once its answer is handed to the socket.
+#[derive(Debug)]
+pub(crate) struct InFlight(Arc<Clock>);
+
+impl Clock {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            started: Instant::now(),
+            phase: AtomicU8::new(Phase::Head as u8),
+            since: AtomicU64::new(0),
+            in_flight: AtomicU32::new(0),
+            stalled_since: AtomicU64::new(u64::MAX),
+            is_http2: AtomicBool::new(false),
+        })
+    }
+
+    fn now(&self) -> u64 {
+        self.started.elapsed().as_millis() as u64
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.since.store(self.now(), Ordering::Relaxed);
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    fn is_in(&self, phase: Phase) -> bool {
+        self.phase.load(Ordering::Relaxed) == phase as u8
+    }
+
+    /// A request's head has arrived.
+    pub(crate) fn request(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.phase.store(Phase::Serving as u8, Ordering::Relaxed);
+        InFlight(self.clone())
+    }
+
+    /// Returns when a deadline has passed, saying which.
+    pub(crate) async fn expired(&self, deadlines: &Deadlines) -> &'static str {
+        loop {
+            let stalled = self.stalled_since.load(Ordering::Relaxed);
+            let since = self.since.load(Ordering::Relaxed);
+            let head =
+                self.is_in(Phase::Head).then_some((since, deadlines.head, "the head of a request took too long"));
+            let idle = self.is_in(Phase::Idle).then_some((since, deadlines.idle, "idle"));
+            let reader =
+                (stalled < u64::MAX).then_some((stalled, deadlines.stalled_reader, "the reader takes nothing"));
+            let (now, mut next) = (self.now(), deadlines.shortest());
+            for (since, limit, what) in [head, idle, reader].into_iter().flatten() {
+                let limit = limit.as_millis() as u64;
+                match (since + limit).checked_sub(now).filter(|left| *left > 0) {
+                    Some(left) => next = next.min(Duration::from_millis(left)),
+                    None => return what,
+                }
+            }
+            tokio::time::sleep(next).await;
+        }
+    }
+}
+
+impl Deadlines {
+    /// How often to look, when nothing is due sooner: whatever begins meanwhile is due no earlier than this.
+    fn shortest(&self) -> Duration {
+        self.head.min(self.idle).min(self.stalled_reader).max(Duration::from_millis(10))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        if self.0.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.enter(Phase::Idle);
+        }
+    }
+}
+
+/// The socket, telling its clock what happens on it.
+pub(crate) struct Watched {
+    socket: TokioIo<TcpStream>,
+    clock: Arc<Clock>,
+    has_read: bool,
+}
+
+impl Watched {
+    pub(crate) fn new(socket: TcpStream, clock: Arc<Clock>) -> Self {
+        Self { socket: TokioIo::new(socket), clock, has_read: false }
+    }
+
+    fn wrote(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if result.is_pending() {
+            let now = self.clock.now();
+            let none = u64::MAX;
+            let _ = self.clock.stalled_since.compare_exchange(none, now, Ordering::Relaxed, Ordering::Relaxed);
+        } else {
+            self.clock.stalled_since.store(u64::MAX, Ordering::Relaxed);
+        }
+        result
+    }
+}
+
+impl Read for Watched {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.has_read {
+            // HTTP/2 is told by its preface. Its control frames come between requests without being one, so
+            // there only the time since the last request counts.
+            let mut start = [0; 4];
+            let mut peeked = tokio::io::ReadBuf::new(&mut start);
+            ready!(self.socket.inner().poll_peek(context, &mut peeked))?;
+            self.clock.is_http2.store(peeked.filled().starts_with(b"PRI "), Ordering::Relaxed);
+            self.has_read = true;
+        }
+        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
+        if self.clock.is_in(Phase::Idle) && !self.clock.is_http2.load(Ordering::Relaxed) {
+            self.clock.enter(Phase::Head);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for Watched {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.socket).poll_write(context, bytes);
+        self.wrote(result)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let result = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
+        self.wrote(result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,324 @@
+//! Documents and their validators: found in the page cache, or rendered and kept there.
+//!
+//! A complete document is kept under its address alone. One that the next append may change is kept under the
+//! address and the head it was made at, so that any number of pollers cost one rendering per append, and
+//! nothing ever has to be thrown out.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LAST_MODIFIED, LINK};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use sha2::{Digest as _, Sha256};
+
+use crate::address::{BaseUrl, Extent, Shape, link_header};
+use crate::event::{Count, Event, Number, Order, Source, StreamHead, Timestamp};
+use crate::feed::{self, Feed, Representation};
+use crate::store::{Identity, View};
+
+use super::conditional::Validators;
+use super::header::{SURROGATE_KEY, XKEY};
+use super::negotiate::Coding;
+use super::problem::{Kind, Problem};
+use super::validator::{self, Facts, Form};
+
+/// A page of more content than this is sent event by event, and never kept.
+pub(crate) const LARGE_PAGE_BYTES: usize = 16 << 20;
+
+/// What is asked for, under which base URL, and how it is to be written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Wanted {
+    pub(crate) source: Source,
+    pub(crate) what: What,
+    pub(crate) representation: Representation,
+    pub(crate) base: BaseUrl,
+}
+
+/// A feed or one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum What {
+    Feed(Shape),
+    Event(Number),
+}
+
+/// Where the source stood when the document was asked for, and what follows for the document.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Standing {
+    pub(crate) head: StreamHead,
+    pub(crate) extent: Extent,
+}
+
+/// What a document is compared by and dated with.
+#[derive(Debug, Clone)]
+pub(crate) struct Marks {
+    pub(crate) identity_tag: String,
+    pub(crate) tag: String,
+    /// Only of what never changes.
+    pub(crate) last_modified: Option<Timestamp>,
+}
+
+/// A document, ready to be sent: its body is encoded already.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) marks: Marks,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// All documents of a server.
+pub(crate) struct Documents {
+    identity: Identity,
+    page_size: Count,
+    cache: Cache<Key, Arc<Document>, ByBody>,
+}
+
+/// Why there is no document to be had in one piece.
+#[derive(Debug)]
+pub(crate) enum NoDocument {
+    /// It is larger than [`LARGE_PAGE_BYTES`].
+    Large,
+    /// It cannot be made.
+    Problem(Box<Problem>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    wanted: Wanted,
+    /// The first number not assigned when it was made; none when that makes no difference.
+    made_at: Option<Number>,
+    coding: Coding,
+}
+
+#[derive(Debug, Clone)]
+struct ByBody;
+
+impl Weighter<Key, Arc<Document>> for ByBody {
+    fn weight(&self, _: &Key, document: &Arc<Document>) -> u64 {
+        document.body.len() as u64 + 1_024
+    }
+}
+
+impl Marks {
+    pub(crate) fn validators(&self) -> Validators<'_> {
+        Validators { tag: &self.tag, identity_tag: &self.identity_tag, last_modified: self.last_modified }
+    }
+}
+
+impl Documents {
+    pub(crate) fn new(identity: Identity, page_size: Count, cache_bytes: u64) -> Self {
+        // What a document weighs on average only sizes the cache's own tables.
+        let documents_about = (cache_bytes / (64 << 10)).max(64) as usize;
+        Self { identity, page_size, cache: Cache::with_weighter(documents_about, cache_bytes, ByBody) }
+    }
+
+    /// Which numbers the wanted document shows at this head.
+    pub(crate) fn standing(&self, wanted: &Wanted, head: StreamHead) -> Standing {
+        let extent = match &wanted.what {
+            What::Feed(shape) => wanted.representation.paging(self.page_size).extent(&wanted.source, shape, head.next),
+            What::Event(number) => Extent { shown: Some((*number, *number)), is_complete: true, is_canonical: true },
+        };
+        Standing { head, extent }
+    }
+
+    /// The document's marks, without rendering it.
+    pub(crate) async fn marks(
+        &self,
+        view: &View,
+        wanted: &Wanted,
+        standing: &Standing,
+        coding: Coding,
+    ) -> Result<Marks, Problem> {
+        if let Some(kept) = self.cache.get(&key(wanted, standing, coding)) {
+            return Ok(kept.marks.clone());
+        }
+        let newest = standing.extent.shown.map(|(_, last)| last).or(standing.head.last());
+        let newest = newest.ok_or_else(|| Problem::stream_not_found(&wanted.source))?;
+        let event = event_at(view, &wanted.source, newest).await?;
+        let facts = Facts {
+            identity: self.identity,
+            life: event.life,
+            first_visible: Number::ZERO,
+            newest: (newest, event.position),
+            representation: wanted.representation,
+            base: &wanted.base,
+        };
+        let is_complete = standing.extent.is_complete;
+        let is_eventstore = matches!(wanted.representation, Representation::EventStore { .. }) && !is_complete;
+        let identity_tag = validator::tag(if is_eventstore { Form::EventStore } else { Form::Ours }, &facts);
+        // EventStore's clients take their tag apart, so it stays as it is whatever the coding.
+        let suffix = if is_eventstore { "" } else { coding.tag_suffix() };
+        let tag = validator::with_suffix(&identity_tag, suffix);
+        Ok(Marks { identity_tag, tag, last_modified: is_complete.then_some(event.time) })
+    }
+
+    /// The document in this coding: kept, or made now and kept.
+    pub(crate) async fn get(
+        &self,
+        view: &View,
+        wanted: &Wanted,
+        standing: &Standing,
+        coding: Coding,
+    ) -> Result<Arc<Document>, NoDocument> {
+        let plain = key(wanted, standing, Coding::Identity);
+        if coding == Coding::Identity {
+            return self.cache.get_or_insert_async(&plain, self.render(view, wanted, standing)).await;
+        }
+        let encoded = Key { coding, ..plain.clone() };
+        let encode = async {
+            let whole = self.cache.get_or_insert_async(&plain, self.render(view, wanted, standing)).await?;
+            let encode = move || Arc::new(whole.encoded(coding));
+            tokio::task::spawn_blocking(encode).await.map_err(|error| {
+                NoDocument::Problem(Box::new(Problem::new(
+                    Kind::Internal,
+                    format!("a page could not be encoded: {error}"),
+                )))
+            })
+        };
+        self.cache.get_or_insert_async(&encoded, encode).await
+    }
+
+    async fn render(&self, view: &View, wanted: &Wanted, standing: &Standing) -> Result<Arc<Document>, NoDocument> {
+        let marks = self.marks(view, wanted, standing, Coding::Identity).await?;
+        let Wanted { source, what, representation, base } = wanted;
+        let mut body = Vec::new();
+        match what {
+            What::Feed(shape) => {
+                let order = representation.order();
+                let events = match standing.extent.shown {
+                    Some((first, last)) => {
+                        let events =
+                            view.read(source, first, last, order, LARGE_PAGE_BYTES).await.map_err(Problem::from)?;
+                        if (events.len() as u64) < last.get() - first.get() + 1 {
+                            return Err(NoDocument::Large);
+                        }
+                        events
+                    }
+                    None => Vec::new(),
+                };
+                let times = match order {
+                    Order::OldestFirst => events.first().zip(events.last()),
+                    Order::NewestFirst => events.last().zip(events.first()),
+                };
+                let times = times.map(|(oldest, newest)| (oldest.time, newest.time));
+                let feed = self.feed(view, wanted, shape, standing, times, &marks).await?;
+                body.reserve(events.iter().map(event_bytes_about).sum::<usize>() + 4_096);
+                let mut document = feed::feed(*representation, &feed);
+                document.begin(&mut body);
+                for event in &events {
+                    document.entry(event, &mut body);
+                }
+                document.end(&mut body);
+            }
+            What::Event(number) => {
+                let event = event_at(view, source, *number).await?;
+                feed::entry(*representation, base, self.identity.log, source, &event, &mut body);
+            }
+        }
+        let headers = self.headers(wanted, standing, &marks);
+        Ok(Arc::new(Document { marks, headers, body: body.into() }))
+    }
+
+    /// What the feed says of itself.
+    pub(crate) async fn feed<'a>(
+        &self,
+        view: &View,
+        wanted: &'a Wanted,
+        shape: &'a Shape,
+        standing: &Standing,
+        times: Option<(Timestamp, Timestamp)>,
+        marks: &'a Marks,
+    ) -> Result<Feed<'a>, Problem> {
+        // Only an empty page is dated with the stream's beginning.
+        let created = match times {
+            Some((oldest, _)) => oldest,
+            None => event_at(view, &wanted.source, Number::ZERO).await?.time,
+        };
+        Ok(Feed {
+            base: &wanted.base,
+            log: self.identity.log,
+            source: &wanted.source,
+            shape,
+            next: standing.head.next,
+            page_size: self.page_size,
+            times,
+            created,
+            etag: Some(marks.identity_tag.trim_matches('"')),
+        })
+    }
+
+    /// The headers that say what the document is. Those that say who may keep it come later.
+    pub(crate) fn headers(&self, wanted: &Wanted, standing: &Standing, marks: &Marks) -> HeaderMap {
+        let Wanted { source, what, representation, base } = wanted;
+        let mut headers = HeaderMap::with_capacity(12);
+        let (media_type, address) = match what {
+            What::Feed(shape) => {
+                let at = representation.at(base, source);
+                let links = representation.paging(self.page_size).links(&at, shape, standing.head.next);
+                insert(&mut headers, LINK, &link_header(&links));
+                let address = match shape {
+                    Shape::Head => base.stream(source, at.suffix, None),
+                    Shape::Page(request) => base.page(source, request, at.suffix, None),
+                };
+                (representation.feed_type(), address)
+            }
+            What::Event(number) => (representation.entry_type(), base.event(source, *number, representation.suffix())),
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        insert(&mut headers, ETAG, &marks.tag);
+        if let Some(modified) = marks.last_modified {
+            insert(&mut headers, LAST_MODIFIED, &httpdate::fmt_http_date(modified.to_system_time()));
+        }
+        let keys = format!("s-{} p-{}", purge_key(source.name()), purge_key(address.trim_start_matches(base.as_str())));
+        insert(&mut headers, SURROGATE_KEY, &keys);
+        insert(&mut headers, XKEY, &keys);
+        headers
+    }
+}
+
+impl Document {
+    fn encoded(&self, coding: Coding) -> Self {
+        let tag = validator::with_suffix(&self.marks.tag, coding.tag_suffix());
+        let is_eventstore = self.marks.identity_tag.contains(';');
+        let tag = if is_eventstore { self.marks.tag.clone() } else { tag };
+        let mut headers = self.headers.clone();
+        insert(&mut headers, ETAG, &tag);
+        if let Some(name) = coding.name() {
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
+        }
+        Self { marks: Marks { tag, ..self.marks.clone() }, headers, body: coding.encode(&self.body) }
+    }
+}
+
+impl From<Problem> for NoDocument {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem))
+    }
+}
+
+/// One event that exists.
+pub(crate) async fn event_at(view: &View, source: &Source, number: Number) -> Result<Event, Problem> {
+    let events = view.read(source, number, number, Order::OldestFirst, usize::MAX).await?;
+    events.into_iter().next().ok_or_else(|| Problem::new(Kind::Internal, format!("event {number}@{source} is missing")))
+}
+
+fn key(wanted: &Wanted, standing: &Standing, coding: Coding) -> Key {
+    let made_at = (!standing.extent.is_complete).then_some(standing.head.next);
+    Key { wanted: wanted.clone(), made_at, coding }
+}
+
+/// About what an event takes in a document: base64 adds a third, and names and links their part.
+fn event_bytes_about(event: &Event) -> usize {
+    event.content.as_ref().map_or(0, |content| content.len() * 4 / 3) + 1_536
+}
+
+/// By what caches that can purge by key find documents.
+fn purge_key(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Sets a header to a text of our own making.
+pub(crate) fn insert(headers: &mut HeaderMap, name: hyper::header::HeaderName, value: &str) {
+    headers.insert(name, HeaderValue::from_str(value).expect("what we make holds visible ASCII alone"));
+}

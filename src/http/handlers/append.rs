@@ -1,0 +1,177 @@
+//! Appending: one POST is one atomic, ordered append, answered once it is on stable storage.
+
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+
+use crate::access::WritePermit;
+use crate::address::Suffix;
+use crate::event::{EventId, EventType, ExpectedVersion, Receipt, Source, StreamName};
+use crate::feed::read::{self, BodyFormat, Heading};
+use crate::store::Append;
+
+use super::super::Served;
+use super::super::body;
+use super::super::cache_policy::Freshness;
+use super::super::conditional::{self, Precondition};
+use super::super::document::{self, event_at};
+use super::super::header;
+use super::super::problem::{Kind, Problem};
+use super::super::reply::{Content, Reply};
+use super::super::request::{Asked, dialect_header};
+use super::super::validator::{self, Facts};
+
+/// What the request expects of the stream.
+struct Expectation {
+    version: ExpectedVersion,
+    /// It came as If-Match or If-None-Match, and is answered in their terms.
+    is_conditional: bool,
+}
+
+/// POST to a stream, or to `…/incoming/{uuid}`, which names the id of its one event.
+pub(crate) async fn post(
+    served: &Served,
+    asked: &Asked<'_>,
+    permit: &WritePermit,
+    id: Option<EventId>,
+    incoming: Incoming,
+) -> Result<Reply, Problem> {
+    let format = read::body_format(content_type(asked.headers)?)?;
+    if id.is_some() && matches!(format, BodyFormat::Batch) {
+        let detail = "this address takes the data of one event; a batch of events goes to the stream itself";
+        return Err(Problem::new(Kind::UnsupportedMediaType, detail));
+    }
+    let heading = heading(asked.headers, id)?;
+    let is_dialect = matches!(format, BodyFormat::Batch) || is_dialect(asked.headers);
+    let expectation = expectation(served, asked, permit.stream()).await?;
+    let body = body::read(incoming, &served.settings.body).await?;
+    let events = read::events(&format, body, &heading, &mut || (served.ambient.new_id)())?;
+    let append =
+        Append { stream: permit.stream().clone(), events, expected: expectation.version, now: (served.ambient.now)() };
+    match served.store.append(append).await {
+        Ok(receipt) => Ok(appended(asked, permit.stream(), &receipt)),
+        Err(error) => Err(Problem::append(&error, is_dialect, expectation.is_conditional)),
+    }
+}
+
+fn appended(asked: &Asked<'_>, stream: &StreamName, receipt: &Receipt) -> Reply {
+    let mut reply = Reply::new(StatusCode::CREATED, Freshness::Never, Content::Whole(bytes::Bytes::new()));
+    let location = asked.base.event(&Source::Stream(stream.clone()), receipt.first, Suffix::None);
+    document::insert(&mut reply.headers, LOCATION, &location);
+    for (name, value) in [
+        (header::ES_CURRENT_VERSION, receipt.last.get()),
+        (header::KURRENT_CURRENT_VERSION, receipt.last.get()),
+        (header::ES_POSITION, receipt.position.get()),
+        (header::KURRENT_POSITION, receipt.position.get()),
+    ] {
+        reply.headers.insert(name, value.into());
+    }
+    if receipt.repeat {
+        reply.headers.insert(header::REPEAT, HeaderValue::from_static("true"));
+    }
+    reply
+}
+
+fn content_type(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let text = headers.get(CONTENT_TYPE).map(HeaderValue::to_str).transpose();
+    text.map_err(|_| Problem::invalid_header("Content-Type", "it is not ASCII"))
+}
+
+/// Whether the request uses EventStore's headers, and so expects its answers.
+fn is_dialect(headers: &HeaderMap) -> bool {
+    headers.keys().any(|name| name.as_str().starts_with("es-") || name.as_str().starts_with("kurrent-"))
+}
+
+/// What the headers say of the event.
+fn heading(headers: &HeaderMap, id: Option<EventId>) -> Result<Heading, Problem> {
+    let event_type =
+        dialect_header(headers, "es-eventtype", "kurrent-eventtype")?.map(EventType::parse).transpose().map_err(
+            |why| Problem::invalid_header("ES-EventType", format!("this cannot be the type of an event: {why}")),
+        )?;
+    let named = dialect_header(headers, "es-eventid", "kurrent-eventid")?
+        .map(|text| {
+            let uuid = uuid::Uuid::try_parse(text).map_err(|_| "it is no UUID".to_string())?;
+            EventId::new(uuid).map_err(|error| error.to_string())
+        })
+        .transpose()
+        .map_err(|why| Problem::invalid_header("ES-EventId", why))?;
+    let event_id = match (id, named) {
+        (Some(id), Some(named)) if id != named => {
+            return Err(Problem::invalid_header("ES-EventId", "it differs from the id in the address"));
+        }
+        (id, named) => id.or(named),
+    };
+    let idempotency_key =
+        headers.get(&header::IDEMPOTENCY_KEY).map(|key| bytes::Bytes::copy_from_slice(key.as_bytes()));
+    if idempotency_key.as_ref().is_some_and(bytes::Bytes::is_empty) {
+        return Err(Problem::invalid_header("Idempotency-Key", "it is empty"));
+    }
+    if idempotency_key.is_some() && event_id.is_some() {
+        return Err(Problem::invalid_header(
+            "Idempotency-Key",
+            "the event has an id already; one of the two is enough",
+        ));
+    }
+    Ok(Heading { event_type, event_id, idempotency_key })
+}
+
+/// What the request expects of the stream, in EventStore's header or in HTTP's own.
+async fn expectation(served: &Served, asked: &Asked<'_>, stream: &StreamName) -> Result<Expectation, Problem> {
+    let in_dialect = match dialect_header(asked.headers, "es-expectedversion", "kurrent-expectedversion")? {
+        Some(text) => {
+            let integer =
+                text.parse().map_err(|_| Problem::invalid_header("ES-ExpectedVersion", "it is no integer"))?;
+            Some(ExpectedVersion::from_integer(integer)?)
+        }
+        None => None,
+    };
+    let in_http = match conditional::precondition(asked.headers)? {
+        Some(Precondition::DoesNotExist) => Some(ExpectedVersion::NoStream),
+        Some(Precondition::Exists) => Some(ExpectedVersion::Exists),
+        Some(Precondition::OneOf(tags)) => Some(version_of(served, asked, stream, &tags).await?),
+        None => None,
+    };
+    match (in_dialect, in_http) {
+        (Some(one), Some(other)) if one != other => {
+            Err(Problem::invalid_header("ES-ExpectedVersion", "it and the conditional header expect different things"))
+        }
+        (_, Some(version)) => Ok(Expectation { version, is_conditional: true }),
+        (version, None) => Ok(Expectation { version: version.unwrap_or_default(), is_conditional: false }),
+    }
+}
+
+/// The version at which the stream's head had one of these tags. It need not be the present one: a repeat
+/// brings the tag that was right when it was first sent.
+async fn version_of(
+    served: &Served,
+    asked: &Asked<'_>,
+    stream: &StreamName,
+    tags: &[String],
+) -> Result<ExpectedVersion, Problem> {
+    let view = served.store.view();
+    let source = Source::Stream(stream.clone());
+    let head = view.head(&source)?;
+    for tag in tags {
+        let Some(number) = validator::number_of(tag).filter(|number| *number < head.next) else { continue };
+        let event = event_at(&view, &source, number).await?;
+        let facts = Facts {
+            identity: served.store.identity(),
+            life: event.life,
+            first_visible: crate::event::Number::ZERO,
+            newest: (number, event.position),
+            representation: crate::feed::Representation::Data,
+            base: asked.base,
+        };
+        let plain = validator::without_coding(tag);
+        if validator::head_tags(facts).contains(&plain) {
+            return Ok(ExpectedVersion::Exactly(number));
+        }
+    }
+    let current = head.last().map_or(-1, |number| number.get().cast_signed());
+    let detail = "no entity tag in If-Match is one that the head of the stream has now";
+    Err(Problem::new(Kind::WrongExpectedVersion, detail)
+        .status(StatusCode::PRECONDITION_FAILED)
+        .header(header::ES_CURRENT_VERSION, current.into())
+        .header(header::KURRENT_CURRENT_VERSION, current.into())
+        .member("currentVersion", current))
+}

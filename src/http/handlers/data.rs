@@ -1,0 +1,82 @@
+//! The bytes of an event, as its producer sent them, in their own media type.
+
+use hyper::StatusCode;
+use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LAST_MODIFIED};
+
+use crate::access::ReadPermit;
+use crate::address::Place;
+use crate::feed::Representation;
+
+use super::super::document::{self, Marks, event_at};
+use super::super::problem::{Kind as ProblemKind, Problem};
+use super::super::reply::{Content, Reply, Vary};
+use super::super::request::Asked;
+use super::super::validator::{self, Facts, Form};
+use super::super::{Served, conditional};
+use super::{event, feed};
+
+/// What the data may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Anything: the caller asked for the bytes.
+    Any,
+    /// Only JSON: the caller asked for `application/json`.
+    Json,
+}
+
+/// GET of the bytes of one event.
+pub(crate) async fn get(
+    served: &Served,
+    asked: &Asked<'_>,
+    permit: &ReadPermit,
+    place: Place,
+) -> Result<Reply, Problem> {
+    send(served, asked, permit, place, Kind::Any, Vary::Nothing).await
+}
+
+/// The bytes of one event, if they are of this kind.
+pub(crate) async fn send(
+    served: &Served,
+    asked: &Asked<'_>,
+    permit: &ReadPermit,
+    place: Place,
+    kind: Kind,
+    vary: Vary,
+) -> Result<Reply, Problem> {
+    let view = served.store.view();
+    let source = permit.source();
+    let (number, head) = event::resolve(&view, source, place)?;
+    let event = event_at(&view, source, number).await?;
+    let Some(content) = &event.content else {
+        return Err(Problem::event_not_found(source, number, head.next));
+    };
+    if kind == Kind::Json && !content.media_type.is_json() {
+        let media_type = content.media_type.as_str();
+        let detail = format!(
+            "event {number}@{source} is {media_type}; ask for application/atom+xml, or for its bytes at …/{number}/data"
+        );
+        return Err(Problem::new(ProblemKind::NotAcceptable, detail));
+    }
+    let facts = Facts {
+        identity: served.store.identity(),
+        life: event.life,
+        first_visible: crate::event::Number::ZERO,
+        newest: (number, event.position),
+        representation: Representation::Data,
+        base: asked.base,
+    };
+    let tag = validator::tag(Form::Ours, &facts);
+    let marks = Marks { identity_tag: tag.clone(), tag, last_modified: Some(event.time) };
+    let freshness = event::freshness(asked, place, kind == Kind::Json);
+    if conditional::is_conditional(asked.headers) && conditional::is_not_modified(asked.headers, &marks.validators()) {
+        return Ok(feed::not_modified(&marks, freshness, vary));
+    }
+    let mut headers = HeaderMap::new();
+    document::insert(&mut headers, CONTENT_TYPE, content.media_type.as_str());
+    document::insert(&mut headers, ETAG, &marks.tag);
+    document::insert(&mut headers, LAST_MODIFIED, &httpdate::fmt_http_date(event.time.to_system_time()));
+    // A producer's own media type must never run as a page of this server.
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    let body = Content::Whole(content.data.clone());
+    Ok(Reply { status: StatusCode::OK, reason: None, freshness, vary, headers, body })
+}

@@ -1,0 +1,85 @@
+//! Single events, as documents.
+
+use hyper::StatusCode;
+
+use crate::access::ReadPermit;
+use crate::address::Place;
+use crate::event::{Number, Source, StreamHead};
+use crate::feed::Representation;
+use crate::store::View;
+
+use super::super::cache_policy::Freshness;
+use super::super::document::{NoDocument, Wanted, What};
+use super::super::negotiate;
+use super::super::problem::{Kind, Problem};
+use super::super::reply::{Content, Reply, Vary};
+use super::super::request::Asked;
+use super::super::{Served, conditional};
+use super::{data, feed};
+
+/// GET of one event, or of the newest.
+pub(crate) async fn get(
+    served: &Served,
+    asked: &Asked<'_>,
+    permit: &ReadPermit,
+    place: Place,
+) -> Result<Reply, Problem> {
+    let target = asked.target;
+    let chosen = negotiate::representation(asked.headers, negotiate::Asked::Event, target.format, target.query.embed)?;
+    if chosen.representation == Representation::Data {
+        let vary = if chosen.varies_by_accept { Vary::Accept } else { Vary::Nothing };
+        return data::send(served, asked, permit, place, data::Kind::Json, vary).await;
+    }
+    let coding = negotiate::coding(asked.headers);
+    let vary = if chosen.varies_by_accept { Vary::AcceptAndEncoding } else { Vary::Encoding };
+    let view = served.store.view();
+    let (number, head) = resolve(&view, permit.source(), place)?;
+    let representation = chosen.representation;
+    let wanted =
+        Wanted { source: permit.source().clone(), what: What::Event(number), representation, base: asked.base.clone() };
+    let standing = served.documents.standing(&wanted, head);
+    let freshness = freshness(asked, place, matches!(representation, Representation::EventStore { .. }));
+    if conditional::is_conditional(asked.headers) {
+        let marks = served.documents.marks(&view, &wanted, &standing, coding).await?;
+        if conditional::is_not_modified(asked.headers, &marks.validators()) {
+            return Ok(feed::not_modified(&marks, freshness, vary));
+        }
+    }
+    match served.documents.get(&view, &wanted, &standing, coding).await {
+        Ok(document) => Ok(Reply {
+            status: StatusCode::OK,
+            reason: None,
+            freshness,
+            vary,
+            headers: document.headers.clone(),
+            body: Content::Whole(document.body.clone()),
+        }),
+        Err(NoDocument::Problem(problem)) => Err(*problem),
+        Err(NoDocument::Large) => Err(Problem::new(Kind::Internal, "one event is never too large")),
+    }
+}
+
+/// The number that is asked for, of an event that exists.
+pub(crate) fn resolve(view: &View, source: &Source, place: Place) -> Result<(Number, StreamHead), Problem> {
+    let head = view.head(source)?;
+    feed::readable(source, &head)?;
+    match place {
+        Place::Number(number) if number < head.next => Ok((number, head)),
+        Place::Number(number) => Err(Problem::event_not_found(source, number, head.next)),
+        Place::Head => Ok((head.last().unwrap_or_default(), head)),
+        Place::Hex(_) => {
+            Err(Problem::new(Kind::InvalidAddress, "a single event is asked for by its position in decimal"))
+        }
+    }
+}
+
+/// An event never changes; which one is the newest does.
+pub(crate) fn freshness(asked: &Asked<'_>, place: Place, is_eventstore: bool) -> Freshness {
+    let freshness = match (place, is_eventstore) {
+        (Place::Head, false) => Freshness::Live,
+        (Place::Head, true) => Freshness::EventStoreLive,
+        (Place::Number(_) | Place::Hex(_), false) => Freshness::Frozen,
+        (Place::Number(_) | Place::Hex(_), true) => Freshness::EventStoreFrozen,
+    };
+    if asked.target.is_canonical { freshness } else { freshness.of_another_spelling() }
+}

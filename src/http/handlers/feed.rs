@@ -1,0 +1,160 @@
+//! Head feeds and pages: the answer now, or a moment after the next event.
+
+use hyper::StatusCode;
+use hyper::header::{ETAG, HeaderMap};
+use tokio::time::timeout_at;
+
+use crate::access::ReadPermit;
+use crate::address::{Direction, Shape};
+use crate::event::{Source, Status, StreamHead};
+use crate::feed::Representation;
+use crate::store::View;
+
+use super::super::cache_policy::Freshness;
+use super::super::document::{self, Marks, NoDocument, Standing, Wanted, What};
+use super::super::live::{self, Wait};
+use super::super::negotiate::{self, Chosen, Coding};
+use super::super::problem::{Kind, Problem};
+use super::super::reply::{Content, Reply, Vary};
+use super::super::request::Asked;
+use super::super::{Served, conditional, large};
+
+/// An answer, and whether the next event would change it.
+struct Answer {
+    result: Result<Reply, Problem>,
+    /// There is nothing new in it: an empty page at the end, a 304, a stream that nobody has written to.
+    is_quiet: bool,
+}
+
+/// GET of a feed.
+pub(crate) async fn get(
+    served: &Served,
+    asked: &Asked<'_>,
+    permit: &ReadPermit,
+    shape: Shape,
+) -> Result<Reply, Problem> {
+    let target = asked.target;
+    let chosen = negotiate::representation(asked.headers, negotiate::Asked::Feed, target.format, target.query.embed)?;
+    let coding = negotiate::coding(asked.headers);
+    let wanted = Wanted {
+        source: permit.source().clone(),
+        what: What::Feed(shape),
+        representation: chosen.representation,
+        base: asked.base.clone(),
+    };
+    let time = live::wait_asked(asked.headers, target.query.wait_seconds, served.waits.limits())?;
+    let Some(time) = time.filter(|_| !asked.is_head) else {
+        return answer(served, asked, &served.store.view(), &wanted, chosen, coding).await.result;
+    };
+    let mut wait: Option<Wait> = None;
+    loop {
+        // The watch comes before the view: an event between the two then ends the wait at once.
+        let mut watch = served.store.watch(&wanted.source);
+        let answer = answer(served, asked, &served.store.view(), &wanted, chosen, coding).await;
+        if answer.is_quiet && !served.is_draining() {
+            let until = match &wait {
+                Some(wait) => wait.until,
+                None => wait.insert(served.waits.begin(asked.peer.ip(), time)?).until,
+            };
+            let news = async {
+                tokio::select! { () = watch.changed() => (), () = served.draining() => () }
+            };
+            if timeout_at(until, news).await.is_ok() {
+                continue;
+            }
+        }
+        // What somebody waited for is an answer to that wait, not a page for others.
+        return match answer.result {
+            Ok(reply) => Ok(Reply { freshness: Freshness::Never, ..reply }),
+            Err(problem) => Err(problem.freshness(Freshness::Never)),
+        };
+    }
+}
+
+async fn answer(
+    served: &Served,
+    asked: &Asked<'_>,
+    view: &View,
+    wanted: &Wanted,
+    chosen: Chosen,
+    coding: Coding,
+) -> Answer {
+    let head = match view.head(&wanted.source) {
+        Ok(head) => head,
+        Err(error) => return Answer { result: Err(error.into()), is_quiet: false },
+    };
+    if let Err(problem) = readable(&wanted.source, &head) {
+        let is_quiet = problem.kind == Kind::StreamNotFound;
+        return Answer { result: Err(problem), is_quiet };
+    }
+    let standing = served.documents.standing(wanted, head);
+    let is_empty_at_end = standing.extent.shown.is_none() && runs_forward(wanted);
+    match page(served, asked, view, wanted, &standing, chosen, coding).await {
+        Ok(reply) => {
+            let is_unchanged = reply.status == StatusCode::NOT_MODIFIED && !standing.extent.is_complete;
+            Answer { is_quiet: is_unchanged || is_empty_at_end, result: Ok(reply) }
+        }
+        Err(problem) => Answer { result: Err(problem), is_quiet: false },
+    }
+}
+
+async fn page(
+    served: &Served,
+    asked: &Asked<'_>,
+    view: &View,
+    wanted: &Wanted,
+    standing: &Standing,
+    chosen: Chosen,
+    coding: Coding,
+) -> Result<Reply, Problem> {
+    let freshness = freshness(wanted, standing);
+    let freshness = if asked.target.is_canonical { freshness } else { freshness.of_another_spelling() };
+    let vary = if chosen.varies_by_accept { Vary::AcceptAndEncoding } else { Vary::Encoding };
+    if conditional::is_conditional(asked.headers) {
+        let marks = served.documents.marks(view, wanted, standing, coding).await?;
+        if conditional::is_not_modified(asked.headers, &marks.validators()) {
+            return Ok(not_modified(&marks, freshness, vary));
+        }
+    }
+    let (headers, body) = match served.documents.get(view, wanted, standing, coding).await {
+        Ok(document) => (document.headers.clone(), Content::Whole(document.body.clone())),
+        Err(NoDocument::Large) => large::send(served, view, wanted, standing, coding).await?,
+        Err(NoDocument::Problem(problem)) => return Err(*problem),
+    };
+    Ok(Reply { status: StatusCode::OK, reason: None, freshness, vary, headers, body })
+}
+
+/// RFC 9110 §15.4.5: what the 200 would have said of who may keep it, and nothing else.
+pub(crate) fn not_modified(marks: &Marks, freshness: Freshness, vary: Vary) -> Reply {
+    let mut headers = HeaderMap::new();
+    document::insert(&mut headers, ETAG, &marks.tag);
+    Reply { status: StatusCode::NOT_MODIFIED, reason: None, freshness, vary, headers, body: Content::None }
+}
+
+/// Whether there is a stream to read.
+pub(crate) fn readable(source: &Source, head: &StreamHead) -> Result<(), Problem> {
+    match head.status {
+        Status::HardDeleted => {
+            Err(Problem::new(Kind::StreamDeleted, format!("the stream `{source}` was deleted for ever"))
+                .freshness(Freshness::Gone)
+                .reason("Deleted"))
+        }
+        Status::Live if head.exists() => Ok(()),
+        Status::Live | Status::SoftDeleted => Err(Problem::stream_not_found(source)),
+    }
+}
+
+fn runs_forward(wanted: &Wanted) -> bool {
+    matches!(wanted.what, What::Feed(Shape::Page(request)) if request.direction == Direction::Forward)
+}
+
+fn freshness(wanted: &Wanted, standing: &Standing) -> Freshness {
+    let extent = &standing.extent;
+    match wanted.representation {
+        Representation::EventStore { .. } | Representation::Data if extent.is_complete => Freshness::EventStoreFrozen,
+        Representation::EventStore { .. } | Representation::Data => Freshness::EventStoreLive,
+        Representation::Atom { .. } | Representation::Envelope { .. } if !extent.is_complete => Freshness::Live,
+        Representation::Atom { .. } | Representation::Envelope { .. } if extent.is_canonical => Freshness::Frozen,
+        Representation::Atom { .. } | Representation::Envelope { .. } => Freshness::OffGrid,
+    }
+}

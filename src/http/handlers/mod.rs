@@ -1,0 +1,9 @@
+//! One file for each resource.
+
+pub(crate) mod append;
+pub(crate) mod data;
+pub(crate) mod event;
+pub(crate) mod feed;
+pub(crate) mod help;
+pub(crate) mod metadata;
+pub(crate) mod operations;

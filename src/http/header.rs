@@ -1,0 +1,18 @@
+//! Names of headers that have no constant elsewhere. EventStore's come in two spellings; both are always sent.
+
+use hyper::header::HeaderName;
+
+pub(crate) const ES_CURRENT_VERSION: HeaderName = HeaderName::from_static("es-currentversion");
+pub(crate) const KURRENT_CURRENT_VERSION: HeaderName = HeaderName::from_static("kurrent-currentversion");
+pub(crate) const ES_POSITION: HeaderName = HeaderName::from_static("es-position");
+pub(crate) const KURRENT_POSITION: HeaderName = HeaderName::from_static("kurrent-position");
+
+/// Said of a repeat, which got the receipt of the first append.
+pub(crate) const REPEAT: HeaderName = HeaderName::from_static("everfeed-repeat");
+
+pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const PREFER: HeaderName = HeaderName::from_static("prefer");
+
+/// By which caches that can purge by key find all pages of a stream, in the two spellings that are in use.
+pub(crate) const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
+pub(crate) const XKEY: HeaderName = HeaderName::from_static("xkey");

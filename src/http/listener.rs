@@ -1,0 +1,207 @@
+//! Accepting connections, within limits, until told to stop; then letting what is under way come to its end.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
+
+use super::connection::{Clock, Deadlines, Watched};
+use super::problem::{Kind, Problem};
+use super::reply::{Body, Reply};
+use super::{Ends, Served, Settings};
+
+/// hyper's own limits lie above ours, which come with an explanation.
+const HEADERS_MAX_OF_HYPER: usize = 1_024;
+const HEAD_BYTES_MAX_OF_HYPER: usize = 256 << 10;
+
+/// How long to wait when the system has no more sockets for us.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// How long a connection that is one too many may take to be told.
+const REFUSAL_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// Accepts connections and serves them until `served` drains, then waits for what is under way, up to a limit.
+/// Returns whether all of it came to its end.
+pub async fn serve(listener: TcpListener, served: Arc<Served>, settings: &Settings) -> bool {
+    let graceful = GracefulShutdown::new();
+    let connections = Connections::new(settings);
+    let builder = Arc::new(builder(settings));
+    let deadlines = Deadlines {
+        head: settings.head_time_max,
+        idle: settings.idle_time_max,
+        stalled_reader: settings.stalled_reader_time_max,
+    };
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = served.draining() => break,
+        };
+        let (socket, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(ACCEPT_RETRY).await;
+                continue;
+            }
+        };
+        let Some(place) = connections.take(peer.ip()) else {
+            tokio::spawn(timeout(REFUSAL_TIME_MAX, refuse(socket)));
+            continue;
+        };
+        // Answers are written whole, so waiting for more to send with them only delays them.
+        let (Ok(local), Ok(())) = (socket.local_addr(), socket.set_nodelay(true)) else { continue };
+        let clock = Clock::new();
+        let answering = Answering { served: served.clone(), ends: Ends { local, peer }, clock: clock.clone() };
+        let service = ServiceBuilder::new().layer(CatchPanicLayer::custom(Panicked)).service(answering);
+        let watched = Watched::new(socket, clock.clone());
+        let connection = builder.serve_connection(watched, TowerToHyperService::new(service)).into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            let _place = place;
+            tokio::select! {
+                ended = connection => {
+                    if let Err(error) = ended {
+                        tracing::debug!(%peer, %error, "a connection ended");
+                    }
+                }
+                why = clock.expired(&deadlines) => tracing::debug!(%peer, why, "a connection was closed"),
+            }
+        });
+    }
+    drop(listener);
+    timeout(settings.drain_time_max, graceful.shutdown()).await.is_ok()
+}
+
+fn builder(settings: &Settings) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        // Our own deadlines take its place.
+        .header_read_timeout(None)
+        .max_headers(HEADERS_MAX_OF_HYPER)
+        .max_buf_size(HEAD_BYTES_MAX_OF_HYPER)
+        .pipeline_flush(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(settings.http2_streams_max)
+        .max_header_list_size(u32::try_from(settings.head_bytes_max).unwrap_or(u32::MAX))
+        .keep_alive_interval(Some(settings.idle_time_max))
+        .keep_alive_timeout(settings.head_time_max);
+    builder
+}
+
+/// Answers the requests of one connection.
+#[derive(Clone)]
+struct Answering {
+    served: Arc<Served>,
+    ends: Ends,
+    clock: Arc<Clock>,
+}
+
+impl tower::Service<Request<Incoming>> for Answering {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let (served, ends, in_flight) = (self.served.clone(), self.ends, self.clock.request());
+        Box::pin(async move { Ok(served.answer(request, ends, in_flight).await) })
+    }
+}
+
+/// A panic is a fault of ours; whoever asked is told so, and the connection goes on.
+#[derive(Debug, Clone, Copy)]
+struct Panicked;
+
+impl ResponseForPanic for Panicked {
+    type ResponseBody = Body;
+
+    fn response_for_panic(&mut self, panic: Box<dyn Any + Send>) -> Response<Body> {
+        let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        tracing::error!(panic = what.unwrap_or("no message"), "a request made the server panic");
+        let problem = Problem::new(Kind::Internal, "the server came to a state that it should never be in");
+        Reply::problem(problem, None, None).into_response(None)
+    }
+}
+
+/// Tells a connection that it is one too many. Nothing was read of it, so the answer is written as it is.
+async fn refuse(mut socket: TcpStream) {
+    let problem = Problem::new(Kind::TooManyConnections, "there are as many connections as may be");
+    let answer = Reply::problem(problem, None, None).into_bytes();
+    // Whoever goes away sooner does not need it.
+    let _ = socket.write_all(&answer).await;
+    let _ = socket.shutdown().await;
+}
+
+/// Counts connections.
+struct Connections {
+    max: usize,
+    max_per_address: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    all: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// A place among the connections.
+struct Place {
+    connections: Arc<Connections>,
+    address: IpAddr,
+}
+
+impl Connections {
+    fn new(settings: &Settings) -> Arc<Self> {
+        let (max, max_per_address) = (settings.connections_max, settings.connections_max_per_address);
+        Arc::new(Self { max, max_per_address, open: Mutex::default() })
+    }
+
+    fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = &mut *open;
+        let here = open.by_address.entry(address).or_default();
+        if open.all >= self.max || *here >= self.max_per_address {
+            return None;
+        }
+        open.all += 1;
+        *here += 1;
+        Some(Place { connections: self.clone(), address })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.all -= 1;
+        if let Some(here) = open.by_address.get_mut(&self.address) {
+            *here -= 1;
+            if *here == 0 {
+                open.by_address.remove(&self.address);
+            }
+        }
+    }
+}

@@ -1,0 +1,332 @@
+//! Serving: HTTP in, documents out. There is no layer between this and the store: the store's verbs are the
+//! application, `event` holds its rules.
+//!
+//! One request on its way: `listener` (a connection, its deadlines) → `host` (under which name) →
+//! [`Address`](crate::address::Address) (what is asked for, the one match below) → `access` (a permit) → a
+//! handler, which answers with facts or a `problem` → `cache_policy` (who may keep it) → `reply` (the wire).
+//!
+//! Reading order is the order of the modules below.
+
+mod body;
+mod cache_policy;
+mod coding;
+mod conditional;
+mod connection;
+mod document;
+mod handlers;
+mod header;
+mod host;
+mod large;
+mod listener;
+mod live;
+mod negotiate;
+mod problem;
+mod reply;
+mod request;
+mod validator;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, HeaderValue, LOCATION};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::sync::{Semaphore, watch};
+use uuid::Uuid;
+
+use crate::access::Access;
+use crate::address::{Address, BaseUrl, Shape, Target, Unaddressable};
+use crate::event::{Count, EventId, Source, Timestamp};
+use crate::store::Store;
+
+use self::body::BodyLimits;
+use self::cache_policy::Freshness;
+use self::connection::InFlight;
+use self::document::Documents;
+use self::live::{WaitLimits, Waits};
+use self::problem::{Kind, Problem};
+use self::reply::{Body, Content, Reply};
+use self::request::{Asked, RequestId, RequestIds};
+
+pub use host::Hosts;
+pub use listener::serve;
+
+/// What can be set.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Under which names the server answers.
+    pub hosts: Hosts,
+    /// The count of the pages that head feeds link to.
+    pub page_size: Count,
+    /// Memory for rendered pages.
+    pub page_cache_bytes: u64,
+    /// What a request line may take, in bytes.
+    pub request_line_bytes_max: usize,
+    /// What all headers of a request may take together, in bytes.
+    pub head_bytes_max: usize,
+    /// How many headers a request may have.
+    pub headers_max: usize,
+    /// What a request's body may take, in bytes.
+    pub body_bytes_max: u64,
+    /// How long a body may take.
+    pub body_time_max: Duration,
+    /// How slow a body may be after its first seconds.
+    pub body_bytes_per_second_min: u64,
+    /// How many connections there may be.
+    pub connections_max: usize,
+    /// How many of them from one address.
+    pub connections_max_per_address: usize,
+    /// How many requests may wait for an event.
+    pub waits_max: usize,
+    /// How many of them from one address.
+    pub waits_max_per_address: usize,
+    /// How long one may wait.
+    pub wait_time_max: Duration,
+    /// Requests at once on one connection of HTTP/2.
+    pub http2_streams_max: u32,
+    /// From the first byte of a request, or of a connection, to the end of the request's head.
+    pub head_time_max: Duration,
+    /// Between requests.
+    pub idle_time_max: Duration,
+    /// Without a reader taking anything of what is written.
+    pub stalled_reader_time_max: Duration,
+    /// How long requests may take that are under way when the server is told to stop.
+    pub drain_time_max: Duration,
+}
+
+/// The clock and the source of ids, passed in so that tests decide what they say.
+#[derive(Debug, Clone, Copy)]
+pub struct Ambient {
+    /// The clock.
+    pub now: fn() -> Timestamp,
+    /// A new id.
+    pub new_id: fn() -> EventId,
+}
+
+/// What all requests share.
+pub struct Served {
+    store: Store,
+    access: Access,
+    settings: Limits,
+    ambient: Ambient,
+    documents: Arc<Documents>,
+    waits: Arc<Waits>,
+    large_pages: Arc<Semaphore>,
+    request_ids: RequestIds,
+    draining: watch::Receiver<bool>,
+}
+
+/// The settings that requests meet.
+struct Limits {
+    hosts: Hosts,
+    request_line_bytes_max: usize,
+    head_bytes_max: usize,
+    headers_max: usize,
+    body: BodyLimits,
+}
+
+/// Between whom a request came.
+#[derive(Debug, Clone, Copy)]
+struct Ends {
+    local: SocketAddr,
+    peer: SocketAddr,
+}
+
+impl Served {
+    /// A server over this store. `run` names this run of it in request ids; `draining` becomes true when it is
+    /// told to stop.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        settings: &Settings,
+        ambient: Ambient,
+        run: &Uuid,
+        draining: watch::Receiver<bool>,
+    ) -> Self {
+        let documents = Documents::new(store.identity(), settings.page_size, settings.page_cache_bytes);
+        Self {
+            store,
+            access: Access::open(),
+            settings: Limits {
+                hosts: settings.hosts.clone(),
+                request_line_bytes_max: settings.request_line_bytes_max,
+                head_bytes_max: settings.head_bytes_max,
+                headers_max: settings.headers_max,
+                body: BodyLimits {
+                    bytes_max: settings.body_bytes_max,
+                    time_max: settings.body_time_max,
+                    bytes_per_second_min: settings.body_bytes_per_second_min,
+                },
+            },
+            ambient,
+            documents: Arc::new(documents),
+            waits: Waits::new(WaitLimits {
+                time_max: settings.wait_time_max,
+                waits_max: settings.waits_max,
+                waits_max_per_address: settings.waits_max_per_address,
+            }),
+            large_pages: Arc::new(Semaphore::new(large::LARGE_PAGES_MAX)),
+            request_ids: RequestIds::new(run),
+            draining,
+        }
+    }
+
+    fn is_draining(&self) -> bool {
+        *self.draining.borrow()
+    }
+
+    /// Returns when the server is told to stop.
+    async fn draining(&self) {
+        let mut draining = self.draining.clone();
+        // An error means that nobody can tell it to stop any more, so it never will be told.
+        if draining.wait_for(|draining| *draining).await.is_err() {
+            std::future::pending().await
+        }
+    }
+
+    /// Answers a request, whatever it is.
+    async fn answer(&self, request: Request<Incoming>, ends: Ends, in_flight: InFlight) -> Response<Body> {
+        let started = Instant::now();
+        let id = self.request_ids.next();
+        let (method, path) = (request.method().clone(), request.uri().path().to_string());
+        let base = host::base_url(&request, &self.settings.hosts, ends.local, ends.peer);
+        let known_base = base.as_ref().ok().cloned();
+        let result = match base {
+            Ok(base) => self.route(request, &base, ends).await,
+            Err(problem) => Err(problem),
+        };
+        let reply = match result {
+            Ok(reply) => reply,
+            Err(problem) => {
+                log_problem(&problem, &id);
+                Reply::problem(problem, known_base.as_ref(), Some(&id))
+            }
+        };
+        tracing::debug!(
+            target: "everfeed::access", request = %id, peer = %ends.peer, %method, path,
+            status = reply.status.as_u16(), micros = started.elapsed().as_micros() as u64, "request"
+        );
+        reply.into_response(Some(in_flight))
+    }
+
+    /// The one match that decides who answers.
+    async fn route(&self, request: Request<Incoming>, base: &BaseUrl, ends: Ends) -> Result<Reply, Problem> {
+        self.check_head(&request)?;
+        if request.uri().path() == "*" {
+            return Ok(options("GET, HEAD, OPTIONS, POST"));
+        }
+        let (parts, incoming) = request.into_parts();
+        let target = match Target::parse(parts.uri.path(), parts.uri.query()) {
+            Ok(target) => target,
+            Err(Unaddressable::TrailingSlash { location }) => return Ok(moved(base, &location)),
+            Err(error) => return Err(error.into()),
+        };
+        let allowed = allowed(&target.address);
+        match parts.method {
+            Method::GET | Method::HEAD | Method::POST if allowed.split(", ").any(|method| method == parts.method) => {}
+            Method::OPTIONS => return Ok(options(allowed)),
+            _ => return Err(method_not_allowed(&parts.method, allowed)),
+        }
+        let is_head = parts.method == Method::HEAD;
+        let is_post = parts.method == Method::POST;
+        let asked = Asked { headers: &parts.headers, target: &target, base, peer: ends.peer, is_head };
+        match &target.address {
+            Address::Feed(source) if is_post => {
+                let permit = self.access.write(source.stream())?;
+                handlers::append::post(self, &asked, &permit, None, incoming).await
+            }
+            Address::Incoming { stream, id } => {
+                let permit = self.access.write(stream.clone())?;
+                handlers::append::post(self, &asked, &permit, Some(*id), incoming).await
+            }
+            Address::Feed(source) => {
+                handlers::feed::get(self, &asked, &self.access.read(source.clone()), Shape::Head).await
+            }
+            Address::Page { source, request } => {
+                handlers::feed::get(self, &asked, &self.access.read(source.clone()), Shape::Page(*request)).await
+            }
+            Address::Event { source, place } => {
+                handlers::event::get(self, &asked, &self.access.read(source.clone()), *place).await
+            }
+            Address::Data { source, place } => {
+                handlers::data::get(self, &asked, &self.access.read(source.clone()), *place).await
+            }
+            Address::Info => Ok(handlers::operations::info(self)),
+            Address::Ping => Ok(handlers::operations::ping()),
+            Address::Live => Ok(handlers::operations::live()),
+            Address::Ready => Ok(handlers::operations::ready(self)),
+            Address::Problem { kind } => handlers::help::problem(kind),
+            Address::Stylesheet => Ok(handlers::help::stylesheet()),
+            Address::Metadata { stream } => {
+                handlers::metadata::get(self, &asked, &self.access.read(Source::Stream(stream.clone())))
+            }
+            Address::Home => Err(Unaddressable::Unknown.into()),
+        }
+    }
+
+    /// What hyper lets through and we do not. Its own limits lie above ours, so that ours can be explained.
+    fn check_head<B>(&self, request: &Request<B>) -> Result<(), Problem> {
+        let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+        let line = target + request.method().as_str().len() + " HTTP/1.1 ".len();
+        let limit = self.settings.request_line_bytes_max;
+        if line > limit {
+            let detail = format!("the request line has {line} bytes; {limit} are allowed");
+            return Err(Problem::new(Kind::UriTooLong, detail).member("limit", limit));
+        }
+        let (count, limit) = (request.headers().len(), self.settings.headers_max);
+        if count > limit {
+            let detail = format!("there are {count} headers; {limit} are allowed");
+            return Err(Problem::new(Kind::HeadersTooLarge, detail).member("limit", limit));
+        }
+        let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+        let limit = self.settings.head_bytes_max;
+        if bytes > limit {
+            let detail = format!("the headers have {bytes} bytes; {limit} are allowed");
+            return Err(Problem::new(Kind::HeadersTooLarge, detail).member("limit", limit));
+        }
+        Ok(())
+    }
+}
+
+/// The methods that an address takes, as the Allow header lists them.
+const fn allowed(address: &Address) -> &'static str {
+    match address {
+        Address::Feed(_) => "GET, HEAD, OPTIONS, POST",
+        Address::Incoming { .. } => "OPTIONS, POST",
+        Address::Home
+        | Address::Page { .. }
+        | Address::Event { .. }
+        | Address::Data { .. }
+        | Address::Metadata { .. }
+        | Address::Info
+        | Address::Ping
+        | Address::Live
+        | Address::Ready
+        | Address::Problem { .. }
+        | Address::Stylesheet => "GET, HEAD, OPTIONS",
+    }
+}
+
+fn options(allowed: &'static str) -> Reply {
+    Reply::new(StatusCode::NO_CONTENT, Freshness::Never, Content::None).header(ALLOW, HeaderValue::from_static(allowed))
+}
+
+fn method_not_allowed(method: &Method, allowed: &'static str) -> Problem {
+    let detail = format!("this address does not take {method:.16}; it takes {allowed}", method = method.as_str());
+    Problem::new(Kind::MethodNotAllowed, detail).header(ALLOW, HeaderValue::from_static(allowed))
+}
+
+fn moved(base: &BaseUrl, location: &str) -> Reply {
+    let mut reply = Reply::new(StatusCode::TEMPORARY_REDIRECT, Freshness::Moved, Content::Whole(bytes::Bytes::new()));
+    document::insert(&mut reply.headers, LOCATION, &format!("{base}{location}"));
+    reply
+}
+
+/// What is ours to mend is told to the log, once.
+fn log_problem(problem: &Problem, id: &RequestId) {
+    if problem.status.is_server_error() {
+        let cause = problem.cause.as_deref().unwrap_or_default();
+        tracing::warn!(request = %id, problem = problem.kind.slug(), detail = problem.detail, cause, "refused");
+    }
+}

@@ -1,0 +1,270 @@
+//! Choosing a representation and a coding: RFC 9110 §12, in full.
+//!
+//! Of what exists, the one with the highest quality is sent; between equals the one that the header names more
+//! precisely, then the one that it names first, then ours.
+
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap};
+
+use crate::address::{Embed, Format};
+use crate::feed::{AtomContent, Label, Representation};
+
+use super::problem::{Kind, Problem};
+
+/// What is asked for: a feed, or one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Feed,
+    Event,
+}
+
+/// What was chosen, and whether the Accept header had a say in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Chosen {
+    pub(crate) representation: Representation,
+    pub(crate) varies_by_accept: bool,
+}
+
+/// One media range or coding of a header, with its quality in thousandths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Range<'a> {
+    value: &'a str,
+    quality: u16,
+}
+
+/// A representation that exists, under a media type.
+struct Offer {
+    media_type: &'static str,
+    representation: Representation,
+}
+
+fn offers(asked: Asked, embed: Option<Embed>) -> Vec<Offer> {
+    let content = if embed == Some(Embed::None) { AtomContent::OutOfLine } else { AtomContent::Inline };
+    let embed = embed.unwrap_or(Embed::None);
+    let feed = |label| Representation::EventStore { label, embed };
+    let envelope = |label| Representation::Envelope { label };
+    let plain = match asked {
+        Asked::Feed => feed(Label::Plain),
+        Asked::Event => Representation::Data,
+    };
+    let envelopes = match asked {
+        Asked::Feed => ["application/vnd.eventstore.events+json", "application/vnd.kurrent.events+json"],
+        Asked::Event => ["application/vnd.eventstore.event+json", "application/vnd.kurrent.event+json"],
+    };
+    [
+        ("application/atom+xml", Representation::Atom { content }),
+        ("application/vnd.eventstore.atom+json", feed(Label::EventStore)),
+        ("application/vnd.kurrent.atom+json", feed(Label::Kurrent)),
+        ("application/json", plain),
+        (envelopes[0], envelope(Label::EventStore)),
+        (envelopes[1], envelope(Label::Kurrent)),
+    ]
+    .map(|(media_type, representation)| Offer { media_type, representation })
+    .into()
+}
+
+/// Chooses by the suffix or `?format=` if there is one, else by Accept.
+///
+/// # Errors
+/// 406, naming what exists.
+pub(crate) fn representation(
+    headers: &HeaderMap,
+    asked: Asked,
+    format: Option<Format>,
+    embed: Option<Embed>,
+) -> Result<Chosen, Problem> {
+    let offers = offers(asked, embed);
+    let by_type = |wanted: &str| offers.iter().find(|offer| offer.media_type == wanted);
+    if let Some(format) = format {
+        let chosen = match format {
+            Format::Atom => by_type("application/atom+xml"),
+            Format::Json => by_type("application/json"),
+            Format::AtomJson => by_type("application/vnd.eventstore.atom+json"),
+            Format::Xml | Format::Text | Format::Service | Format::ServiceJson => None,
+        };
+        return chosen
+            .map(|offer| Chosen { representation: offer.representation, varies_by_accept: false })
+            .ok_or_else(|| not_acceptable(&offers));
+    }
+    let accept = joined(headers, &ACCEPT);
+    let Some(accept) = accept.as_deref() else {
+        return Ok(Chosen { representation: offers[0].representation, varies_by_accept: true });
+    };
+    let ranges: Vec<Range<'_>> = ranges(accept).collect();
+    let best = offers
+        .iter()
+        .enumerate()
+        .filter_map(|(ours, offer)| {
+            let (place, range, precision) = best_range(&ranges, offer.media_type)?;
+            (range.quality > 0).then_some(((range.quality, precision, usize::MAX - place, usize::MAX - ours), offer))
+        })
+        .max_by_key(|(rank, _)| *rank);
+    match best {
+        Some((_, offer)) => Ok(Chosen { representation: offer.representation, varies_by_accept: true }),
+        None => Err(not_acceptable(&offers)),
+    }
+}
+
+/// The range that speaks for a media type: the most precise one that matches (RFC 9110 §12.5.1).
+fn best_range<'a>(ranges: &[Range<'a>], media_type: &str) -> Option<(usize, Range<'a>, u8)> {
+    let (kind, _) = media_type.split_once('/').unwrap_or((media_type, ""));
+    ranges
+        .iter()
+        .enumerate()
+        .filter_map(|(place, range)| {
+            let precision = if range.value.eq_ignore_ascii_case(media_type) {
+                2
+            } else if range.value == "*/*" {
+                0
+            } else {
+                let (range_kind, range_subtype) = range.value.split_once('/')?;
+                (range_subtype == "*" && range_kind.eq_ignore_ascii_case(kind)).then_some(1)?
+            };
+            Some((place, *range, precision))
+        })
+        .max_by_key(|(place, _, precision)| (*precision, usize::MAX - place))
+}
+
+fn not_acceptable(offers: &[Offer]) -> Problem {
+    let types: Vec<&str> = offers.iter().map(|offer| offer.media_type).collect();
+    Problem::new(Kind::NotAcceptable, format!("what exists here is {}", types.join(", "))).member("available", types)
+}
+
+/// How a body is encoded on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Coding {
+    Identity,
+    Gzip,
+    Zstd,
+}
+
+/// The best coding that the client takes: zstd, then gzip, at equal quality.
+pub(crate) fn coding(headers: &HeaderMap) -> Coding {
+    let Some(accepted) = joined(headers, &ACCEPT_ENCODING) else { return Coding::Identity };
+    let (mut gzip, mut zstd, mut identity, mut any) = (None, None, None, None);
+    for range in ranges(&accepted) {
+        let named = match range.value {
+            value if value.eq_ignore_ascii_case("gzip") || value.eq_ignore_ascii_case("x-gzip") => &mut gzip,
+            value if value.eq_ignore_ascii_case("zstd") => &mut zstd,
+            value if value.eq_ignore_ascii_case("identity") => &mut identity,
+            "*" => &mut any,
+            _ => continue,
+        };
+        *named = Some(range.quality);
+    }
+    let gzip = gzip.or(any).unwrap_or(0);
+    let zstd = zstd.or(any).unwrap_or(0);
+    // Identity is taken by everybody who does not refuse it, but nobody asked for it.
+    let identity = identity.unwrap_or(0);
+    if zstd > 0 && zstd >= gzip && zstd >= identity {
+        Coding::Zstd
+    } else if gzip > 0 && gzip >= identity {
+        Coding::Gzip
+    } else {
+        Coding::Identity
+    }
+}
+
+/// All lines of a list header as one. None if it was not sent, or holds what is not text.
+fn joined<'a>(headers: &'a HeaderMap, name: &hyper::header::HeaderName) -> Option<std::borrow::Cow<'a, str>> {
+    let mut lines = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+    let first = lines.next()?;
+    match lines.next() {
+        None => Some(first.into()),
+        Some(second) => Some([first, second].into_iter().chain(lines).collect::<Vec<_>>().join(",").into()),
+    }
+}
+
+/// The members of a list with their qualities. Parameters other than `q` do not tell our types apart.
+fn ranges(list: &str) -> impl Iterator<Item = Range<'_>> {
+    list.split(',').filter_map(|member| {
+        let mut parts = member.split(';');
+        let value = parts.next()?.trim();
+        let mut quality = 1_000;
+        for parameter in parts {
+            if let Some((name, value)) = parameter.split_once('=')
+                && name.trim().eq_ignore_ascii_case("q")
+            {
+                quality = thousandths(value.trim())?;
+            }
+        }
+        (!value.is_empty()).then_some(Range { value, quality })
+    })
+}
+
+/// RFC 9110 §12.4.2: 0 to 1, at most three decimals. A member with another quality is passed over.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = decimals.bytes().all(|byte| byte.is_ascii_digit());
+    if !matches!(whole, "0" | "1") || decimals.len() > 3 || !digits {
+        return None;
+    }
+    let decimals =
+        decimals.bytes().chain(std::iter::repeat(b'0')).take(3).fold(0, |sum, byte| sum * 10 + u16::from(byte - b'0'));
+    let quality = u16::from(whole == "1") * 1_000 + decimals;
+    (quality <= 1_000).then_some(quality)
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    fn headers(name: hyper::header::HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_str(value).expect("a value"))])
+    }
+
+    fn feed_type(accept: &str) -> Result<&'static str, u16> {
+        representation(&headers(ACCEPT, accept), Asked::Feed, None, None)
+            .map(|chosen| chosen.representation.feed_type())
+            .map_err(|problem| problem.status.as_u16())
+    }
+
+    #[test]
+    fn the_best_quality_wins_then_precision_then_order_then_ours() {
+        let essence = |accept| feed_type(accept).map(|full| full.split(';').next().unwrap_or_default());
+        for (accept, expected) in [
+            ("*/*", Ok("application/atom+xml")),
+            ("application/*", Ok("application/atom+xml")),
+            ("application/json", Ok("application/json")),
+            ("application/json, text/plain, */*", Ok("application/json")),
+            ("application/atom+xml;q=0.5, application/json", Ok("application/json")),
+            ("application/json;q=0.5, */*;q=0.1", Ok("application/json")),
+            ("application/atom+xml;q=0, */*", Ok("application/vnd.eventstore.atom+json")),
+            ("APPLICATION/ATOM+XML", Ok("application/atom+xml")),
+            ("application/vnd.kurrent.atom+json", Ok("application/vnd.kurrent.atom+json")),
+            ("application/vnd.kurrent.events+json", Ok("application/vnd.kurrent.events+json")),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Ok("application/atom+xml")),
+            ("image/png", Err(406)),
+            ("application/json;q=0", Err(406)),
+            ("application/json;q=2", Err(406)),
+        ] {
+            assert_eq!(essence(accept), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_suffix_or_format_overrides_accept() {
+        let chosen = representation(&headers(ACCEPT, "application/json"), Asked::Feed, Some(Format::Atom), None);
+        let atom = Representation::Atom { content: AtomContent::Inline };
+        assert_eq!(chosen.ok(), Some(Chosen { representation: atom, varies_by_accept: false }));
+    }
+
+    #[test]
+    fn codings_are_chosen_by_quality_and_zstd_is_preferred() {
+        for (accepted, expected) in [
+            ("gzip", Coding::Gzip),
+            ("gzip, deflate, br", Coding::Gzip),
+            ("gzip, deflate, br, zstd", Coding::Zstd),
+            ("zstd;q=0.5, gzip", Coding::Gzip),
+            ("gzip;q=0", Coding::Identity),
+            ("*", Coding::Zstd),
+            ("*, zstd;q=0", Coding::Gzip),
+            ("identity, gzip;q=0.5", Coding::Identity),
+            ("", Coding::Identity),
+        ] {
+            assert_eq!(coding(&headers(ACCEPT_ENCODING, accepted)), expected, "{accepted}");
+        }
+        assert_eq!(coding(&HeaderMap::new()), Coding::Identity);
+    }
+}

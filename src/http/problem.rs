@@ -1,0 +1,330 @@
+//! Refusals: RFC 9457 problem details, one kind each. The only place that maps a refusal to a status.
+//!
+//! A problem says what was wrong and what would be right, to whoever can mend it; the cause, where it is ours,
+//! goes to the log under the same request id.
+
+use hyper::StatusCode;
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use serde_json::{Map, Value};
+
+use crate::access::Denied;
+use crate::address::Unaddressable;
+use crate::event::{InvalidExpectedVersion, Number, Refusal, Source};
+use crate::feed::read::{UnreadableBody, UnsupportedBody};
+use crate::store::{AppendError, ReadError};
+
+use super::cache_policy::Freshness;
+use super::header;
+
+/// A refusal.
+#[derive(Debug, Clone)]
+pub(crate) struct Problem {
+    pub(crate) kind: Kind,
+    pub(crate) status: StatusCode,
+    /// What was wrong here, and what would be right.
+    pub(crate) detail: String,
+    /// What the log gets and the caller does not.
+    pub(crate) cause: Option<String>,
+    /// For HTTP/1.1, where clients of EventStore look at it.
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) freshness: Freshness,
+    pub(crate) headers: HeaderMap,
+    pub(crate) members: Map<String, Value>,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $slug:literal $status:ident $title:literal $explanation:literal;)*) => {
+        /// Every kind of problem: its name in the `type` URL, its usual status, its title, what it means.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub(crate) enum Kind { $($(#[$doc])* $name,)* }
+
+        impl Kind {
+            /// All kinds, in the order in which a request meets them.
+            pub(crate) const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its name in the `type` URL.
+            pub(crate) const fn slug(self) -> &'static str {
+                match self { $(Self::$name => $slug,)* }
+            }
+
+            /// The status it usually comes with.
+            pub(crate) const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status,)* }
+            }
+
+            /// A few words.
+            pub(crate) const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)* }
+            }
+
+            /// A paragraph for the page behind the `type` URL: what it means, what to do.
+            pub(crate) const fn explanation(self) -> &'static str {
+                match self { $(Self::$name => $explanation,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    TooManyConnections = "too-many-connections" SERVICE_UNAVAILABLE "There are too many connections"
+        "As many connections are open as the server takes in all (limits.connections) or from one address \
+         (limits.connections_per_address). Keep connections and use them again, or put a cache in front.";
+    MalformedRequest = "malformed-request" BAD_REQUEST "The request is malformed"
+        "The request breaks the rules of HTTP itself: its first line, a header, or the framing of its body. Most \
+         clients never send such a thing; look for whatever builds requests by hand, or for a proxy that rewrites them.";
+    UriTooLong = "uri-too-long" URI_TOO_LONG "The address is too long"
+        "The request line is longer than the server takes (limits.request_line). Stream names have at most 500 bytes, \
+         so an address of ours is far shorter.";
+    HeadersTooLarge = "headers-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large"
+        "There are more headers than the server takes (limits.headers), or they are longer together than it takes \
+         (limits.head). Cookies are the usual reason; this server needs none.";
+    MissingHost = "missing-host" BAD_REQUEST "The Host header is missing or malformed"
+        "HTTP/1.1 asks for exactly one Host header, and for the same host in the request line if that names one.";
+    UnknownHost = "unknown-host" MISDIRECTED_REQUEST "This server does not answer for that host"
+        "Pages carry absolute links, so the server answers only under names that it knows: loopback names, the address \
+         a connection came in on, the host of `public_url`, and `allowed_hosts`. Set one of these two settings to the \
+         name that clients use. Otherwise anyone could plant links to elsewhere in a shared cache.";
+    UnknownAddress = "unknown-address" NOT_FOUND "There is nothing at this address"
+        "The path is none of this server's. Streams are at /streams/{name}, single events at /streams/{name}/{number}, \
+         pages at /streams/{name}/{number}/forward/{count}. A slash in a name is written %2F.";
+    InvalidAddress = "invalid-address" BAD_REQUEST "The address is invalid"
+        "The path is one of this server's, and a part of it is not what belongs there: a stream name, a number, a count, \
+         an id, or a parameter. The detail says which part and why.";
+    MethodNotAllowed = "method-not-allowed" METHOD_NOT_ALLOWED "The method is not allowed here"
+        "The Allow header lists what this address takes. Events never change, so nothing takes PUT or PATCH.";
+    InvalidHeader = "invalid-header" BAD_REQUEST "A header is invalid"
+        "A header that the server acts on has a value that means nothing, or two headers contradict each other. The \
+         server never guesses which of them was meant.";
+    NotAcceptable = "not-acceptable" NOT_ACCEPTABLE "None of the accepted formats exists here"
+        "The Accept header (or the `format` parameter) leaves out every format that this address has. The detail lists \
+         those that exist.";
+    UnsupportedMediaType = "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body's media type is not supported"
+        "Any media type can be stored as one event, but some types mean something to the server, and it takes only those \
+         it can read. The detail says what to send instead.";
+    InvalidBody = "invalid-body" BAD_REQUEST "The body cannot be read"
+        "The body is not what its Content-Type says. Nothing was written. The detail names the place.";
+    IncompleteBody = "incomplete-body" BAD_REQUEST "The body was cut short"
+        "The connection ended, or the framing of the body broke, before all of it had arrived. Nothing was written.";
+    SlowBody = "slow-body" REQUEST_TIMEOUT "The body came too slowly"
+        "The body took longer than timeouts.body, or came more slowly than timeouts.body_rate. Nothing was written; it \
+         may be sent again.";
+    BodyTooLarge = "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
+        "The request body, one of its events, or the number of its events is over a limit. Nothing was written. Send \
+         fewer events at once, or keep large data elsewhere and the reference to it in the event.";
+    ReservedStream = "reserved-stream" FORBIDDEN "The stream belongs to the server"
+        "Names that begin with `$` belong to the server, which keeps those streams itself. Choose another name.";
+    StreamNotFound = "stream-not-found" NOT_FOUND "There is no such stream"
+        "Nothing was ever appended to the stream. It comes into being with its first event; a reader can wait for that \
+         with ?wait=30. Names are compared byte for byte, so look for a different spelling first.";
+    EventNotFound = "event-not-found" NOT_FOUND "There is no such event"
+        "The stream has no event with this number yet. Numbers begin at 0 and have no gaps.";
+    StreamDeleted = "stream-deleted" GONE "The stream was deleted"
+        "The stream was deleted for ever. Its name cannot be used again.";
+    WrongExpectedVersion = "wrong-expected-version" BAD_REQUEST "The stream is not at the expected version"
+        "Somebody else appended first, or the expectation was wrong from the start. Nothing was written. Read what came \
+         since, decide again, and append with the current version, which the problem and the ES-CurrentVersion header \
+         name.";
+    IdTaken = "event-id-taken" CONFLICT "The event id is taken"
+        "An event id is unique in its stream. This one is there already with another type or other data, or stands twice \
+         in the batch. Nothing was written. To repeat an append safely send exactly the same events in the same order; \
+         for a new event take a new id.";
+    TooManyWaits = "too-many-waits" SERVICE_UNAVAILABLE "Too many requests are waiting"
+        "As many long polls are waiting as the server takes in all (limits.waits) or from one address \
+         (limits.waits_per_address). Poll without waiting, or let a cache in front wait for many.";
+    TooBusy = "too-busy" SERVICE_UNAVAILABLE "The server is too busy"
+        "More appends are queued, or more very large pages are being sent, than the server takes on at once. Nothing was \
+         written; try again after the time that Retry-After names.";
+    ReadOnly = "read-only" SERVICE_UNAVAILABLE "The server takes no writes"
+        "The server was started read-only, is shutting down, or its storage failed. Nothing was written. Reads go on. \
+         /health/ready says which of these it is.";
+    DiskFull = "disk-full" INSUFFICIENT_STORAGE "The disk is nearly full"
+        "Less space is free than disk.floor keeps back. Nothing was written. Reads go on, and appends are taken again as \
+         soon as there is space.";
+    OutcomeUnknown = "outcome-unknown" SERVICE_UNAVAILABLE "It is unknown whether the events were written"
+        "The storage failed while the append was being made durable. It may or may not be there when the server has been \
+         restarted. Send it again with the same event ids: if it was written, you get its first receipt.";
+    Damaged = "damaged" INTERNAL_SERVER_ERROR "The stored data are damaged"
+        "A part of the store fails its checksum, and nothing of it is served. Other pages are not affected. Run \
+         `everfeed verify`, then `everfeed repair`, which rebuilds the store from everything that can be read.";
+    Internal = "internal" INTERNAL_SERVER_ERROR "Something went wrong in the server"
+        "This is a fault of the server, not of the request. The log says more under the request id of the problem.";
+}
+
+impl Problem {
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            status: kind.status(),
+            detail: detail.into(),
+            cause: None,
+            reason: None,
+            freshness: Freshness::Never,
+            headers: HeaderMap::new(),
+            members: Map::new(),
+        }
+    }
+
+    pub(crate) fn status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    pub(crate) fn reason(mut self, reason: &'static str) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+
+    pub(crate) fn freshness(mut self, freshness: Freshness) -> Self {
+        self.freshness = freshness;
+        self
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// A member of its own, beside those of RFC 9457.
+    pub(crate) fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.members.insert(name.to_string(), value.into());
+        self
+    }
+
+    fn cause(mut self, cause: impl ToString) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    fn retry_after_seconds(self, seconds: u16) -> Self {
+        self.header(RETRY_AFTER, seconds.into())
+    }
+
+    /// Nothing was ever appended there.
+    pub(crate) fn stream_not_found(source: &Source) -> Self {
+        Self::new(Kind::StreamNotFound, format!("nothing was ever appended to the stream `{source}`"))
+            .freshness(Freshness::MayCome)
+            .member("stream", source.name())
+    }
+
+    /// The stream has no event with this number yet.
+    pub(crate) fn event_not_found(source: &Source, number: Number, next: Number) -> Self {
+        let newest = next.before().map_or_else(|| "it has none".to_string(), |last| format!("its newest is {last}"));
+        Self::new(Kind::EventNotFound, format!("the stream `{source}` has no event {number}; {newest}"))
+            .freshness(Freshness::MayCome)
+            .member("stream", source.name())
+    }
+
+    /// A header that the server acts on means nothing.
+    pub(crate) fn invalid_header(name: &str, why: impl std::fmt::Display) -> Self {
+        Self::new(Kind::InvalidHeader, format!("{name}: {why}")).member("header", name)
+    }
+
+    /// As many requests wait as the server takes.
+    pub(crate) fn too_many_waits(detail: &str) -> Self {
+        Self::new(Kind::TooManyWaits, detail).retry_after_seconds(1)
+    }
+
+    /// As many huge pages are on their way as the server takes on.
+    pub(crate) fn too_many_large_pages() -> Self {
+        Self::new(Kind::TooBusy, "too many pages of many megabytes are being sent at this moment; ask for fewer events")
+            .retry_after_seconds(1)
+    }
+
+    /// A refused append. `is_dialect`: the request is in EventStore's words; `is_conditional`: the expectation
+    /// came as If-Match or If-None-Match.
+    pub(crate) fn append(error: &AppendError, is_dialect: bool, is_conditional: bool) -> Self {
+        const WRONG: &str = "Wrong expected EventNumber";
+        let detail = error.to_string();
+        match error {
+            AppendError::Refused(refusal) => match refusal {
+                Refusal::NoEvents => Self::new(Kind::InvalidBody, detail),
+                Refusal::HardDeleted | Refusal::SoftDeleted => {
+                    Self::new(Kind::StreamDeleted, detail).freshness(Freshness::Never).reason("Stream deleted")
+                }
+                Refusal::IdTaken { id, number } => {
+                    Self::id_taken(detail, is_dialect).member("eventId", id.to_string()).member("number", number.get())
+                }
+                Refusal::IdTwice { id, .. } => Self::id_taken(detail, is_dialect).member("eventId", id.to_string()),
+                Refusal::WrongVersion { expected, current } => {
+                    let current = current.map_or(-1, |number| number.get().cast_signed());
+                    let problem = Self::new(Kind::WrongExpectedVersion, detail)
+                        .header(header::ES_CURRENT_VERSION, current.into())
+                        .header(header::KURRENT_CURRENT_VERSION, current.into())
+                        .member("expected", expected.to_string())
+                        .member("currentVersion", current);
+                    if is_conditional {
+                        problem.status(StatusCode::PRECONDITION_FAILED)
+                    } else {
+                        problem.reason(WRONG)
+                    }
+                }
+            },
+            AppendError::Overloaded => Self::new(Kind::TooBusy, detail).retry_after_seconds(1),
+            AppendError::DiskFull => Self::new(Kind::DiskFull, detail).retry_after_seconds(60),
+            AppendError::ReadOnly(_) => Self::new(Kind::ReadOnly, detail).retry_after_seconds(10),
+            AppendError::OutcomeUnknown(cause) => Self::new(
+                Kind::OutcomeUnknown,
+                "the storage failed, and it is unknown whether the events were written; to send them again with the same \
+                 event ids is safe",
+            )
+            .cause(cause)
+            .retry_after_seconds(10),
+            AppendError::Read(error) => Self::from(error.clone()),
+        }
+    }
+
+    fn id_taken(detail: String, is_dialect: bool) -> Self {
+        let problem = Self::new(Kind::IdTaken, detail);
+        if is_dialect { problem.status(StatusCode::BAD_REQUEST).reason("Wrong expected EventNumber") } else { problem }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Damaged(cause) => {
+                Self::new(Kind::Damaged, "the events that were asked for lie in a damaged part of the store")
+                    .cause(cause)
+            }
+            ReadError::Io(cause) => Self::new(Kind::Internal, "the events could not be read").cause(cause),
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Reserved(_) => Self::new(Kind::ReservedStream, denied.to_string()),
+        }
+    }
+}
+
+impl From<InvalidExpectedVersion> for Problem {
+    fn from(error: InvalidExpectedVersion) -> Self {
+        Self::invalid_header("ES-ExpectedVersion", error)
+    }
+}
+
+impl From<UnsupportedBody> for Problem {
+    fn from(error: UnsupportedBody) -> Self {
+        Self::new(Kind::UnsupportedMediaType, error.to_string())
+    }
+}
+
+impl From<UnreadableBody> for Problem {
+    fn from(error: UnreadableBody) -> Self {
+        let kind = if error.is_too_large() { Kind::BodyTooLarge } else { Kind::InvalidBody };
+        let mut problem = Self::new(kind, error.to_string());
+        if let Some(place) = error.place {
+            problem = problem.member("line", place.line).member("column", place.column);
+        }
+        problem
+    }
+}
+
+impl From<Unaddressable> for Problem {
+    fn from(error: Unaddressable) -> Self {
+        let kind = if matches!(error, Unaddressable::Unknown) { Kind::UnknownAddress } else { Kind::InvalidAddress };
+        Self::new(kind, error.to_string())
+    }
+}

@@ -1,0 +1,175 @@
+//! Building answers. The only place that does: handlers give facts, this writes them on the wire.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use hyper::ext::ReasonPhrase;
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS};
+use hyper::{Response, StatusCode};
+use serde_json::{Map, Value};
+use tokio::sync::mpsc;
+
+use crate::address::BaseUrl;
+
+use super::cache_policy::{self, Freshness};
+use super::connection::InFlight;
+use super::problem::Problem;
+use super::request::RequestId;
+
+/// An answer, before it is put on the wire.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) freshness: Freshness,
+    /// What the choice of this answer depended on.
+    pub(crate) vary: Vary,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Content,
+}
+
+/// What an answer was chosen by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vary {
+    Nothing,
+    Encoding,
+    AcceptAndEncoding,
+    Accept,
+}
+
+/// What an answer carries.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// All of it is here.
+    Whole(Bytes),
+    /// It comes piece by piece. An error in between cuts it off, so that nobody takes a part for the whole.
+    Pieces(mpsc::Receiver<std::io::Result<Bytes>>),
+    /// None, as the status says: 204, 304.
+    None,
+}
+
+/// The body that hyper sends. While it is on its way its request counts as in flight.
+#[derive(Debug)]
+pub(crate) struct Body {
+    content: Content,
+    _in_flight: Option<InFlight>,
+}
+
+impl Reply {
+    pub(crate) fn new(status: StatusCode, freshness: Freshness, body: Content) -> Self {
+        Self { status, reason: None, freshness, vary: Vary::Nothing, headers: HeaderMap::new(), body }
+    }
+
+    /// A JSON document about this server, for now.
+    pub(crate) fn json(status: StatusCode, value: &Value) -> Self {
+        Self::new(status, Freshness::Never, Content::Whole(value.to_string().into()))
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+    }
+
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// The refusal as RFC 9457 has it.
+    pub(crate) fn problem(problem: Problem, base: Option<&BaseUrl>, request_id: Option<&RequestId>) -> Self {
+        let slug = problem.kind.slug();
+        let kind = base.map_or_else(|| format!("/ui/problems/{slug}"), |base| base.problem(slug));
+        let mut document = Map::new();
+        document.insert("type".into(), kind.into());
+        document.insert("title".into(), problem.kind.title().into());
+        document.insert("status".into(), problem.status.as_u16().into());
+        document.insert("detail".into(), problem.detail.into());
+        document.extend(problem.members);
+        if let Some(id) = request_id {
+            document.insert("requestId".into(), id.to_string().into());
+        }
+        Self {
+            status: problem.status,
+            reason: problem.reason,
+            freshness: problem.freshness,
+            vary: Vary::Nothing,
+            headers: problem.headers,
+            body: Content::Whole(Value::Object(document).to_string().into()),
+        }
+        .header(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))
+    }
+
+    /// For a connection that is not served: the whole answer in the words of HTTP/1.1.
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
+        let (parts, body) = self.into_response(None).into_parts();
+        let mut out = format!("HTTP/1.1 {}\r\nConnection: close\r\n", parts.status).into_bytes();
+        for (name, value) in &parts.headers {
+            out.extend_from_slice(name.as_str().as_bytes());
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(value.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        if let Content::Whole(bytes) = &body.content {
+            out.extend_from_slice(bytes);
+        }
+        out
+    }
+
+    /// Puts it on the wire.
+    pub(crate) fn into_response(self, in_flight: Option<InFlight>) -> Response<Body> {
+        let Self { status, reason, freshness, vary, mut headers, body } = self;
+        cache_policy::apply(freshness, &mut headers);
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        let vary = match vary {
+            Vary::Nothing => None,
+            Vary::Encoding => Some("Accept-Encoding"),
+            Vary::AcceptAndEncoding => Some("Accept, Accept-Encoding"),
+            Vary::Accept => Some("Accept"),
+        };
+        if let Some(vary) = vary {
+            headers.insert(VARY, HeaderValue::from_static(vary));
+        }
+        if let Content::Whole(bytes) = &body {
+            headers.insert(CONTENT_LENGTH, bytes.len().into());
+        }
+        let mut response = Response::new(Body { content: body, _in_flight: in_flight });
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        if let Some(reason) = reason {
+            response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));
+        }
+        response
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        match &mut self.content {
+            Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Content::Pieces(pieces) => pieces.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data))),
+            Content::None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Whole(bytes) => bytes.is_empty(),
+            Content::Pieces(_) => false,
+            Content::None => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Pieces(_) => SizeHint::default(),
+            Content::None => SizeHint::with_exact(0),
+        }
+    }
+}

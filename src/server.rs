@@ -1,0 +1,185 @@
+//! A server: a store, a listener, and what ends them.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::config::Config;
+use crate::event::{EventId, Timestamp};
+use crate::http::{self, Ambient, Hosts, Served, Settings};
+use crate::store::{OpenError, Options, Recovery, Store};
+
+/// Why a server could not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store could not be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// Nobody can be served at this address.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The operating system refused something that a server cannot do without.
+    #[error("{0}")]
+    System(#[from] std::io::Error),
+    /// A write or a sync failed while the server ran. What the disk holds is known after the next start.
+    #[error("the storage failed; the next start recovers what was acknowledged")]
+    StorageFailed,
+}
+
+/// Runs a server until it is told to stop (SIGTERM or SIGINT), then lets what is under way come to its end.
+///
+/// # Errors
+/// When it cannot start, or when its storage failed while it ran.
+#[tokio::main]
+pub async fn run(config: &Config) -> Result<(), Error> {
+    // The address is taken before the store is opened, which may take seconds: whoever must not run twice
+    // learns so at once.
+    let listener =
+        TcpListener::bind(config.listen).await.map_err(|error| Error::Listen { address: config.listen, error })?;
+    let address = listener.local_addr()?;
+    let (store, recovery) = open_store(config).await?;
+    log_recovery(config, &recovery);
+    warn_of_exposure(config, address);
+
+    let (drain, draining) = watch::channel(false);
+    let settings = settings(config);
+    let ambient = Ambient { now, new_id };
+    let served = Arc::new(Served::new(store.clone(), &settings, ambient, &new_id().uuid(), draining));
+    let signals = tokio::spawn(drain_on_signal(drain)?);
+    announce(config, address);
+
+    let is_drained = http::serve(listener, served, &settings).await;
+    signals.abort();
+    if !is_drained {
+        tracing::warn!("requests were still under way when the time to end them was over");
+    }
+    let closing = store.clone();
+    // A thread that panicked in closing has said so; the next start recovers.
+    let _ = tokio::task::spawn_blocking(move || closing.close()).await;
+    if store.has_failed() {
+        return Err(Error::StorageFailed);
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn open_store(config: &Config) -> Result<(Store, Recovery), Error> {
+    let options = Options {
+        data: config.data.clone(),
+        read_only: config.read_only,
+        block_cache_bytes: config.cache.blocks,
+        free_space_floor_bytes: config.disk.floor,
+    };
+    let open = move || Store::open(&options, new_id().uuid(), now());
+    let opened = tokio::task::spawn_blocking(open).await.map_err(std::io::Error::other)?;
+    Ok(opened?)
+}
+
+fn settings(config: &Config) -> Settings {
+    let (limits, timeouts) = (&config.limits, &config.timeouts);
+    let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    Settings {
+        hosts: Hosts {
+            public_url: config.public_url.clone(),
+            allowed: config.allowed_hosts.clone(),
+            trusted_proxies: config.trusted_proxies.clone(),
+        },
+        page_size: config.page_size,
+        page_cache_bytes: config.cache.pages,
+        request_line_bytes_max: bytes(limits.request_line),
+        head_bytes_max: bytes(limits.head),
+        headers_max: limits.headers,
+        body_bytes_max: limits.body,
+        body_time_max: timeouts.body,
+        body_bytes_per_second_min: timeouts.body_rate,
+        connections_max: limits.connections,
+        connections_max_per_address: limits.connections_per_address,
+        waits_max: limits.waits,
+        waits_max_per_address: limits.waits_per_address,
+        wait_time_max: timeouts.wait,
+        http2_streams_max: u32::try_from(limits.http2_streams).unwrap_or(u32::MAX),
+        head_time_max: timeouts.head,
+        idle_time_max: timeouts.idle,
+        stalled_reader_time_max: timeouts.stalled_reader,
+        drain_time_max: timeouts.drain,
+    }
+}
+
+/// The first signal asks for an end in order; a second one, or none of them in time, does not wait.
+fn drain_on_signal(drain: watch::Sender<bool>) -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
+        tracing::info!("stopping: no new connections; what is under way comes to its end");
+        drain.send_replace(true);
+        // The sender stays, so that those who wait for the end are not told twice.
+        std::future::pending::<()>().await;
+    })
+}
+
+fn log_recovery(config: &Config, recovery: &Recovery) {
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        data = %config.data.display(),
+        events = recovery.events,
+        chunks = recovery.chunks,
+        replayed_events = recovery.replayed_events,
+        replayed_bytes = recovery.replayed_bytes,
+        millis = recovery.elapsed.as_millis() as u64,
+        "opened"
+    );
+}
+
+fn warn_of_exposure(config: &Config, address: SocketAddr) {
+    if !address.ip().is_loopback() && config.public_url.is_none() {
+        tracing::warn!(
+            %address,
+            "listening beyond loopback without public_url: clients that come under another name than this address are \
+             refused; set public_url to the URL that they use"
+        );
+    }
+}
+
+/// Says where the server is and what to try first: a few lines to people, one to logs.
+fn announce(config: &Config, address: SocketAddr) {
+    tracing::info!(%address, data = %config.data.display(), "listening");
+    if !std::io::stderr().is_terminal() {
+        return;
+    }
+    let data = config.data.display();
+    #[expect(clippy::print_stderr, reason = "the greeting of a program that somebody has just started")]
+    {
+        eprint!(
+            "\nEverfeed {version} listens on http://{address} and keeps its data in {data}
+
+  append   curl -i http://{address}/streams/orders -H 'Content-Type: application/json' -H 'ES-EventType: OrderPlaced' -d '{{\"total\": 12.50}}'
+  read     curl http://{address}/streams/orders
+  follow   curl 'http://{address}/streams/orders/1/forward/100?wait=60'
+
+",
+            version = env!("CARGO_PKG_VERSION"),
+        );
+    }
+}
+
+/// The one place that reads the clock.
+#[expect(clippy::disallowed_methods, reason = "the clock is read here and passed in")]
+fn now() -> Timestamp {
+    chrono::Utc::now().into()
+}
+
+/// The one place that makes ids: UUIDv7, which sort by the time they were made.
+#[expect(clippy::disallowed_methods, reason = "ids are made here and passed in")]
+fn new_id() -> EventId {
+    EventId::new(Uuid::now_v7()).expect("the time in it is not zero")
+}
