@@ -1,5 +1,4 @@
 //! Everfeed: an event-feed server.
-pub mod config;
 pub mod event;
 
 pub mod access;

@@ -107,7 +107,7 @@ fn settings(config: &Config) -> Settings {
         waits_max: limits.waits,
         waits_max_per_address: limits.waits_per_address,
         wait_time_max: timeouts.wait,
-        http2_streams_max: u32::try_from(limits.http2_streams).unwrap_or(u32::MAX),
+        http2_streams_max: limits.http2_streams,
         head_time_max: timeouts.head,
         idle_time_max: timeouts.idle,
         stalled_reader_time_max: timeouts.stalled_reader,

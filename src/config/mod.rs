@@ -1,10 +1,9 @@
 //! Settings: flags over environment over file over defaults, checked once, before anything is opened.
 //!
 //! The environment comes in as an argument; only `main.rs` reads it. Reading order: `settings` (the one table),
-//! `parse` and `network` (values), `layers` (where values come from).
+//! `parse` (values), `layers` (where values come from).
 
 mod layers;
-mod network;
 mod parse;
 mod settings;
 
@@ -12,9 +11,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use network::Network;
 pub use parse::{Filter, LogFormat};
-pub use settings::{Cache, Config, Disk, EventStore, Limits, Log, SETTINGS, Setting, Timeouts};
+pub use settings::{Cache, Config, Disk, Limits, Log, SETTINGS, Setting, Timeouts};
 
 /// The variable that names the file.
 pub const FILE_VARIABLE: &str = "EVERFEED_CONFIG";
@@ -235,7 +233,7 @@ mod tests {
         let environment = [("EVERFEED_ALLOWED_HOSTS", "a.example, b.example:8080")];
         let config = Config::load(&flags, variables(&environment)).expect("it is sound").config;
         assert_eq!(config.allowed_hosts, ["a.example", "b.example:8080"]);
-        assert!(config.trusted_proxies[0].contains([10, 1, 1, 1].into()));
+        assert!(config.trusted_proxies[0].contains(&std::net::IpAddr::from([10, 1, 1, 1])));
         assert_eq!(config.trusted_proxies.len(), 2);
     }
 

@@ -1,15 +1,17 @@
 //! Values, as people write them. A refusal says what is allowed.
 
-use std::net::SocketAddr;
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
+use crate::address::BaseUrl;
 use crate::event::Count;
 use crate::event::limits::COUNT_MAX;
-
-use super::network::Network;
 
 pub(super) const MIB: u64 = 1 << 20;
 
@@ -50,19 +52,11 @@ pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is not an address with a port, such as 0.0.0.0:2113 or [::]:2113"))
 }
 
-pub(super) fn base_url(text: &str) -> Result<Option<String>, String> {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    let is_sound = |rest: &str| {
-        let allowed = |c: char| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '@' | '"' | '<' | '>' | '\\');
-        !rest.is_empty() && !rest.starts_with('/') && !rest.ends_with('/') && rest.chars().all(allowed)
-    };
-    match rest {
-        None if text.is_empty() => Ok(None),
-        Some(rest) if is_sound(rest) => Ok(Some(text.to_string())),
-        _ => Err(format!(
-            "{text:?} is not a base URL: http:// or https://, a host, perhaps a port and a path, without a slash at the end"
-        )),
+pub(super) fn base_url(text: &str) -> Result<Option<BaseUrl>, String> {
+    if text.is_empty() {
+        return Ok(None);
     }
+    BaseUrl::parse(text).map(Some).map_err(|why| format!("{text:?} is not a base URL: {why}"))
 }
 
 pub(super) fn hosts(text: &str) -> Result<Vec<String>, String> {
@@ -77,8 +71,11 @@ pub(super) fn hosts(text: &str) -> Result<Vec<String>, String> {
         .collect()
 }
 
-pub(super) fn networks(text: &str) -> Result<Vec<Network>, String> {
-    items(text).map(str::parse).collect()
+/// Addresses, or networks of them in CIDR form.
+pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
+    let network = |item: &str| item.parse().or_else(|_| item.parse::<IpAddr>().map(IpNet::from));
+    let refused = |item: &str| format!("{item:?} is neither an address nor a network such as 10.0.0.0/8");
+    items(text).map(|item| network(item).map_err(|_| refused(item))).collect()
 }
 
 pub(super) fn count(text: &str) -> Result<Count, String> {
@@ -90,7 +87,7 @@ pub(super) fn boolean(text: &str) -> Result<bool, String> {
     text.parse().map_err(|_| format!("{text:?} is neither true nor false"))
 }
 
-pub(super) fn integer(text: &str, min: usize, max: usize) -> Result<usize, String> {
+pub(super) fn integer<N: FromStr + PartialOrd + Display + Copy>(text: &str, min: N, max: N) -> Result<N, String> {
     let value = text.parse().ok().filter(|value| (min..=max).contains(value));
     value.ok_or_else(|| format!("{text:?} is not a number from {min} to {max}"))
 }

@@ -7,9 +7,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use crate::address::BaseUrl;
 use crate::event::Count;
 
-use super::network::Network;
 use super::parse::{self, Filter, LogFormat, MIB};
 
 /// A setting: one row of the table.
@@ -86,11 +88,11 @@ settings! {
         /// Where to listen: an address and a port (0: any free one).
         listen: SocketAddr = "127.0.0.1:2113", parse::socket_address;
         /// The base of all links, such as "https://feeds.example.org"; empty: what the request's Host says.
-        public_url: Option<String> = "", parse::base_url;
+        public_url: Option<BaseUrl> = "", parse::base_url;
         /// Other hosts, or whole base URLs, under which clients may ask.
         allowed_hosts: Vec<String> = [], parse::hosts;
         /// Addresses or networks of proxies whose Forwarded and X-Forwarded headers count.
-        trusted_proxies: Vec<Network> = [], parse::networks;
+        trusted_proxies: Vec<IpNet> = [], parse::networks;
         /// The count of the pages that a head feed links to: 1 to 4096.
         page_size: Count = 100, parse::count;
         /// Refuse all appends.
@@ -116,7 +118,7 @@ settings! {
         /// The most long polls at once from one address.
         waits_per_address: usize = 1000, |text| parse::integer(text, 0, 1_000_000);
         /// The most concurrent streams of one HTTP/2 connection.
-        http2_streams: usize = 100, |text| parse::integer(text, 1, 10_000);
+        http2_streams: u32 = 100, |text| parse::integer(text, 1, 10_000);
     }
 
     /// How long the server waits for what.
@@ -149,12 +151,6 @@ settings! {
     disk: Disk {
         /// Appends are refused while less than this is free.
         floor: u64 = "128 MiB", |text| parse::size(text, 0, 1 << 40);
-    }
-
-    /// For clients written for EventStoreDB.
-    eventstore: EventStore {
-        /// Give the few answers of EventStoreDB that would surprise everybody else.
-        strict: bool = false, parse::boolean;
     }
 
     /// The log, on standard error.
