@@ -14,7 +14,7 @@ pub(super) fn run(options: &Options, environment: Environment) -> Result<(), Fai
     telemetry::start(&config.log);
     server::run(&config).map_err(|error| {
         if matches!(error, Error::Store(OpenError::Damaged { .. })) {
-            tracing::error!(%error, repair = repair_command(&config.data), "cannot start; this rebuilds what can be read");
+            tracing::error!(%error, repair = %repair_command(&config.data), "cannot start; this rebuilds what can be read");
         } else {
             tracing::error!(%error, "the server ended");
         }

@@ -2,5 +2,7 @@
 
 mod support;
 
+mod cli;
+mod config;
 mod dialect;
 mod layering;
