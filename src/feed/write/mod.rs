@@ -1,8 +1,13 @@
 //! Documents, written piece by piece straight into bytes.
 
+mod atom_content;
+#[cfg(test)]
+mod atom_tests;
 mod atom_xml;
 mod event_json;
 mod eventstore_json;
+mod text;
+mod xml;
 
 use uuid::Uuid;
 
