@@ -2,4 +2,5 @@
 
 mod support;
 
+mod dialect;
 mod layering;
