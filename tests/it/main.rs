@@ -1,5 +1,12 @@
 //! Everfeed as its users meet it: the real binary, real sockets, real proxies. One subject a file.
+#![allow(clippy::print_stdout, reason = "a test says what it did, and which seed brings it back")]
 
 mod support;
 
 mod layering;
+#[cfg(feature = "failpoints")]
+mod loop_disk;
+#[cfg(feature = "failpoints")]
+mod power_cut;
+#[cfg(feature = "failpoints")]
+mod workload;
