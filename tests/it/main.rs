@@ -9,6 +9,8 @@ mod loop_disk;
 #[cfg(feature = "failpoints")]
 mod power_cut;
 #[cfg(feature = "failpoints")]
+mod repair;
+#[cfg(feature = "failpoints")]
 mod seal_crash;
 #[cfg(feature = "failpoints")]
 mod workload;
