@@ -7,6 +7,8 @@ mod layering;
 #[cfg(feature = "failpoints")]
 mod loop_disk;
 #[cfg(feature = "failpoints")]
+mod model;
+#[cfg(feature = "failpoints")]
 mod power_cut;
 #[cfg(feature = "failpoints")]
 mod repair;
