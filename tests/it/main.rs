@@ -3,6 +3,8 @@
 
 mod support;
 
+#[cfg(feature = "failpoints")]
+mod disk_full;
 mod layering;
 #[cfg(feature = "failpoints")]
 mod loop_disk;
