@@ -195,6 +195,21 @@ async fn a_view_never_changes_and_keeps_what_it_shows_while_chunks_take_its_plac
     assert_eq!(whole(&store.view()).len(), before.len() + 20_000);
 }
 
+/// A connection reads into a buffer of many kilobytes; a small event once kept all of it for as long as it was in
+/// the tail.
+#[tokio::test]
+async fn the_tail_keeps_an_event_and_not_the_buffer_that_it_came_in() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let buffer = bytes::Bytes::from(vec![b'1'; 1 << 20]);
+    let mut event = new_event(1, buffer.slice(..10));
+    event.content.metadata = Some(buffer.slice(..5));
+    append(&store, "a", vec![event]).await.expect("appended");
+    assert!(buffer.is_unique(), "somebody still holds the buffer");
+    let content = read(&store, &Source::All).remove(0).content.expect("content");
+    assert_eq!((&content.data[..], content.metadata.as_deref()), (&b"1111111111"[..], Some(&b"11111"[..])));
+}
+
 #[tokio::test]
 async fn a_watch_made_before_the_append_wakes_after_it() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -5,6 +5,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use bytes::Bytes;
+
 use crate::event::{
     Event, Known, LogHead, NewEvent, Number, Outcome, Position, Proposal, Receipt, StreamHead, StreamName, apply,
 };
@@ -63,6 +65,8 @@ struct Group {
     ids: HashMap<Fingerprint, Known>,
     rows: Vec<u8>,
     placed: Vec<Placed>,
+    /// Where the bytes of each event lie in `rows`.
+    spans: Vec<row::Spans>,
 }
 
 type Answer = tokio::sync::oneshot::Sender<Result<Receipt, AppendError>>;
@@ -103,6 +107,7 @@ impl Writer {
             ids: HashMap::new(),
             rows: Vec::with_capacity(GROUP_BYTES + GROUP_BYTES / 4),
             placed: Vec::new(),
+            spans: Vec::new(),
         };
         let mut answers = Vec::with_capacity(requests.len());
         for mut request in requests {
@@ -191,7 +196,8 @@ impl Writer {
     }
 
     /// Makes a durable group visible.
-    fn publish(&mut self, group: Group) {
+    fn publish(&mut self, mut group: Group) {
+        group.settle();
         let state = self.shared.state.load_full();
         let mut tail = state.tail.to_vec();
         let mut complete = Vec::new();
@@ -301,10 +307,24 @@ impl Group {
                 digest,
                 content: Some(content),
             };
-            row::encode(&event, &mut self.rows);
+            self.spans.push(row::encode(&event, &mut self.rows));
             let fingerprint = request.fingerprints[index];
             self.ids.insert(fingerprint, Known { number, position, life: head.life, digest });
             self.placed.push(Placed { event, fingerprint, life_start: head.life_start });
+        }
+    }
+
+    /// Gives the events bytes of their own. What they came in may be far larger than they are (a connection's
+    /// buffer, a batch with all its names), and would stay in memory as long as the tail holds them.
+    fn settle(&mut self) {
+        let rows = Bytes::copy_from_slice(&self.rows);
+        for (placed, spans) in self.placed.iter_mut().zip(&self.spans) {
+            if let Some(content) = &mut placed.event.content {
+                content.data = rows.slice(spans.data.clone());
+                if let Some(metadata) = &mut content.metadata {
+                    *metadata = rows.slice(spans.metadata.clone());
+                }
+            }
         }
     }
 }
