@@ -3,6 +3,8 @@
 
 mod support;
 
+mod cli;
+mod config;
 mod dialect;
 #[cfg(feature = "failpoints")]
 mod disk_full;

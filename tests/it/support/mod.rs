@@ -1,5 +1,7 @@
 //! What all tests share: the real server as a process, and a client that shows what was on the wire.
 
+mod run;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -7,6 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub(crate) use run::{Run, everfeed};
 
 /// How long a test waits for what must come, before it says that it did not.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
