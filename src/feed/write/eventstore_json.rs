@@ -50,7 +50,10 @@ impl Document for FeedJson<'_> {
         if name.is_some() && !is_forward(feed.shape) {
             object.text("selfUrl", &url);
         }
-        if let (Some(_), true, Some(etag)) = (name, is_head(feed.shape), feed.etag) {
+        if name.is_some()
+            && is_head(feed.shape)
+            && let Some(etag) = feed.etag
+        {
             object.text("eTag", etag);
         }
         let at = At { base: feed.base, source: feed.source, suffix: Suffix::None, embed: None };

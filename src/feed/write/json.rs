@@ -137,29 +137,17 @@ pub(super) fn put_line(out: &mut Vec<u8>, level: usize) {
     }
 }
 
-/// The bytes that cannot stand in a string as they are.
-const NEEDS_ESCAPE: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = true;
-        byte += 1;
-    }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table
-};
-
 /// A string, with its quotes.
 pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(run) = rest.iter().position(|byte| NEEDS_ESCAPE[usize::from(*byte)]) {
-        out.extend_from_slice(&rest[..run]);
-        put_escape(out, rest[run]);
-        rest = &rest[run + 1..];
+    loop {
+        let (plain, other) = rest.split_at(json::plain_run(rest));
+        out.extend_from_slice(plain);
+        let Some((&byte, after)) = other.split_first() else { break };
+        put_escape(out, byte);
+        rest = after;
     }
-    out.extend_from_slice(rest);
     out.push(b'"');
 }
 
