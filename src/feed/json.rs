@@ -52,6 +52,11 @@ pub(crate) fn check(text: &[u8]) -> Result<(), Fault> {
     scanner.end()
 }
 
+/// Whether the text is a JSON object and nothing else.
+pub(crate) fn is_object(text: &str) -> bool {
+    text.trim_ascii_start().starts_with('{') && check(text.as_bytes()).is_ok()
+}
+
 /// Walks over a text from its start, value by value.
 #[derive(Debug)]
 pub(crate) struct Scanner<'a> {

@@ -6,6 +6,8 @@
 mod json;
 pub mod read;
 mod representation;
+#[cfg(test)]
+mod tests_support;
 pub mod write;
 
 pub use representation::{AtomContent, Label, Representation};

@@ -7,23 +7,23 @@
 //!
 //! Reading order is the order of the modules below.
 
-mod body;
-mod cache_policy;
-mod coding;
-mod conditional;
-mod connection;
-mod document;
-mod handlers;
-mod header;
-mod host;
-mod large;
 mod listener;
-mod live;
-mod negotiate;
-mod problem;
-mod reply;
+mod connection;
+mod host;
 mod request;
+mod handlers;
+mod document;
 mod validator;
+mod conditional;
+mod negotiate;
+mod coding;
+mod large;
+mod live;
+mod body;
+mod header;
+mod problem;
+mod cache_policy;
+mod reply;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

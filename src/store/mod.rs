@@ -10,27 +10,27 @@
 //! the new view, wakes waiters and answers. When a segment of the tail is complete the sealer writes it as a
 //! chunk file; the writer lets sled name the file, publishes the view without the segment, and deletes its groups.
 
+mod format;
+mod door;
+mod ids;
+mod segment;
 mod chunk_file;
 mod chunks;
-mod directory;
-mod disk;
-mod door;
-mod failpoint;
-mod format;
-mod ids;
+mod view;
+mod waiters;
 mod queue;
+mod disk;
+mod directory;
 mod recovery;
-mod repair;
+mod writer;
 mod sealer;
-mod segment;
+mod failpoint;
+mod verify;
+mod repair;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 pub(crate) mod tests_support;
-mod verify;
-mod view;
-mod waiters;
-mod writer;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -2,6 +2,9 @@
 
 mod support;
 
+mod append;
 mod bad_input;
+mod dialect;
 mod fuzz;
 mod layering;
+mod problems;

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::*;
 use crate::event::limits::{BATCH_EVENTS_MAX, JSON_DEPTH_MAX};
 use crate::event::{InvalidName, NilEventId};
+use crate::feed::tests_support::{any_json, any_name};
 
 /// Ids made by the server: 1, 2, 3, ….
 fn made(count: u128) -> EventId {
@@ -224,31 +225,10 @@ fn a_single_event_that_cannot_be_kept_is_refused() {
     assert!(large.is_too_large() && large.place.is_none());
 }
 
-/// Any JSON, written in odd but correct ways.
-fn any_json() -> impl Strategy<Value = String> {
-    let leaf = prop_oneof![
-        Just("null".to_string()),
-        any::<f64>().prop_filter("JSON has no other numbers", |n| n.is_finite()).prop_map(|n| format!("{n:e}")),
-        any::<String>().prop_map(|text| serde_json::to_string(&text).expect("text is JSON")),
-        Just("\"\\ud83e\\udd80\\u0000\\/\"".to_string()),
-        Just("123456789012345678901234567890.5".to_string()),
-    ];
-    leaf.prop_recursive(4, 24, 4, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(|values| format!("[ {} ]", values.join(" ,\n"))),
-            prop::collection::vec((any::<String>(), inner), 0..4).prop_map(|members| {
-                let members: Vec<_> =
-                    members.iter().map(|(name, value)| format!("{} :\t{value}", serde_json::json!(name))).collect();
-                format!("{{{}}}", members.join(","))
-            }),
-        ]
-    })
-}
-
 proptest! {
     #[test]
     fn whatever_json_is_sent_is_kept(
-        sent in prop::collection::vec(("[^\\p{C}/.]{1,20}", any_json(), prop::option::of(any_json())), 1..8),
+        sent in prop::collection::vec((any_name(), any_json(), prop::option::of(any_json())), 1..8),
     ) {
         let members: Vec<_> = sent
             .iter()

@@ -1,26 +1,78 @@
-//! Events with their envelopes as JSON: one (`event+json`), or a page as an array (`events+json`).
+//! Events with their envelopes as JSON: one (`event+json`), or a page as an array (`events+json`), oldest first.
+//!
+//! The names are EventStore's (`eventStreamId`, `eventNumber`, `eventType`, `eventId`, `data`, `metadata`, the
+//! last `""` when there is none); `position` and `time` are ours, and so is what keeps all data whole:
+//!
+//! - `mediaType` stands wherever it is not `application/json`;
+//! - `data` of a JSON media type is that JSON, byte for byte as it was sent;
+//! - other data is a string in `data` when it is UTF-8, else base64 in `dataBase64`;
+//! - an event whose content was removed has none of `data`, `dataBase64`, `metadata` and `mediaType`.
 
-use crate::address::BaseUrl;
-use crate::event::{Event, Source};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
-use super::{Document, Feed};
+use crate::event::{Content, Event, MediaType};
 
-/// A page as an array of events.
-pub(super) struct Array<'a> {
-    _feed: &'a Feed<'a>,
+use super::Document;
+use super::json::{Layout, Object, put_text};
+
+/// A page as an array of events, one a line.
+#[derive(Debug, Default)]
+pub(super) struct Array {
+    has_entries: bool,
 }
 
-impl<'a> Array<'a> {
-    pub(super) fn new(feed: &'a Feed<'a>) -> Self {
-        Self { _feed: feed }
+impl Document for Array {
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        out.push(b'[');
+    }
+
+    fn entry(&mut self, event: &Event, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self.has_entries { b",\n" } else { b"\n" });
+        self.has_entries = true;
+        entry(event, out);
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self.has_entries { b"\n]" } else { b"]" });
     }
 }
 
-impl Document for Array<'_> {
-    fn begin(&mut self, _out: &mut Vec<u8>) {}
-    fn entry(&mut self, _event: &Event, _out: &mut Vec<u8>) {}
-    fn end(&mut self, _out: &mut Vec<u8>) {}
+/// One event with its envelope, on one line but for line breaks in its own JSON.
+pub(super) fn entry(event: &Event, out: &mut Vec<u8>) {
+    let mut object = Object::open(out, Layout::Line);
+    put_identity(&mut object, event);
+    object.number("position", event.position.get());
+    object.text("time", &event.time.to_string());
+    if let Some(content) = &event.content {
+        if content.media_type != MediaType::json() {
+            object.text("mediaType", content.media_type.as_str());
+        }
+        put_data(&mut object, content);
+        put_metadata(&mut object, content);
+    }
+    object.close();
 }
 
-/// One event with its envelope.
-pub(super) fn entry(_base: &BaseUrl, _source: &Source, _event: &Event, _out: &mut Vec<u8>) {}
+/// Which event it is, as EventStore says it.
+pub(super) fn put_identity(object: &mut Object<'_>, event: &Event) {
+    object.text("eventStreamId", event.stream.as_str());
+    object.number("eventNumber", event.number.get());
+    object.text("eventType", event.event_type.as_str());
+    object.text("eventId", &event.id.to_string());
+}
+
+fn put_data(object: &mut Object<'_>, content: &Content) {
+    if content.media_type.is_json() {
+        object.raw("data", &content.data);
+    } else if let Ok(text) = std::str::from_utf8(&content.data) {
+        object.text("data", text);
+    } else {
+        put_text(object.member("dataBase64"), &STANDARD.encode(&content.data));
+    }
+}
+
+/// Metadata as it was sent, or EventStore's sign that there is none.
+pub(super) fn put_metadata(object: &mut Object<'_>, content: &Content) {
+    object.raw("metadata", content.metadata.as_deref().unwrap_or(b"\"\""));
+}

@@ -1,37 +1,230 @@
-//! EventStore's JSON form of Atom feeds and entries, with its embed levels.
+//! EventStore's JSON form of Atom feeds and entries, with its embed levels. What is null there is left out.
 
-use crate::address::{BaseUrl, Embed};
-use crate::event::{Event, Source};
-use crate::feed::Label;
+use std::borrow::Cow;
 
+use crate::address::{At, BaseUrl, Direction, Embed, PageRequest, Paging, Place, Shape, Suffix};
+use crate::event::{Event, Source, StreamName};
+use crate::feed::json::is_object;
+
+use super::event_json::{put_identity, put_metadata};
+use super::json::{Layout, Object, put_line, reindented, short_time};
 use super::{Document, Feed};
+
+/// The author of every feed and entry; clients compare it.
+const AUTHOR: &str = "EventStore";
 
 /// A feed as EventStore JSON.
 pub(super) struct FeedJson<'a> {
-    _label: Label,
-    _embed: Embed,
-    _feed: &'a Feed<'a>,
+    feed: &'a Feed<'a>,
+    embed: Embed,
+    urls: StreamUrls<'a>,
+    has_entries: bool,
 }
 
 impl<'a> FeedJson<'a> {
-    pub(super) fn new(label: Label, embed: Embed, feed: &'a Feed<'a>) -> Self {
-        Self { _label: label, _embed: embed, _feed: feed }
+    pub(super) fn new(embed: Embed, feed: &'a Feed<'a>) -> Self {
+        Self { feed, embed, urls: StreamUrls::new(feed.base), has_entries: false }
     }
 }
 
 impl Document for FeedJson<'_> {
-    fn begin(&mut self, _out: &mut Vec<u8>) {}
-    fn entry(&mut self, _event: &Event, _out: &mut Vec<u8>) {}
-    fn end(&mut self, _out: &mut Vec<u8>) {}
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        let feed = self.feed;
+        let url = feed.base.stream(feed.source, Suffix::None, None);
+        let mut object = Object::open(out, Layout::Indented(0));
+        let name = match feed.source {
+            Source::All => None,
+            Source::Stream(stream) => Some(stream.as_str()),
+        };
+        match name {
+            None => object.text("title", "All events"),
+            Some(name) => object.text("title", &format!("Event stream '{name}'")),
+        }
+        object.text("id", &url);
+        object.text("updated", &updated(feed));
+        if let Some(name) = name {
+            object.text("streamId", name);
+        }
+        put_author(&mut object);
+        object.fact("headOfStream", name.is_some() && is_head_of_stream(feed));
+        if name.is_some() && !is_forward(feed.shape) {
+            object.text("selfUrl", &url);
+        }
+        if let (Some(_), true, Some(etag)) = (name, is_head(feed.shape), feed.etag) {
+            object.text("eTag", etag);
+        }
+        let at = At { base: feed.base, source: feed.source, suffix: Suffix::None, embed: None };
+        let links = Paging::EventStore.links(&at, feed.shape, feed.next);
+        put_links(&mut object, links.iter().map(|link| (link.rel, link.href.as_str())));
+        // Object and array stay open: `end` closes them.
+        object.member("entries").push(b'[');
+    }
+
+    fn entry(&mut self, event: &Event, out: &mut Vec<u8>) {
+        if self.has_entries {
+            out.push(b',');
+        }
+        self.has_entries = true;
+        put_line(out, 2);
+        let mut object = Object::open(out, Layout::Indented(2));
+        put_embedded(&mut object, self.embed, event);
+        let data = if self.embed == Embed::Content { visible_data(event, self.embed) } else { None };
+        put_entry(&mut object, event, self.urls.of(&event.stream), data);
+        object.close();
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        if self.has_entries {
+            put_line(out, 1);
+        }
+        out.push(b']');
+        put_line(out, 0);
+        out.push(b'}');
+    }
 }
 
-/// One event as an EventStore JSON entry.
-pub(super) fn entry(
-    _label: Label,
-    _embed: Embed,
-    _base: &BaseUrl,
-    _source: &Source,
-    _event: &Event,
-    _out: &mut Vec<u8>,
-) {
+/// One event as an entry of its own: with its content, whatever `embed` says, if its data is JSON.
+pub(super) fn entry(embed: Embed, base: &BaseUrl, event: &Event, out: &mut Vec<u8>) {
+    let mut object = Object::open(out, Layout::Indented(0));
+    put_entry(&mut object, event, StreamUrls::new(base).of(&event.stream), visible_data(event, embed));
+    object.close();
+}
+
+/// The newest time on the page; on a forward page the oldest. EventStore says year 1 for an empty page; we say
+/// when the stream began.
+fn updated(feed: &Feed<'_>) -> String {
+    let (oldest, newest) = feed.times.unwrap_or((feed.created, feed.created));
+    let is_forward_of_stream = is_forward(feed.shape) && *feed.source != Source::All;
+    short_time(if is_forward_of_stream { oldest } else { newest })
+}
+
+fn is_forward(shape: &Shape) -> bool {
+    matches!(shape, Shape::Page(PageRequest { direction: Direction::Forward, .. }))
+}
+
+/// The newest page, asked for without a number.
+fn is_head(shape: &Shape) -> bool {
+    matches!(shape, Shape::Head | Shape::Page(PageRequest { from: Place::Head, .. }))
+}
+
+/// A forward page that reaches the end; backward, only the newest page itself.
+fn is_head_of_stream(feed: &Feed<'_>) -> bool {
+    match feed.shape {
+        Shape::Page(PageRequest { from: Place::Number(first), direction: Direction::Forward, count }) => {
+            feed.next <= first.plus(count.get())
+        }
+        shape => is_head(shape),
+    }
+}
+
+/// What the embed levels above `content` put before the plain entry.
+fn put_embedded(object: &mut Object<'_>, embed: Embed, event: &Event) {
+    if matches!(embed, Embed::None | Embed::Content) {
+        return;
+    }
+    let data = visible_data(event, embed);
+    let metadata = event.content.as_ref().and_then(|content| content.metadata.as_deref());
+    let metadata = metadata.filter(|_| embed != Embed::Rich);
+    object.text("eventId", &event.id.to_string());
+    object.text("eventType", event.event_type.as_str());
+    object.number("eventNumber", event.number.get());
+    let is_json = data.as_ref().is_some_and(|data| data.is_json);
+    if let Some(data) = data.filter(|_| embed != Embed::Rich) {
+        object.text("data", &laid_out(embed, data.text));
+    }
+    if let Some(metadata) = metadata {
+        object.text("metaData", &laid_out(embed, String::from_utf8_lossy(metadata)));
+    }
+    object.text("streamId", event.stream.as_str());
+    object.fact("isJson", is_json);
+    object.fact("isMetaData", metadata.is_some());
+    object.fact("isLinkMetaData", false);
+    object.number("positionEventNumber", event.number.get());
+    object.text("positionStreamId", event.stream.as_str());
+}
+
+fn laid_out(embed: Embed, text: Cow<'_, str>) -> Cow<'_, str> {
+    if embed == Embed::Body { text } else { reindented(text) }
+}
+
+/// The plain entry, with `content` if there is data to show in it.
+fn put_entry(object: &mut Object<'_>, event: &Event, stream_url: &str, data: Option<VisibleData<'_>>) {
+    let url = format!("{stream_url}/{}", event.number);
+    object.text("title", &format!("{}@{}", event.number, event.stream));
+    object.text("id", &url);
+    object.text("updated", &short_time(event.time));
+    put_author(object);
+    object.text("summary", event.event_type.as_str());
+    if let (Some(data), Some(content)) = (data, &event.content) {
+        let mut inner = object.object("content");
+        put_identity(&mut inner, event);
+        if data.is_json {
+            inner.raw("data", data.text.as_bytes());
+        } else {
+            inner.text("data", &data.text);
+        }
+        put_metadata(&mut inner, content);
+        inner.close();
+    }
+    put_links(object, [("edit", &*url), ("alternate", &*url)]);
+}
+
+fn put_author(object: &mut Object<'_>) {
+    let mut author = object.object("author");
+    author.text("name", AUTHOR);
+    author.close();
+}
+
+fn put_links<'l>(object: &mut Object<'_>, links: impl IntoIterator<Item = (&'l str, &'l str)>) {
+    let mut array = object.array("links");
+    for (rel, href) in links {
+        let mut link = array.object();
+        link.text("uri", href);
+        link.text("relation", rel);
+        link.close();
+    }
+    array.close();
+}
+
+/// Data that these documents can show. There is no base64 in them.
+struct VisibleData<'a> {
+    text: Cow<'a, str>,
+    is_json: bool,
+}
+
+/// JSON; at `tryharder` anything, as far as text can show it, and a JSON object under another media type as
+/// what it is.
+fn visible_data(event: &Event, embed: Embed) -> Option<VisibleData<'_>> {
+    let content = event.content.as_ref()?;
+    let text = String::from_utf8_lossy(&content.data);
+    if content.media_type.is_json() {
+        Some(VisibleData { text, is_json: true })
+    } else if embed == Embed::TryHarder {
+        let is_json = is_object(&text);
+        Some(VisibleData { text, is_json })
+    } else {
+        None
+    }
+}
+
+/// The URLs of streams, each printed once for a run of its events.
+struct StreamUrls<'a> {
+    base: &'a BaseUrl,
+    newest: Option<(StreamName, String)>,
+}
+
+impl<'a> StreamUrls<'a> {
+    fn new(base: &'a BaseUrl) -> Self {
+        Self { base, newest: None }
+    }
+
+    fn of(&mut self, stream: &StreamName) -> &str {
+        if self.newest.as_ref().is_none_or(|(newest, _)| newest != stream) {
+            self.newest = None;
+        }
+        let (_, url) = self.newest.get_or_insert_with(|| {
+            (stream.clone(), self.base.stream(&Source::Stream(stream.clone()), Suffix::None, None))
+        });
+        url
+    }
 }

@@ -1,15 +1,23 @@
 //! Documents, written piece by piece straight into bytes.
 
+mod atom_content;
+#[cfg(test)]
+mod atom_tests;
 mod atom_xml;
 mod event_json;
 mod eventstore_json;
+mod json;
+#[cfg(test)]
+mod json_tests;
+mod text;
+mod xml;
 
 use uuid::Uuid;
 
 use crate::address::{BaseUrl, Embed, Shape};
 use crate::event::{Count, Event, Number, Source, Timestamp};
 
-use super::{Label, Representation};
+use super::Representation;
 
 /// What a feed document says of itself.
 #[derive(Debug, Clone, Copy)]
@@ -50,9 +58,9 @@ pub trait Document {
 pub fn feed<'a>(representation: Representation, feed: &'a Feed<'a>) -> Box<dyn Document + Send + 'a> {
     match representation {
         Representation::Atom { content } => Box::new(atom_xml::FeedXml::new(content, feed)),
-        Representation::EventStore { label, embed } => Box::new(eventstore_json::FeedJson::new(label, embed, feed)),
-        Representation::Envelope { .. } => Box::new(event_json::Array::new(feed)),
-        Representation::Data => Box::new(eventstore_json::FeedJson::new(Label::Plain, Embed::None, feed)),
+        Representation::EventStore { embed, .. } => Box::new(eventstore_json::FeedJson::new(embed, feed)),
+        Representation::Envelope { .. } => Box::new(event_json::Array::default()),
+        Representation::Data => Box::new(eventstore_json::FeedJson::new(Embed::None, feed)),
     }
 }
 
@@ -61,14 +69,14 @@ pub fn entry(
     representation: Representation,
     base: &BaseUrl,
     log: Uuid,
-    source: &Source,
+    _source: &Source,
     event: &Event,
     out: &mut Vec<u8>,
 ) {
     match representation {
         Representation::Atom { content } => atom_xml::entry(content, base, log, event, out),
-        Representation::EventStore { label, embed } => eventstore_json::entry(label, embed, base, source, event, out),
-        Representation::Envelope { .. } => event_json::entry(base, source, event, out),
+        Representation::EventStore { embed, .. } => eventstore_json::entry(embed, base, event, out),
+        Representation::Envelope { .. } => event_json::entry(event, out),
         Representation::Data => {
             if let Some(content) = &event.content {
                 out.extend_from_slice(&content.data);
