@@ -219,6 +219,9 @@ pub(crate) struct Shared {
     fingerprints: Fingerprints,
     disk: DiskGuard,
     availability: Mutex<Availability>,
+    /// The data directory, and what is kept free beside it.
+    data: PathBuf,
+    free_space_floor_bytes: u64,
     /// The same as `availability`, for the quick look.
     writable: AtomicBool,
     /// A write or a sync failed: what the disk holds is known only after the next start.
@@ -323,6 +326,8 @@ impl Store {
             disk: DiskGuard::new(&options.data, options.free_space_floor_bytes),
             writable: AtomicBool::new(availability == Availability::Writable),
             availability: Mutex::new(availability),
+            data: options.data.clone(),
+            free_space_floor_bytes: options.free_space_floor_bytes,
             failed: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         });
@@ -363,10 +368,20 @@ impl Store {
         View { state: self.running.shared.state.load_full(), shared: self.running.shared.clone() }
     }
 
-    /// Whether appends are accepted.
+    /// Whether appends are accepted. Looks at the disk.
     #[must_use]
     pub fn availability(&self) -> Availability {
-        self.running.shared.availability()
+        let shared = &self.running.shared;
+        match shared.availability() {
+            Availability::Writable => match disk::free_bytes(&shared.data) {
+                Ok(free) if free < shared.free_space_floor_bytes => {
+                    Availability::ReadOnly { reason: AppendError::DiskFull.to_string() }
+                }
+                // What the disk does not tell, the next append finds out.
+                Ok(_) | Err(_) => Availability::Writable,
+            },
+            read_only @ Availability::ReadOnly { .. } => read_only,
+        }
     }
 
     /// Whether a write or a sync failed: then nothing more is acknowledged until the store is opened again.

@@ -3,21 +3,17 @@
 
 mod support;
 
+mod append;
+mod bad_input;
 mod cli;
 mod config;
 mod dialect;
-#[cfg(feature = "failpoints")]
 mod disk_full;
+mod fuzz;
 mod layering;
-#[cfg(feature = "failpoints")]
 mod loop_disk;
-#[cfg(feature = "failpoints")]
 mod model;
-#[cfg(feature = "failpoints")]
 mod power_cut;
-#[cfg(feature = "failpoints")]
 mod repair;
-#[cfg(feature = "failpoints")]
 mod seal_crash;
-#[cfg(feature = "failpoints")]
 mod workload;
