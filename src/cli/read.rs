@@ -133,3 +133,16 @@ impl Printer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_passed_and_a_step_back_is_refused() {
+        let mut printer = Printer { counts_positions: false, next: 5, left: 10 };
+        assert_eq!(printer.see(5), Ok(()));
+        assert_eq!(printer.see(9), Ok(()));
+        assert_eq!(printer.see(9), Err(Failure::failed("event 9 came where 10 was due")));
+    }
+}

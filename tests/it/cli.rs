@@ -1,9 +1,11 @@
 //! The commands, through the binary: what they print, where, and with which exit code they end.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use everfeed::event::{Content, EventId, EventType, ExpectedVersion, MediaType, NewEvent, StreamName, Timestamp};
 use everfeed::store::{Append, Options, Store};
@@ -125,6 +127,37 @@ fn the_same_command_again_appends_nothing() {
         assert_eq!((&first["location"], &first["last"]), (&again["location"], &again["last"]));
         assert_eq!((&first["repeat"], &again["repeat"]), (&json!(false), &json!(true)));
     }
+}
+
+/// Reads one request with a short body, and returns its headers.
+fn read_request(connection: &TcpStream) -> Vec<String> {
+    let mut reader = BufReader::new(connection);
+    let headers: Vec<String> =
+        reader.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+    let length = headers.iter().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+    reader.read_exact(&mut vec![0; length]).unwrap();
+    headers
+}
+
+#[test]
+fn a_broken_connection_is_tried_again_with_the_same_id() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = format!("http://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let id = |headers: &[String]| headers.iter().find(|line| line.starts_with("es-eventid: ")).unwrap().clone();
+        let (broken, _) = listener.accept().unwrap();
+        let first = id(&read_request(&broken));
+        drop(broken);
+        let (mut whole, _) = listener.accept().unwrap();
+        let second = id(&read_request(&whole));
+        let receipt = "location: /streams/orders/0\r\nes-currentversion: 0\r\nes-position: 0\r\ncontent-length: 0";
+        write!(whole, "HTTP/1.1 201 Created\r\n{receipt}\r\n\r\n").unwrap();
+        (first, second)
+    });
+    let run = everfeed(&["append", "orders", "--server", &at]).input("{}").run();
+    assert_eq!((run.code, run.errors.as_str()), (0, ""));
+    let (first, second) = server.join().unwrap();
+    assert_eq!(first, second);
 }
 
 #[test]
