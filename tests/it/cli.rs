@@ -215,6 +215,33 @@ fn a_follower_sees_what_comes_later() {
 }
 
 #[test]
+fn a_follower_outlives_a_restart_of_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = TestServer::start(dir.path(), &[]);
+    let listen = server.address.to_string();
+    let at = format!("http://{listen}");
+    let append = |n: u32| {
+        let run = everfeed(&["append", "orders", "--server", &at]).input(&n.to_string()).run();
+        assert_eq!(run.code, 0, "{}", run.errors);
+    };
+    append(0);
+    let mut follower = Command::new(env!("CARGO_BIN_EXE_everfeed"))
+        .args(["read", "orders", "--follow", "--count", "2", "--server", &at])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = BufReader::new(follower.stdout.take().unwrap()).lines();
+    assert!(printed.next().unwrap().unwrap().contains("\"data\":0"));
+    server.kill();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_everfeed"));
+    command.args(["--listen", &listen, "--data", path(dir.path())]);
+    let _server = TestServer::spawn(command).unwrap_or_else(|log| panic!("{log:#?}"));
+    append(1);
+    assert!(printed.next().unwrap().unwrap().contains("\"data\":1"));
+    assert!(follower.wait().unwrap().success());
+}
+
+#[test]
 fn the_health_check_is_0_only_where_a_server_takes_appends() {
     let dir = tempfile::tempdir().unwrap();
     let server = TestServer::start(dir.path(), &[]);
