@@ -3,17 +3,18 @@
 //! Every command ends with one of the codes of [`Exit`], which `everfeed --help` lists too. Nothing here ends the
 //! process: `main.rs` does, with what [`run`] returns.
 
-mod append;
-mod client;
-mod config;
 mod failure;
-mod healthcheck;
-mod progress;
-mod read;
-mod repair;
-mod serve;
 mod settings;
+mod client;
+mod progress;
+
+mod serve;
+mod append;
+mod read;
 mod verify;
+mod repair;
+mod config;
+mod healthcheck;
 
 use std::ffi::OsString;
 

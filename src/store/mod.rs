@@ -1,7 +1,7 @@
 //! Durable events: every append is persisted in sled before it is acknowledged; what has grown old moves, in
 //! large pieces, into immutable files that sled names. The only module that names sled.
 //!
-//! Reading order: [`format`] (what is on disk), `door` (sled), `segment` (the tail in memory), `chunk_file` and
+//! Reading order: `format` (what is on disk), `door` (sled), `segment` (the tail in memory), `chunk_file` and
 //! `chunks` (old events), `ids` (event ids for ever), `view` (what readers see), `shared`, `queue`, `writer` and
 //! `sealer` (the two threads), `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
 //!
