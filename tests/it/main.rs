@@ -2,4 +2,7 @@
 
 mod support;
 
+mod kill;
 mod layering;
+mod strace;
+mod sync_audit;
