@@ -17,3 +17,7 @@ mod power_cut;
 mod repair;
 mod seal_crash;
 mod workload;
+mod kill;
+mod layering;
+mod strace;
+mod sync_audit;
