@@ -2,6 +2,8 @@
 
 mod run;
 mod check;
+pub(crate) mod random;
+pub(crate) mod store;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -27,9 +29,15 @@ pub(crate) struct TestServer {
 impl TestServer {
     /// Starts `everfeed serve` over `data` on a free port and waits until it listens.
     pub(crate) fn start(data: &Path, arguments: &[&str]) -> Self {
+        let command = Self::command(data, arguments);
+        Self::spawn(command).unwrap_or_else(|log| panic!("the server did not start: {log:#?}"))
+    }
+
+    /// `everfeed serve` over `data` on a free port.
+    pub(crate) fn command(data: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_everfeed"));
         command.arg("serve").arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]).args(arguments);
-        Self::spawn(command).unwrap_or_else(|log| panic!("the server did not start: {log:#?}"))
+        command
     }
 
     /// Starts it with these settings in its environment, named as in a file: `limits.head`.
