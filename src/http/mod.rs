@@ -181,7 +181,7 @@ impl Served {
         let mut draining = self.draining.clone();
         // An error means that nobody can tell it to stop any more, so it never will be told.
         if draining.wait_for(|draining| *draining).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
