@@ -21,6 +21,7 @@ mod waiters;
 mod shared;
 mod queue;
 mod disk;
+mod clock;
 mod directory;
 mod error;
 mod tail;
@@ -48,6 +49,7 @@ use uuid::Uuid;
 
 use crate::event::{Digest, ExpectedVersion, NewEvent, Position, Receipt, Source, StreamName, Timestamp};
 
+use self::clock::ClockGuard;
 use self::disk::DiskGuard;
 use self::format::Closed;
 use self::format::group::{Encoder, Origin};
@@ -215,6 +217,7 @@ impl Store {
             groups,
             cuts,
             sealer,
+            clock: ClockGuard::default(),
         };
         let for_sealer = shared.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.to_string());

@@ -12,6 +12,7 @@ use crate::event::{
 };
 
 use super::chunk_file::Written;
+use super::clock::ClockGuard;
 use super::door::{self, Batch, Failure};
 use super::format::group::{Encoder, Origin};
 use super::format::{Key, RunRecord, row};
@@ -56,6 +57,7 @@ pub(crate) struct Writer {
     pub(crate) cuts: VecDeque<Cut>,
     /// Takes segments that are complete and durable.
     pub(crate) sealer: Sender<Arc<Segment>>,
+    pub(crate) clock: ClockGuard,
 }
 
 /// A group in the making. Nothing of it is seen before it is durable.
@@ -111,6 +113,7 @@ impl Writer {
         };
         let mut answers = Vec::with_capacity(requests.len());
         for mut request in requests {
+            self.clock.look(request.now, group.log.time);
             let result = self.decide(&mut group, &mut request);
             answers.push((request.answer, result));
         }
