@@ -214,6 +214,7 @@ impl Store {
             origin: Origin { epoch: meta.epoch, opening: meta.opening },
             groups,
             cuts,
+            untidied: 0,
             sealer,
         };
         let for_sealer = shared.clone();
