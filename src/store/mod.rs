@@ -10,6 +10,7 @@
 //! the new view, wakes waiters and answers. When a segment of the tail is complete the sealer writes it as a
 //! chunk file; the writer lets sled name the file, publishes the view without the segment, and deletes its groups.
 
+mod error;
 mod format;
 mod door;
 mod ids;
@@ -23,10 +24,9 @@ mod queue;
 mod disk;
 mod clock;
 mod directory;
-mod error;
+mod recovery;
 mod tail;
 mod leftovers;
-mod recovery;
 mod writer;
 mod sealer;
 mod failpoint;
@@ -216,6 +216,7 @@ impl Store {
             origin: Origin { epoch: meta.epoch, opening: meta.opening },
             groups,
             cuts,
+            untidied: 0,
             sealer,
             clock: ClockGuard::default(),
         };
