@@ -13,6 +13,7 @@ mod append;
 mod read;
 mod verify;
 mod repair;
+mod bench;
 mod config;
 mod healthcheck;
 
@@ -49,6 +50,8 @@ enum Command {
     Repair(repair::Options),
     /// Show or check the settings
     Config(config::Options),
+    /// Measure how fast it is, here
+    Bench(bench::Options),
     /// Ask a running server whether it takes appends
     Healthcheck(healthcheck::Options),
 }
@@ -74,6 +77,7 @@ pub fn run(
         Command::Verify(options) => verify::run(&options, environment),
         Command::Repair(options) => repair::run(&options),
         Command::Config(options) => config::run(&options, environment),
+        Command::Bench(options) => bench::run(&options),
         Command::Healthcheck(options) => healthcheck::run(&options, environment),
     };
     match done {

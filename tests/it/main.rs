@@ -5,6 +5,7 @@ mod support;
 
 mod append;
 mod bad_input;
+mod bench;
 mod cli;
 mod config;
 mod dialect;
