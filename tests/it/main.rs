@@ -4,7 +4,16 @@ mod support;
 
 mod append;
 mod bad_input;
+mod caching;
+mod conditional;
 mod dialect;
 mod fuzz;
+mod http2;
+mod large_pages;
 mod layering;
+mod limits;
+mod live;
+mod negotiation;
+mod paging;
 mod problems;
+mod shutdown;
