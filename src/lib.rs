@@ -77,4 +77,7 @@ pub mod store;
 pub mod access;
 pub mod http;
 pub mod server;
+
+pub mod cli;
 pub mod config;
+pub mod telemetry;

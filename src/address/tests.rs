@@ -210,7 +210,6 @@ fn the_query_has_three_known_parameters() {
     let target = parse("/streams/s?format=atom&embed=tryharder&wait=30").unwrap();
     assert_eq!(target.format, Some(Format::Atom));
     assert_eq!(target.query, Query { embed: Some(Embed::TryHarder), wait_seconds: Some(30) });
-    assert!(target.is_canonical);
     let embed = |query: &str| parse(&format!("/streams/s?{query}")).unwrap().query.embed;
     assert_eq!(embed("embed=PrettyBody"), Some(Embed::Pretty));
     assert_eq!(embed("embed=BODY"), Some(Embed::Body));
@@ -232,7 +231,6 @@ fn one_spelling_alone_is_canonical() {
         "/streams/s/0/forward/20.atom",
         "/streams/s/7.json?embed=none",
         "/streams/s?format=atom&embed=body",
-        "/streams/s/0/forward/20?wait=5",
         "/streams/s/metadata?format=atom",
         "/streams/%24%24s/7",
     ] {
@@ -260,7 +258,7 @@ fn one_spelling_alone_is_canonical() {
         "/streams/s?embed=body&format=atom",
         "/streams/s?embed=body&",
         "/streams/s?embed=body&x=1",
-        "/streams/s?wait=05",
+        "/streams/s?wait=5",
         "/streams/s/7.atom?format=atom",
     ] {
         assert!(!is_canonical(target), "{target}");

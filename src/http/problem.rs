@@ -190,8 +190,8 @@ impl Problem {
         self
     }
 
-    fn cause(mut self, cause: impl ToString) -> Self {
-        self.cause = Some(cause.to_string());
+    fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
         self
     }
 
@@ -272,7 +272,7 @@ impl Problem {
                 "the storage failed, and it is unknown whether the events were written; to send them again with the same \
                  event ids is safe",
             )
-            .cause(cause)
+            .cause(cause.clone())
             .retry_after_seconds(10),
             AppendError::Read(error) => Self::from(error.clone()),
         }

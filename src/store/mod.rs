@@ -1,9 +1,9 @@
 //! Durable events: every append is persisted in sled before it is acknowledged; what has grown old moves, in
 //! large pieces, into immutable files that sled names. The only module that names sled.
 //!
-//! Reading order: [`format`] (what is on disk), `door` (sled), `segment` (the tail in memory), `chunk_file` and
-//! `chunks` (old events), `ids` (event ids for ever), `view` (what readers see), `queue`, `writer` and `sealer`
-//! (the two threads), `recovery` (opening), `verify` and `repair`.
+//! Reading order: `format` (what is on disk), `door` (sled), `segment` (the tail in memory), `chunk_file` and
+//! `chunks` (old events), `ids` (event ids for ever), `view` (what readers see), `shared`, `queue`, `writer` and
+//! `sealer` (the two threads), `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
 //!
 //! One append on its way: [`Store::append`] looks its ids up in the chunks and queues it; the writer thread
 //! decides it together with what else waits, encodes the group, writes it to sled, flushes and syncs, publishes
@@ -18,9 +18,14 @@ mod chunk_file;
 mod chunks;
 mod view;
 mod waiters;
+mod shared;
 mod queue;
 mod disk;
+mod clock;
 mod directory;
+mod error;
+mod tail;
+mod leftovers;
 mod recovery;
 mod writer;
 mod sealer;
@@ -42,20 +47,20 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use uuid::Uuid;
 
-use crate::event::{Digest, ExpectedVersion, NewEvent, Receipt, Refusal, Source, StreamName, Timestamp};
+use crate::event::{Digest, ExpectedVersion, NewEvent, Position, Receipt, Source, StreamName, Timestamp};
 
-use self::chunks::Chunks;
+use self::clock::ClockGuard;
 use self::disk::DiskGuard;
-use self::door::{Door, Failure};
 use self::format::Closed;
 use self::format::group::{Encoder, Origin};
 use self::ids::Fingerprints;
 use self::queue::{Queue, Request};
 use self::recovery::{NewStore, Opened};
-use self::view::State;
+use self::shared::Shared;
 use self::waiters::Waiters;
 use self::writer::Writer;
 
+pub use error::{AppendError, OpenError, ReadError};
 pub use repair::{RepairReport, repair};
 pub use verify::{VerifyReport, verify};
 pub use view::View;
@@ -119,77 +124,6 @@ pub struct Append {
     pub now: Timestamp,
 }
 
-/// Why an append did not happen, or may not have.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AppendError {
-    /// By the rules. Nothing was written.
-    #[error(transparent)]
-    Refused(Refusal),
-    /// The append queue is full. Nothing was written; it may be tried again.
-    #[error("too many appends are waiting")]
-    Overloaded,
-    /// The disk is nearly full. Nothing was written; appends are taken again once there is space.
-    #[error("the disk is nearly full")]
-    DiskFull,
-    /// The store takes no writes: by a setting, or after a failed sync. Nothing was written.
-    #[error("the store takes no writes: {0}")]
-    ReadOnly(String),
-    /// The sync that this append waited for failed: it may or may not be there after the next start. To repeat
-    /// it with the same ids is safe.
-    #[error("the outcome is unknown: {0}")]
-    OutcomeUnknown(String),
-    /// The event ids could not be looked up. Nothing was written.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-}
-
-/// Why events could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// What lies there fails its checksum, or is not what the index says.
-    #[error("damaged: {0}")]
-    Damaged(String),
-    /// The operating system refused.
-    #[error("cannot be read: {0}")]
-    Io(String),
-}
-
-impl From<Failure> for ReadError {
-    fn from(failure: Failure) -> Self {
-        Self::Io(failure.to_string())
-    }
-}
-
-/// Why a store could not be opened.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it.
-    #[error("{} is in use by process {process}", path.display())]
-    InUse {
-        /// The data directory.
-        path: PathBuf,
-        /// The process id that the lock file names.
-        process: String,
-    },
-    /// Made by a later release.
-    #[error("the store has format {found}; this release knows formats up to {known}")]
-    NewerFormat {
-        /// The store's.
-        found: u32,
-        /// Ours.
-        known: u32,
-    },
-    /// It cannot be opened as it is; `everfeed repair` can rebuild it.
-    #[error("the store is damaged: {what}")]
-    Damaged {
-        /// What was found.
-        what: String,
-    },
-    /// The operating system refused.
-    #[error("{0}")]
-    Storage(String),
-}
-
 /// Whether appends are accepted, and why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Availability {
@@ -208,25 +142,7 @@ pub struct Store {
     running: Arc<Running>,
 }
 
-/// What all threads share.
-pub(crate) struct Shared {
-    pub(crate) identity: Identity,
-    pub(crate) state: ArcSwap<State>,
-    pub(crate) door: Door,
-    pub(crate) chunks: Chunks,
-    pub(crate) queue: Queue,
-    pub(crate) waiters: Arc<Waiters>,
-    fingerprints: Fingerprints,
-    availability: Mutex<Availability>,
-    /// The data directory, and what is kept free beside it.
-    data: PathBuf,
-    free_space_floor_bytes: u64,
-    /// The same as `availability`, for the quick look.
-    writable: AtomicBool,
-    /// A write or a sync failed: what the disk holds is known only after the next start.
-    failed: AtomicBool,
-    closing: AtomicBool,
-}
+type Answered = tokio::sync::oneshot::Receiver<Result<Receipt, AppendError>>;
 
 struct Running {
     shared: Arc<Shared>,
@@ -238,39 +154,6 @@ struct Threads {
     sealer: JoinHandle<()>,
     ringer: JoinHandle<()>,
     directory: directory::Directory,
-}
-
-impl Shared {
-    fn is_writable(&self) -> bool {
-        self.writable.load(Ordering::SeqCst)
-    }
-
-    fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::SeqCst)
-    }
-
-    fn availability(&self) -> Availability {
-        self.availability.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn availability_error(&self) -> Option<AppendError> {
-        if self.is_writable() {
-            return None;
-        }
-        match self.availability() {
-            Availability::Writable => None,
-            Availability::ReadOnly { reason } => Some(AppendError::ReadOnly(reason)),
-        }
-    }
-
-    /// After a failed write or sync nothing more is acknowledged until the store is opened again.
-    fn stop_writing(&self, failure: &str) {
-        tracing::error!(failure, "storage failed; the store takes no more writes until it is opened again");
-        self.failed.store(true, Ordering::SeqCst);
-        let reason = format!("storage failed ({failure}); restart to recover");
-        *self.availability.lock().unwrap_or_else(PoisonError::into_inner) = Availability::ReadOnly { reason };
-        self.writable.store(false, Ordering::SeqCst);
-    }
 }
 
 impl Store {
@@ -302,7 +185,11 @@ impl Store {
         } else {
             Availability::Writable
         };
-        let complete: Vec<_> = state.tail.iter().rev().skip(1).rev().cloned().collect();
+        // A store that is not written to has no chunks named, so it seals nothing either.
+        let complete: Vec<_> = match options.read_only {
+            true => Vec::new(),
+            false => state.tail.iter().rev().skip(1).rev().cloned().collect(),
+        };
         let shared = Arc::new(Shared {
             identity: Identity { log: meta.log, epoch: meta.epoch },
             state: ArcSwap::from_pointee(state),
@@ -311,10 +198,9 @@ impl Store {
             queue: Queue::default(),
             waiters: waiters.clone(),
             fingerprints: Fingerprints::new(meta.log),
+            disk: DiskGuard::new(&options.data, options.free_space_floor_bytes),
             writable: AtomicBool::new(availability == Availability::Writable),
             availability: Mutex::new(availability),
-            data: options.data.clone(),
-            free_space_floor_bytes: options.free_space_floor_bytes,
             failed: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         });
@@ -331,7 +217,7 @@ impl Store {
             groups,
             cuts,
             sealer,
-            disk: DiskGuard::new(&options.data, options.free_space_floor_bytes),
+            clock: ClockGuard::default(),
         };
         let for_sealer = shared.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.to_string());
@@ -356,20 +242,10 @@ impl Store {
         View { state: self.running.shared.state.load_full(), shared: self.running.shared.clone() }
     }
 
-    /// Whether appends are accepted. Looks at the disk.
+    /// Whether appends are accepted: not by a setting, after a failure, or while the disk is nearly full.
     #[must_use]
     pub fn availability(&self) -> Availability {
-        let shared = &self.running.shared;
-        match shared.availability() {
-            Availability::Writable => match disk::free_bytes(&shared.data) {
-                Ok(free) if free < shared.free_space_floor_bytes => {
-                    Availability::ReadOnly { reason: AppendError::DiskFull.to_string() }
-                }
-                // What the disk does not tell, the next append finds out.
-                Ok(_) | Err(_) => Availability::Writable,
-            },
-            read_only @ Availability::ReadOnly { .. } => read_only,
-        }
+        self.running.shared.availability()
     }
 
     /// Whether a write or a sync failed: then nothing more is acknowledged until the store is opened again.
@@ -392,10 +268,16 @@ impl Store {
     /// # Errors
     /// See [`AppendError`]: only with [`AppendError::OutcomeUnknown`] something may have been written.
     pub async fn append(&self, append: Append) -> Result<Receipt, AppendError> {
-        let shared = &self.running.shared;
-        if let Some(error) = shared.availability_error() {
+        if let Some(error) = self.running.shared.refusal() {
             return Err(error);
         }
+        let (request, answered) = self.look_up(append).await?;
+        self.queue(request, answered).await
+    }
+
+    /// Finds out, before it is queued, what the chunks know of an append's ids.
+    async fn look_up(&self, append: Append) -> Result<(Request, Answered), AppendError> {
+        let shared = &self.running.shared;
         let Append { stream, events, expected, now } = append;
         let digests: Vec<Digest> = events.iter().map(NewEvent::digest).collect();
         let fingerprints: Vec<_> = events.iter().map(|event| shared.fingerprints.of(&stream, event.id)).collect();
@@ -413,7 +295,9 @@ impl Store {
             let look_up = move || {
                 wanted
                     .into_iter()
-                    .map(|(index, fingerprint, id)| Ok((index, view.sealed_known(fingerprint, &stream, id)?)))
+                    .map(|(index, fingerprint, id)| {
+                        Ok((index, view.sealed_known(fingerprint, &stream, id, Position::ZERO)?))
+                    })
                     .collect::<Result<Vec<_>, ReadError>>()
             };
             let found = tokio::task::spawn_blocking(look_up).await.map_err(|error| ReadError::Io(error.to_string()))?;
@@ -424,6 +308,11 @@ impl Store {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let looked_up = view.state;
         let request = Request { stream, events, digests, fingerprints, known, expected, now, looked_up, answer };
+        Ok((request, answered))
+    }
+
+    async fn queue(&self, request: Request, answered: Answered) -> Result<Receipt, AppendError> {
+        let shared = &self.running.shared;
         if shared.queue.push(request).is_err() {
             let closing = || AppendError::ReadOnly("the server is shutting down".into());
             return Err(if shared.is_closing() { closing() } else { AppendError::Overloaded });

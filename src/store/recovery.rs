@@ -1,25 +1,28 @@
 //! Opening a store: what sled and the chunk files hold becomes the first view.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::event::{Event, LogHead, Number, Position, Status, StreamHead, StreamName, Timestamp};
+use crate::event::{LogHead, Number, Position, Status, StreamHead, StreamName, Timestamp};
 
 use super::chunk_file;
 use super::chunks::Chunks;
-use super::directory::{Directory, Marker};
+use super::directory::{Directory, LOCK_RETRY, Marker};
 use super::disk;
-use super::door::{self, Batch, Cause, Door, Failure};
+use super::door::{self, Batch, Cause, Door};
 use super::format::group::{self, Part};
 use super::format::{
-    ChunkRecord, FORMAT, Key, Malformed, Meta, RunRecord, chunk_prefix, group_prefix, row, run_prefix,
+    ChunkRecord, FORMAT, Key, Malformed, Meta, RunRecord, all_runs_prefix, chunk_prefix, group_prefix, run_prefix,
 };
 use super::ids::Fingerprints;
-use super::segment::{Cut, Placed, Segment};
+use super::leftovers::Leftovers;
+use super::segment::Cut;
+use super::tail::Tail;
 use super::view::{Sealed, State};
 use super::writer::Extent;
 use super::{OpenError, Options};
@@ -35,8 +38,7 @@ pub(crate) struct Opened {
     /// The size of each segment of the tail.
     pub(crate) cuts: VecDeque<Cut>,
     pub(crate) groups: VecDeque<Extent>,
-    /// Keys of what a crash left behind in sled.
-    leftovers: Vec<Vec<u8>>,
+    pub(crate) leftovers: Leftovers,
     pub(crate) replayed_events: u64,
     pub(crate) replayed_bytes: u64,
 }
@@ -51,11 +53,12 @@ pub(crate) struct NewStore {
 /// Opens the store in `options.data` for serving, or makes one there.
 pub(crate) fn open(options: &Options, new: NewStore) -> Result<Opened, OpenError> {
     let directory = Directory::take(&options.data)?;
-    let is_new = check_marker(&directory)?.is_none();
+    let marker = check_marker(&directory)?;
+    let is_new = marker.is_none();
     if is_new {
         clear_unfinished(&directory)?;
     }
-    let mut opened = read(directory, options.block_cache_bytes, is_new.then_some(new))?;
+    let mut opened = read(directory, options.block_cache_bytes, marker, new)?;
     opened.meta.opening += 1;
     let mut batch = Batch::default();
     batch.insert(Key::Meta.encode(), opened.meta.encode());
@@ -65,7 +68,7 @@ pub(crate) fn open(options: &Options, new: NewStore) -> Result<Opened, OpenError
     if is_new {
         opened.directory.finish(opened.meta.log).map_err(storage)?;
     }
-    opened.clean()?;
+    std::mem::take(&mut opened.leftovers).remove(&mut opened.writer)?;
     // A full disk costs the ballast, never the start.
     if let Err(error) = disk::set_ballast(&opened.directory.ballast(), options.free_space_floor_bytes) {
         tracing::warn!(%error, "no ballast could be set aside");
@@ -75,10 +78,10 @@ pub(crate) fn open(options: &Options, new: NewStore) -> Result<Opened, OpenError
 
 /// Opens an existing store to look at it; nothing of it is changed.
 pub(crate) fn inspect(directory: Directory) -> Result<Opened, OpenError> {
-    if check_marker(&directory)?.is_none() {
+    let Some(marker) = check_marker(&directory)? else {
         return Err(OpenError::Storage(format!("{} holds no store", directory.root().display())));
-    }
-    read(directory, INSPECT_CACHE_BYTES, None)
+    };
+    read(directory, INSPECT_CACHE_BYTES, Some(marker), NewStore { log: marker.log, created: Timestamp::default() })
 }
 
 const INSPECT_CACHE_BYTES: u64 = 16 << 20;
@@ -105,25 +108,43 @@ fn clear_unfinished(directory: &Directory) -> Result<(), OpenError> {
 }
 
 fn open_sled(directory: &Directory) -> Result<(Door, door::Writer), OpenError> {
-    match Door::open(&directory.sled()) {
-        Err(failure)
-            if failure.cause == Cause::Io(io::ErrorKind::StorageFull) && disk::drop_ballast(&directory.ballast()) =>
-        {
-            tracing::warn!("the disk is full; the ballast was given up to open the store");
-            Ok(Door::open(&directory.sled())?)
+    let started = Instant::now();
+    loop {
+        match Door::open(&directory.sled()) {
+            Err(failure)
+                if failure.cause == Cause::Io(io::ErrorKind::StorageFull)
+                    && disk::drop_ballast(&directory.ballast()) =>
+            {
+                tracing::warn!("the disk is full; the ballast was given up to open the store");
+            }
+            // Our own lock may be let go a moment before sled's, by a process that is ending or by a late view.
+            Err(failure) if failure.cause == Cause::InUse && started.elapsed() < LOCK_RETRY => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(failure) if failure.cause == Cause::InUse => {
+                return Err(OpenError::InUse { path: directory.root().to_path_buf(), process: "unknown".into() });
+            }
+            other => return Ok(other?),
         }
-        other => Ok(other?),
     }
 }
 
-fn read(directory: Directory, block_cache_bytes: u64, new: Option<NewStore>) -> Result<Opened, OpenError> {
+fn read(
+    directory: Directory,
+    block_cache_bytes: u64,
+    marker: Option<Marker>,
+    new: NewStore,
+) -> Result<Opened, OpenError> {
     let closed = directory.read_closed()?;
     let (door, writer) = open_sled(&directory)?;
-    let meta = match (door.get(&Key::Meta.encode())?, new) {
+    let meta = match (door.get(&Key::Meta.encode())?, marker) {
         (Some(value), _) => Meta::decode(&value).map_err(malformed)?,
-        (None, Some(new)) => Meta { log: new.log, epoch: 0, opening: 0, created: new.created },
-        (None, None) => return Err(damaged("sled's part of the store holds nothing")),
+        (None, None) => Meta { log: new.log, epoch: 0, opening: 0, created: new.created },
+        (None, Some(_)) => return Err(damaged("sled's part of the store holds nothing")),
     };
+    if marker.is_some_and(|marker| marker.log != meta.log) {
+        return Err(damaged("the file `everfeed` and sled's part are of different logs"));
+    }
     let chunks = Chunks::new(directory.chunks(), block_cache_bytes);
     let sealed = read_sealed(&door, &chunks, &directory)?;
     let mut opened = Opened {
@@ -139,11 +160,12 @@ fn read(directory: Directory, block_cache_bytes: u64, new: Option<NewStore>) -> 
         },
         cuts: VecDeque::new(),
         groups: VecDeque::new(),
-        leftovers: Vec::new(),
+        leftovers: Leftovers::default(),
         replayed_events: 0,
         replayed_bytes: 0,
     };
     opened.read_tail()?;
+    opened.leftovers.find_files(&opened.directory, &opened.state.sealed, opened.state.log.next)?;
     match closed {
         Some(closed) if opened.state.log.next != closed.next => {
             let found = opened.state.log.next;
@@ -185,7 +207,36 @@ fn read_sealed(door: &Door, chunks: &Chunks, directory: &Directory) -> Result<Se
         }
         sealed.chunks.push(record);
     }
+    check_runs(door, &sealed)?;
     Ok(sealed)
+}
+
+/// That sled has every stream's runs: should it have lost some without a word, their streams would look as if
+/// they ended earlier, and would give out numbers again.
+fn check_runs(door: &Door, sealed: &Sealed) -> Result<(), OpenError> {
+    let mut missing: Vec<u64> = sealed.chunks.iter().map(|chunk| chunk.end.get() - chunk.first.get()).collect();
+    let mut error = None;
+    door.scan(&all_runs_prefix(), &all_runs_prefix(), |_, value| {
+        match RunRecord::decode(value) {
+            Ok(run) => {
+                // Runs of a chunk that is not named yet are passed over.
+                if let Some(index) = sealed.chunk_index(run.chunk) {
+                    missing[index] = missing[index].wrapping_sub(u64::from(run.events));
+                }
+            }
+            Err(malformed) => error = Some(malformed),
+        }
+        error.is_none()
+    })?;
+    if let Some(error) = error {
+        return Err(malformed(error));
+    }
+    match missing.iter().zip(&sealed.chunks).find(|(missing, _)| **missing != 0) {
+        Some((_, chunk)) => {
+            Err(damaged(&format!("sled's part lacks streams of the chunk at position {}", chunk.first)))
+        }
+        None => Ok(()),
+    }
 }
 
 impl Opened {
@@ -213,15 +264,16 @@ impl Opened {
             };
             if part != 0 {
                 // An append that a crash cut short: its part 0 was never written.
-                self.leftovers.extend(parts.into_iter().map(|(key, _)| key));
+                self.leftovers.add_parts(parts);
                 continue;
             }
-            let bytes: u64 = parts.iter().map(|(_, value)| value.len() as u64).sum();
+            let bytes: usize = parts.iter().map(|(_, value)| value.len()).sum();
             let decoded: Result<Vec<Part>, _> = parts.iter().map(|(_, value)| group::decode_part(value)).collect();
             let decoded = decoded.map_err(malformed)?;
-            let extent = Extent { first, end: first.plus(u64::from(decoded[0].events)), parts: parts.len() as u16 };
+            let end = first.plus(u64::from(decoded[0].events));
+            let extent = Extent { first, end, parts: parts.len() as u16, bytes };
             if extent.end <= sealed_end {
-                self.leftovers.extend(parts.into_iter().map(|(key, _)| key));
+                self.leftovers.add_parts(parts);
                 continue;
             }
             for event in group::decode(&decoded).map_err(malformed)? {
@@ -235,40 +287,13 @@ impl Opened {
                 tail.push(event, head)?;
             }
             self.groups.push_back(extent);
-            self.replayed_bytes += bytes;
+            self.replayed_bytes += bytes as u64;
         }
         self.replayed_events = tail.log.next.get() - sealed_end.get();
         self.state.log = tail.log;
         self.state.tail = tail.segments.into();
         self.cuts = tail.cuts;
         Ok(())
-    }
-
-    /// Takes away what a crash may have left: unnamed chunk files, groups that are sealed, parts of no group.
-    fn clean(&mut self) -> Result<(), OpenError> {
-        let named: std::collections::HashSet<_> =
-            self.state.sealed.chunks.iter().map(|chunk| (chunk.first, chunk.generation)).collect();
-        for entry in std::fs::read_dir(self.directory.chunks()).map_err(storage)? {
-            let entry = entry.map_err(storage)?;
-            let ours = entry.file_name().to_str().and_then(chunk_file::parse_name);
-            if let Some(key) = ours
-                && !named.contains(&key)
-            {
-                tracing::info!(file = %entry.path().display(), "removed a chunk file that was never named");
-                std::fs::remove_file(entry.path()).map_err(storage)?;
-            }
-        }
-        let mut batch = Batch::default();
-        for key in std::mem::take(&mut self.leftovers) {
-            batch.remove(key);
-            if batch.is_full() {
-                self.writer.write(std::mem::take(&mut batch))?;
-            }
-        }
-        if !batch.is_empty() {
-            self.writer.write(batch)?;
-        }
-        Ok(self.writer.sync()?)
     }
 }
 
@@ -296,53 +321,7 @@ fn sealed_head(door: &Door, stream: &StreamName, sealed_end: Position) -> Result
     found.map_err(malformed)
 }
 
-/// Builds the segments of a tail from its events.
-pub(crate) struct Tail {
-    fingerprints: Fingerprints,
-    pub(crate) log: LogHead,
-    pub(crate) segments: Vec<Arc<Segment>>,
-    pub(crate) cuts: VecDeque<Cut>,
-    heads: HashMap<StreamName, StreamHead>,
-}
-
-impl Tail {
-    pub(crate) fn new(fingerprints: Fingerprints, log: LogHead) -> Self {
-        Self { fingerprints, log, segments: Vec::new(), cuts: VecDeque::new(), heads: HashMap::new() }
-    }
-
-    /// The head of a stream that has events in the tail.
-    pub(crate) fn head(&self, stream: &StreamName) -> Option<StreamHead> {
-        self.heads.get(stream).copied()
-    }
-
-    /// Adds the next event of the log; `head` is where its stream stood before it.
-    pub(crate) fn push(&mut self, event: Event, head: StreamHead) -> Result<(), OpenError> {
-        if event.position != self.log.next {
-            let (expected, found) = (self.log.next, event.position);
-            return Err(damaged(&format!("the log jumps from position {expected} to {found}")));
-        }
-        if event.number != head.next || event.time < self.log.time {
-            return Err(damaged(&format!("event {}@{} does not follow the one before it", event.number, event.stream)));
-        }
-        let life_start = if event.life == head.life { head.life_start } else { event.number };
-        let after = StreamHead { next: event.number.plus(1), life: event.life, life_start, status: Status::Live };
-        let weight = row::weight(&event);
-        if !self.cuts.back().is_some_and(|cut| cut.takes(weight)) {
-            self.segments.push(Arc::new(Segment::new(event.position)));
-            self.cuts.push_back(Cut::default());
-        }
-        if let (Some(cut), Some(segment)) = (self.cuts.back_mut(), self.segments.last()) {
-            cut.add(weight);
-            self.log = LogHead { next: event.position.plus(1), time: event.time };
-            self.heads.insert(event.stream.clone(), after);
-            let fingerprint = self.fingerprints.of(&event.stream, event.id);
-            segment.push([Placed { event, fingerprint, life_start }]);
-        }
-        Ok(())
-    }
-}
-
-fn damaged(what: &str) -> OpenError {
+pub(crate) fn damaged(what: &str) -> OpenError {
     OpenError::Damaged { what: what.to_string() }
 }
 
@@ -351,15 +330,6 @@ fn malformed(error: Malformed) -> OpenError {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-fn storage(error: io::Error) -> OpenError {
+pub(crate) fn storage(error: io::Error) -> OpenError {
     OpenError::Storage(error.to_string())
-}
-
-impl From<Failure> for OpenError {
-    fn from(failure: Failure) -> Self {
-        match failure.cause {
-            Cause::Damage => Self::Damaged { what: failure.to_string() },
-            Cause::Io(_) => Self::Storage(failure.to_string()),
-        }
-    }
 }

@@ -1,19 +1,32 @@
 //! Everfeed as its users meet it: the real binary, real sockets, real proxies. One subject a file.
+#![allow(clippy::print_stdout, reason = "a test says what it did, and which seed brings it back")]
 
 mod support;
 
 mod append;
 mod bad_input;
 mod caching;
+mod cli;
 mod conditional;
+mod config;
 mod dialect;
+mod disk_full;
 mod fuzz;
 mod http2;
+mod kill;
 mod large_pages;
 mod layering;
 mod limits;
 mod live;
+mod loop_disk;
+mod model;
 mod negotiation;
 mod paging;
+mod power_cut;
 mod problems;
+mod repair;
+mod seal_crash;
 mod shutdown;
+mod strace;
+mod sync_audit;
+mod workload;

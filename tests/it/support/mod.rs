@@ -1,7 +1,10 @@
 //! What all tests share: the real server as a process, and a client that shows what was on the wire.
 
+mod run;
 mod check;
 pub(crate) mod link;
+pub(crate) mod random;
+pub(crate) mod store;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 pub(crate) use check::check;
+pub(crate) use run::{Run, everfeed};
 
 /// How long a test waits for what must come, before it says that it did not.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,9 +30,15 @@ pub(crate) struct TestServer {
 impl TestServer {
     /// Starts `everfeed serve` over `data` on a free port and waits until it listens.
     pub(crate) fn start(data: &Path, arguments: &[&str]) -> Self {
+        let command = Self::command(data, arguments);
+        Self::spawn(command).unwrap_or_else(|log| panic!("the server did not start: {log:#?}"))
+    }
+
+    /// `everfeed serve` over `data` on a free port.
+    pub(crate) fn command(data: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_everfeed"));
         command.arg("serve").arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]).args(arguments);
-        Self::spawn(command).unwrap_or_else(|log| panic!("the server did not start: {log:#?}"))
+        command
     }
 
     /// Starts it with these settings in its environment, named as in a file: `limits.head`.

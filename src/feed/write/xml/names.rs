@@ -16,7 +16,9 @@ pub(super) struct Name<'a> {
 impl<'a> Name<'a> {
     /// The name at the start of a text: up to the first character that cannot be part of one.
     pub(super) fn at_start_of(text: &'a str) -> Result<Self, &'static str> {
-        let end = text.find(|c| !is_name_char(c)).unwrap_or(text.len());
+        let ascii = text.bytes().position(|byte| !is_ascii_name_char(byte)).unwrap_or(text.len());
+        // Most names are ASCII; the others go on from where that ends.
+        let end = ascii + text[ascii..].find(|c| !is_name_char(c)).unwrap_or(text.len() - ascii);
         let whole = &text[..end];
         if whole.is_empty() {
             return Err("a name is missing");
@@ -31,6 +33,10 @@ impl<'a> Name<'a> {
         }
         Ok(Self { whole, prefix, local })
     }
+}
+
+const fn is_ascii_name_char(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b':')
 }
 
 fn is_name_start(c: char) -> bool {
