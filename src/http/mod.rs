@@ -203,6 +203,7 @@ impl Served {
                 Reply::problem(problem, known_base.as_ref(), Some(&id))
             }
         };
+        let reply = if method == Method::HEAD { reply.without_body() } else { reply };
         tracing::debug!(
             target: "everfeed::access", request = %id, peer = %ends.peer, %method, path,
             status = reply.status.as_u16(), micros = started.elapsed().as_micros() as u64, "request"

@@ -219,6 +219,11 @@ impl Problem {
         Self::new(Kind::InvalidHeader, format!("{name}: {why}")).member("header", name)
     }
 
+    /// As many connections are open as the server takes.
+    pub(crate) fn too_many_connections() -> Self {
+        Self::new(Kind::TooManyConnections, "there are as many connections as may be").retry_after_seconds(1)
+    }
+
     /// As many requests wait as the server takes.
     pub(crate) fn too_many_waits(detail: &str) -> Self {
         Self::new(Kind::TooManyWaits, detail).retry_after_seconds(1)

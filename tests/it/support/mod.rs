@@ -2,6 +2,7 @@
 
 mod run;
 mod check;
+pub(crate) mod link;
 pub(crate) mod random;
 pub(crate) mod store;
 
