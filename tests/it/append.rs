@@ -209,7 +209,8 @@ fn the_heads_tag_is_an_expectation_in_every_representation_and_coding() {
 #[test]
 fn a_repeat_gets_the_first_receipt_and_writes_nothing() {
     let (_data, server) = server();
-    let body = format!(r#"[{{"eventId":"{ONE}","eventType":"A","data":1}},{{"eventId":"{TWO}","eventType":"B","data":2}}]"#);
+    let body =
+        format!(r#"[{{"eventId":"{ONE}","eventType":"A","data":1}},{{"eventId":"{TWO}","eventType":"B","data":2}}]"#);
     post(&server, "/streams/s", &[TEXT], "before", 201);
     let tag = server.get("/streams/s", &[]).header("etag").expect("a tag").to_string();
     let first = post(&server, "/streams/s", &[BATCH, ("If-Match", &tag)], &body, 201);
@@ -242,7 +243,8 @@ fn a_repeat_gets_the_first_receipt_and_writes_nothing() {
 #[test]
 fn an_id_that_is_taken_otherwise_is_refused_naming_it() {
     let (_data, server) = server();
-    let event = |id: &str, kind: &str, data: &str| format!(r#"[{{"eventId":"{id}","eventType":"{kind}","data":{data}}}]"#);
+    let event =
+        |id: &str, kind: &str, data: &str| format!(r#"[{{"eventId":"{id}","eventType":"{kind}","data":{data}}}]"#);
     post(&server, "/streams/s", &[BATCH], &event(ONE, "A", "1"), 201);
     // In EventStore's dialect the status is that API's.
     for body in [event(ONE, "B", "1"), event(ONE, "A", "2")] {

@@ -14,6 +14,8 @@ mod layering;
 mod loop_disk;
 mod model;
 mod power_cut;
+mod proxies;
 mod repair;
+mod retail;
 mod seal_crash;
 mod workload;

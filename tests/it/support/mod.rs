@@ -2,6 +2,8 @@
 
 mod run;
 mod check;
+pub(crate) mod proxy;
+pub(crate) mod relay;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,8 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use run::{Run, everfeed};
 pub(crate) use check::check;
+pub(crate) use run::{Run, everfeed};
 
 /// How long a test waits for what must come, before it says that it did not.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
