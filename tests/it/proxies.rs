@@ -198,7 +198,12 @@ fn what_must_not_be_kept_reaches_the_origin_each_time(kind: Kind) {
 
     let problem = "/streams/talk/0/forward/5000";
     let authorized = "/streams/talk/0/forward/1.atom";
+    let newest = "/streams/talk/head/backward/20";
     for _ in 0..2 {
+        // EventStore's JSON of what may change, as its API has it.
+        let reply = setting.proxy.get(newest, &[("Accept", "application/vnd.eventstore.atom+json")]);
+        let expected = Some("max-age=0, no-cache, must-revalidate");
+        assert_eq!((reply.header("cache-control"), cache_status(&reply)), (expected, "PASS"));
         let reply = setting.proxy.get(problem, &[]);
         assert_eq!((reply.status, reply.header("cache-control")), (400, Some("no-store")));
         let reply = setting.proxy.get("/health/ready", &[]);
@@ -206,7 +211,7 @@ fn what_must_not_be_kept_reaches_the_origin_each_time(kind: Kind) {
         // Complete pages for those who show who they are, too.
         setting.proxy.get(authorized, &[("Authorization", "Basic bm9ib2R5OnNlY3JldA==")]);
     }
-    for path in [problem, "/health/ready", authorized] {
+    for path in [newest, problem, "/health/ready", authorized] {
         assert_eq!(setting.relay.seen_of(path).len(), 2, "{path}");
     }
 
