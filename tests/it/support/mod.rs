@@ -5,6 +5,8 @@ mod check;
 pub(crate) mod link;
 pub(crate) mod random;
 pub(crate) mod store;
+pub(crate) mod proxy;
+pub(crate) mod relay;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
