@@ -1,5 +1,6 @@
 //! Reading a request's body: bounded in size, in time and in slowness.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -20,24 +21,61 @@ pub(crate) struct BodyLimits {
     pub(crate) bytes_per_second_min: u64,
 }
 
+/// What all bodies that are being read may take together, in bytes: however many are sent at once, and however
+/// slowly, they cannot fill the memory.
+const ALL_BYTES_MAX: u64 = 256 << 20;
+
+/// A body that comes in pieces gets this much room at once, if it is as large as that; its length is only
+/// announced.
+const ROOM_BYTES_MAX: u64 = 1 << 20;
+
+/// Counts the bytes of all bodies that are being read.
+#[derive(Debug, Default)]
+pub(crate) struct Bodies {
+    bytes: AtomicU64,
+}
+
+/// The part of one body.
+struct Part<'a> {
+    bodies: &'a Bodies,
+    bytes: u64,
+}
+
+impl Part<'_> {
+    fn grow(&mut self, bytes: u64) -> Result<(), Problem> {
+        self.bytes += bytes;
+        let all = self.bodies.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        if all > ALL_BYTES_MAX { Err(Problem::too_many_bodies()) } else { Ok(()) }
+    }
+}
+
+impl Drop for Part<'_> {
+    fn drop(&mut self) {
+        self.bodies.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 /// Reads the whole body. A body that comes in one piece is not copied.
 ///
 /// # Errors
-/// 413 as soon as it is known to be too large, 408 when it takes too long, 400 when it breaks off.
-pub(crate) async fn read(mut body: Incoming, limits: &BodyLimits) -> Result<Bytes, Problem> {
+/// 413 as soon as it is known to be too large, 408 when it takes too long, 400 when it breaks off, 503 when too
+/// much is being sent at once.
+pub(crate) async fn read(mut body: Incoming, limits: &BodyLimits, bodies: &Bodies) -> Result<Bytes, Problem> {
     let too_large = || {
         let bytes_max = limits.bytes_max;
         Problem::new(Kind::BodyTooLarge, format!("the request body is over {bytes_max} bytes"))
             .member("limit", bytes_max)
     };
-    if body.size_hint().lower() > limits.bytes_max {
+    let announced = body.size_hint().lower();
+    if announced > limits.bytes_max {
         return Err(too_large());
     }
     let started = Instant::now();
-    let mut first: Option<Bytes> = None;
-    let mut rest = BytesMut::new();
-    let mut received = 0_u64;
+    let mut part = Part { bodies, bytes: 0 };
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
     loop {
+        let received = part.bytes;
         let frame = timeout_at(started + limits.time_for(received), body.frame()).await;
         let frame = frame.map_err(|_| {
             Problem::new(Kind::SlowBody, format!("its time was over when {received} bytes of it had arrived"))
@@ -50,25 +88,21 @@ pub(crate) async fn read(mut body: Incoming, limits: &BodyLimits) -> Result<Byte
             )
         })?;
         let Ok(data) = frame.into_data() else { continue };
-        received += data.len() as u64;
-        if received > limits.bytes_max {
+        part.grow(data.len() as u64)?;
+        if part.bytes > limits.bytes_max {
             return Err(too_large());
         }
-        match &first {
-            None => first = Some(data),
-            Some(_) => rest.extend_from_slice(&data),
+        if received == 0 {
+            first = data;
+            continue;
         }
-    }
-    match first {
-        Some(first) if rest.is_empty() => Ok(first),
-        Some(first) => {
-            let mut whole = BytesMut::with_capacity(first.len() + rest.len());
+        if whole.is_empty() {
+            whole.reserve(announced.min(ROOM_BYTES_MAX) as usize);
             whole.extend_from_slice(&first);
-            whole.extend_from_slice(&rest);
-            Ok(whole.freeze())
         }
-        None => Ok(Bytes::new()),
+        whole.extend_from_slice(&data);
     }
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 impl BodyLimits {

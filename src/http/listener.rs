@@ -205,12 +205,12 @@ impl Connections {
     fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let open = &mut *open;
-        let here = open.by_address.entry(address).or_default();
-        if open.all >= self.max || *here >= self.max_per_address {
+        let here = open.by_address.get(&address).copied().unwrap_or_default();
+        if open.all >= self.max || here >= self.max_per_address {
             return None;
         }
         open.all += 1;
-        *here += 1;
+        open.by_address.insert(address, here + 1);
         Some(Place { connections: self.clone(), address })
     }
 }

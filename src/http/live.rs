@@ -97,13 +97,13 @@ impl Waits {
         if waiting.all >= self.limits.waits_max {
             return Err(Problem::too_many_waits(&format!("{} requests are waiting, as many as may", waiting.all)));
         }
-        let here = waiting.by_address.entry(address).or_default();
-        if *here >= self.limits.waits_max_per_address {
+        let here = waiting.by_address.get(&address).copied().unwrap_or_default();
+        if here >= self.limits.waits_max_per_address {
             return Err(Problem::too_many_waits(&format!(
                 "{here} requests from this address are waiting, as many as may"
             )));
         }
-        *here += 1;
+        waiting.by_address.insert(address, here + 1);
         waiting.all += 1;
         Ok(Wait { waits: self.clone(), address, until: Instant::now() + time })
     }

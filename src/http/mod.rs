@@ -40,7 +40,7 @@ use crate::address::{Address, BaseUrl, Shape, Target, Unaddressable};
 use crate::event::{Count, EventId, Source, Timestamp};
 use crate::store::Store;
 
-use self::body::BodyLimits;
+use self::body::{Bodies, BodyLimits};
 use self::cache_policy::Freshness;
 use self::connection::InFlight;
 use self::document::Documents;
@@ -113,6 +113,7 @@ pub struct Served {
     documents: Arc<Documents>,
     waits: Arc<Waits>,
     large_pages: Arc<Semaphore>,
+    bodies: Bodies,
     request_ids: RequestIds,
     draining: watch::Receiver<bool>,
 }
@@ -167,6 +168,7 @@ impl Served {
                 waits_max_per_address: settings.waits_max_per_address,
             }),
             large_pages: Arc::new(Semaphore::new(large::LARGE_PAGES_MAX)),
+            bodies: Bodies::default(),
             request_ids: RequestIds::new(run),
             draining,
         }

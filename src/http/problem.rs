@@ -132,8 +132,8 @@ kinds! {
         "As many long polls are waiting as the server takes in all (limits.waits) or from one address \
          (limits.waits_per_address). Poll without waiting, or let a cache in front wait for many.";
     TooBusy = "too-busy" SERVICE_UNAVAILABLE "The server is too busy"
-        "More appends are queued, or more very large pages are being sent, than the server takes on at once. Nothing was \
-         written; try again after the time that Retry-After names.";
+        "More appends are queued or on their way, or more very large pages are being sent, than the server takes on at \
+         once. Nothing was written; try again after the time that Retry-After names.";
     ReadOnly = "read-only" SERVICE_UNAVAILABLE "The server takes no writes"
         "The server was started read-only, is shutting down, or its storage failed. Nothing was written. Reads go on. \
          /health/ready says which of these it is.";
@@ -227,6 +227,11 @@ impl Problem {
     /// As many requests wait as the server takes.
     pub(crate) fn too_many_waits(detail: &str) -> Self {
         Self::new(Kind::TooManyWaits, detail).retry_after_seconds(1)
+    }
+
+    /// More is being sent at once than the server takes on.
+    pub(crate) fn too_many_bodies() -> Self {
+        Self::new(Kind::TooBusy, "too many large bodies are being sent at this moment").retry_after_seconds(1)
     }
 
     /// As many huge pages are on their way as the server takes on.

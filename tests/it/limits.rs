@@ -102,6 +102,43 @@ fn bodies_events_and_batches() {
     server.assert_no_panic();
 }
 
+/// Sixteen bodies of 16 MiB that never end are as much as is taken; one more, and one of them is refused.
+#[test]
+fn all_bodies_together() {
+    let (_data, server) = start(&[]);
+    let length = 16 << 20;
+    let begin = || {
+        let mut socket = connect(&server);
+        write!(socket, "POST /streams/s HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n")
+            .expect("it reads");
+        write!(socket, "Content-Length: {length}\r\n\r\n").expect("it reads");
+        let _ = socket.write_all(&vec![b'x'; length - 1]);
+        socket
+    };
+    let mut held: Vec<TcpStream> = (0..17).map(|_| begin()).collect();
+    let started = std::time::Instant::now();
+    let refused = loop {
+        let mut byte = [0];
+        let answered = held.iter().position(|socket| {
+            socket.set_nonblocking(true).expect("it is open");
+            socket.peek(&mut byte).is_ok()
+        });
+        if let Some(index) = answered {
+            break index;
+        }
+        assert!(started.elapsed() < PATIENCE, "one is refused");
+    };
+    held[refused].set_nonblocking(false).expect("it is open");
+    let answer = rest(&mut held[refused]);
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("/ui/problems/too-busy"), "{answer}");
+    held.clear();
+    let started = std::time::Instant::now();
+    while server.post("/streams/s", &[TEXT], &vec![b'x'; 4 << 20]).status != 201 {
+        assert!(started.elapsed() < PATIENCE, "the room is free again");
+    }
+    assert_eq!(server.events(), 1);
+}
+
 #[test]
 fn connections_in_all_and_from_one_address() {
     for setting in ["limits.connections", "limits.connections_per_address"] {

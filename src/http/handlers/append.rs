@@ -44,7 +44,7 @@ pub(crate) async fn post(
     let heading = heading(asked.headers, id)?;
     let is_dialect = matches!(format, BodyFormat::Batch) || is_dialect(asked.headers);
     let expectation = expectation(served, asked, permit.stream()).await?;
-    let body = body::read(incoming, &served.settings.body).await?;
+    let body = body::read(incoming, &served.settings.body, &served.bodies).await?;
     let events = read::events(&format, body, &heading, &mut || (served.ambient.new_id)())?;
     let append =
         Append { stream: permit.stream().clone(), events, expected: expectation.version, now: (served.ambient.now)() };
