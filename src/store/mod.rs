@@ -216,6 +216,7 @@ impl Store {
             origin: Origin { epoch: meta.epoch, opening: meta.opening },
             groups,
             cuts,
+            untidied: 0,
             sealer,
             clock: ClockGuard::default(),
         };

@@ -28,6 +28,9 @@ const GROUP_BYTES: usize = 1 << 20;
 /// Appends wait while the tail takes more than this in memory.
 const TAIL_BYTES_MAX: u64 = 128 << 20;
 
+/// So many of sled's pages are moved after a group, at most: about a millisecond.
+const TIDY_PAGES: u32 = 64;
+
 /// A group that sled holds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
@@ -55,6 +58,8 @@ pub(crate) struct Writer {
     pub(crate) groups: VecDeque<Extent>,
     /// The size of each segment of the tail, oldest first.
     pub(crate) cuts: VecDeque<Cut>,
+    /// How many of sled's pages are still to be moved for chunks that were named.
+    pub(crate) untidied: u32,
     /// Takes segments that are complete and durable.
     pub(crate) sealer: Sender<Arc<Segment>>,
     pub(crate) clock: ClockGuard,
@@ -131,6 +136,11 @@ impl Writer {
         }
         for (to, result) in answers {
             answer(to, result);
+        }
+        let pages = self.untidied.min(TIDY_PAGES);
+        self.untidied -= pages;
+        if let Err(failure) = self.door.tidy(pages) {
+            self.shared.stop_writing(&failure.to_string());
         }
     }
 
@@ -237,6 +247,9 @@ impl Writer {
     /// Lets sled name a chunk, publishes it in place of its segment, and deletes the groups that it replaces.
     fn name_chunk(&mut self, chunk: Written) -> Result<(), Failure> {
         let Written { record, runs, filter } = chunk;
+        // The records of its streams are in as many leaves at worst, each of them also where it was before, and
+        // each keeps a segment of sled's alive; so do the last traces of its groups.
+        self.untidied = self.untidied.saturating_add(2 * runs.len() as u32 + 64);
         let mut batch = Batch::default();
         for (run, ordinal) in runs {
             let value = RunRecord {
