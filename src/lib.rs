@@ -1,10 +1,83 @@
-//! Everfeed: an event-feed server.
+//! Everfeed keeps events for ever, in order, and publishes every stream of them as paged Atom feeds that any
+//! HTTP cache can replay.
+//!
+//! This page is the map for whoever changes the code; README is for whoever uses the server.
+//!
+//! # What there is, in reading order
+//!
+//! | module | is |
+//! |---|---|
+//! | [`event`] | the rules, as values: names, numbers, pages and the grid, how an append is decided. Pure: no I/O, no clock, no HTTP |
+//! | [`address`] | every path, parsed and printed; both ways of linking pages, ours and EventStore's |
+//! | [`feed`] | documents: `write` renders feeds and events, `read` understands what producers send. No sockets, no store |
+//! | [`store`] | durable events: sled for what is new, immutable files for what is old. The only module that names sled |
+//! | [`access`] | who may do what; makes the permit that reading and writing ask for |
+//! | [`http`] | serving: connections, negotiation, conditional requests, caching, long polls, problems; one file for each resource |
+//! | [`server`] | a store and a listener, from start to orderly end |
+//! | `cli` | the commands, one file each |
+//! | [`config`], [`telemetry`] | settings and the log; read by `server`, `cli` and `main` alone |
+//!
+//! Arrows point one way, and a test reads `src/` to hold them:
+//!
+//! ```text
+//! event ← address ← feed            event ← store, access
+//! http → access, feed, address, store
+//! server → http, store              cli → server, store, feed
+//! ```
+//!
+//! There is no layer of services between `http` and `store`: the store's verbs are the application, and
+//! `event` holds its rules.
+//!
+//! # One POST
+//!
+//! A connection comes in at `http/listener`; its deadlines are kept by `http/connection`. `http/host` decides
+//! under which name, and so with which links, the answer will be written. [`address::Target`] says what is
+//! asked for, and the one match in `http` who answers it: `handlers/append`, with a write permit. It reads the
+//! body within its limits, [`feed::read`] turns it into events, and [`store::Store::append`] looks their ids up
+//! in what is sealed and queues them. The writer thread gathers what is queued, lets [`event::apply`] decide
+//! each append in turn, and writes the group to sled: flush, then `fdatasync`. Only then does it publish the
+//! new view, wake who waits, and answer: appended, repeated or refused. `http/problem` maps a refusal to its
+//! status, `http/reply` writes the answer.
+//!
+//! # One GET
+//!
+//! The same way to `handlers/feed`, which asks the store for its present [`store::View`]: immutable, and never
+//! ahead of what is durable. From the head of the stream follow the numbers that the page shows and whether it
+//! is complete; from these its entity tag. A conditional request is answered with 304 from these facts alone.
+//! Else the page comes from the page cache, or is read, rendered, encoded and kept there. `http/cache_policy`
+//! writes who may keep it, and for how long.
+//!
+//! # What is always true, and the test that holds it
+//!
+//! 1. What was answered 201 is on stable storage, and is never changed, reordered or lost
+//!    (`tests/it/sync_audit`, `kill`, `power_cut`).
+//! 2. Numbers and positions have no gaps and are never reused; nobody sees n+1 before n (`event::apply`'s own
+//!    tests, `tests/it/model`, `kill`).
+//! 3. A group survives a crash whole or not at all (`tests/it/seal_crash`, `kill`, `power_cut`).
+//! 4. A complete page's URL gives the same bytes for ever: after a restart, a repair, an upgrade, under another
+//!    page size (`tests/it/byte_stability`).
+//! 5. A repeat gets the first receipt (`event::apply`'s own tests, `tests/it/append`, `model`).
+//! 6. One thread writes to sled; only `store/door.rs` names it (`tests/it/layering`).
+//! 7. Only `http/reply` builds answers, only `http/cache_policy` writes Cache-Control, only `http/problem` maps
+//!    refusals to statuses (`tests/it/layering`, `problems`, `caching`).
+//! 8. A handler that reads or writes takes a permit from [`access`] (by its signature).
+//! 9. Every input, queue, loop and wait has a named limit (`tests/it/limits`, `bad_input`).
+//! 10. The clock is read and ids are made in `server` and passed in (`clippy.toml` bans both elsewhere).
+//!
+//! # What ends the process
+//!
+//! Only `main`. Exit codes: 0 done, 1 failure, 2 usage or configuration, 10 the data are damaged, 11 the data
+//! directory is in use, 12 the storage failed, 13 the data are of a newer format.
+
 pub mod event;
 
-pub mod access;
 pub mod address;
-pub mod config;
 pub mod feed;
+pub mod store;
+pub mod access;
 pub mod http;
 pub mod server;
-pub mod store;
+
+pub mod cli;
+pub mod config;
+pub mod telemetry;

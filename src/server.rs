@@ -55,13 +55,15 @@ pub async fn run(config: &Config) -> Result<(), Error> {
     let settings = settings(config);
     let ambient = Ambient { now, new_id };
     let served = Arc::new(Served::new(store.clone(), &settings, ambient, &new_id().uuid(), draining));
-    let signals = tokio::spawn(drain_on_signal(drain)?);
+    let impatient = signalled_twice(drain)?;
     announce(config, address);
 
-    let is_drained = http::serve(listener, served, &settings).await;
-    signals.abort();
+    let is_drained = tokio::select! {
+        is_drained = http::serve(listener, served, &settings) => is_drained,
+        () = impatient => false,
+    };
     if !is_drained {
-        tracing::warn!("requests were still under way when the time to end them was over");
+        tracing::warn!("stopping although requests are still under way");
     }
     let closing = store.clone();
     // A thread that panicked in closing has said so; the next start recovers.
@@ -115,15 +117,15 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-/// The first signal asks for an end in order; a second one, or none of them in time, does not wait.
-fn drain_on_signal(drain: watch::Sender<bool>) -> std::io::Result<impl Future<Output = ()>> {
+/// The first signal asks for an end in order, by `drain`; whoever sends a second one will not wait for it.
+/// Returns on the second.
+fn signalled_twice(drain: watch::Sender<bool>) -> std::io::Result<impl Future<Output = ()>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
         tracing::info!("stopping: no new connections; what is under way comes to its end");
         drain.send_replace(true);
-        // The sender stays, so that those who wait for the end are not told twice.
-        std::future::pending::<()>().await;
+        tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
     })
 }
 

@@ -12,6 +12,8 @@ mod parse;
 mod print;
 mod query;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub use link::{Link, link_header};
 pub use paging::{At, Extent, Paging, Shape};

@@ -68,9 +68,9 @@ impl Parsed {
         let mut is_canonical = true;
         for raw in path.split('/') {
             let place = decoded.get_mut(segments).ok_or(Unaddressable::Unknown)?;
-            (*place, is_canonical) = match decode(raw)? {
-                (text, spelled_as_ours) => (text, is_canonical && spelled_as_ours),
-            };
+            let (text, is_spelled_as_ours) = decode(raw)?;
+            *place = text;
+            is_canonical &= is_spelled_as_ours;
             segments += 1;
         }
         let texts: [&str; SEGMENTS_MAX] = std::array::from_fn(|index| &*decoded[index]);

@@ -105,7 +105,7 @@ fn word_of<T: Copy + PartialEq>(words: &[(&'static str, T)], meaning: T) -> &'st
 pub(super) struct Parameters {
     pub(super) format: Option<Format>,
     pub(super) query: Query,
-    /// Known parameters alone, once each, in the order of the fields here, in the words of our own links.
+    /// `format` and `embed` alone, once each, in this order, in the words of our own links.
     pub(super) is_canonical: bool,
 }
 
@@ -125,28 +125,27 @@ pub(super) fn parse(query: Option<&str>) -> Result<Parameters, Unaddressable> {
             _ => 0,
         };
         let text = decode(value);
-        let mut canonical = "";
+        let mut canonical = None;
         match rank {
             1 if parameters.format.is_none() && !text.is_empty() => {
                 let format =
                     named(&Format::WORDS, &text).ok_or_else(|| Unaddressable::InvalidFormat(excerpt(&text)))?;
-                canonical = format.as_str();
+                canonical = Some(format.as_str());
                 parameters.format = Some(format);
             }
             2 if parameters.query.embed.is_none() && !text.is_empty() => {
                 let embed = Embed::parse(&text).ok_or_else(|| Unaddressable::InvalidEmbed(excerpt(&text)))?;
-                canonical = embed.as_str();
+                canonical = Some(embed.as_str());
                 parameters.query.embed = Some(embed);
             }
+            // There are more spans of time than a cache has room for copies, so none has a canonical spelling.
             3 if parameters.query.wait_seconds.is_none() && !text.is_empty() => {
                 parameters.query.wait_seconds = Some(seconds(&text)?);
-                canonical = if text.len() > 1 && text.starts_with('0') { "" } else { &text };
             }
             _ => {}
         }
         // A repeated, empty or unknown parameter has no canonical spelling.
-        parameters.is_canonical &=
-            last_rank < rank && !value.is_empty() && value == canonical && key.is_ascii() && !key.contains('%');
+        parameters.is_canonical &= last_rank < rank && canonical == Some(value) && !key.contains('%');
         last_rank = rank;
     }
     Ok(parameters)

@@ -14,7 +14,7 @@ pub struct Target {
     /// The known parameters.
     pub query: Query,
     /// Path and query are spelled exactly as our own links spell them: unreserved characters as they are,
-    /// all else percent-encoded in upper case (`$all` is `%24all`), known parameters alone, once each.
+    /// all else percent-encoded in upper case (`$all` is `%24all`), `format` and `embed` alone, once each.
     /// Any other spelling gets the same bytes, but may be cached only briefly, so that strangers cannot
     /// fill caches with copies.
     pub is_canonical: bool,

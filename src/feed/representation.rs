@@ -49,11 +49,12 @@ pub enum Label {
 }
 
 impl Representation {
-    /// The media type of a feed.
+    /// The media type of a feed. Not `type=feed`, which RFC 5023 §12.1 leaves open: proxies compare the whole
+    /// type when they decide what to compress.
     #[must_use]
     pub fn feed_type(&self) -> &'static str {
         match self {
-            Self::Atom { .. } => "application/atom+xml;type=feed;charset=utf-8",
+            Self::Atom { .. } => "application/atom+xml; charset=utf-8",
             Self::EventStore { label: Label::EventStore, .. } => "application/vnd.eventstore.atom+json; charset=utf-8",
             Self::EventStore { label: Label::Kurrent, .. } => "application/vnd.kurrent.atom+json; charset=utf-8",
             Self::Envelope { label: Label::EventStore } => "application/vnd.eventstore.events+json; charset=utf-8",
@@ -69,7 +70,7 @@ impl Representation {
     #[must_use]
     pub fn entry_type(&self) -> &'static str {
         match self {
-            Self::Atom { .. } => "application/atom+xml;type=entry;charset=utf-8",
+            Self::Atom { .. } => "application/atom+xml; type=entry; charset=utf-8",
             Self::EventStore { label: Label::EventStore, .. } => "application/vnd.eventstore.atom+json; charset=utf-8",
             Self::EventStore { label: Label::Kurrent, .. } => "application/vnd.kurrent.atom+json; charset=utf-8",
             Self::Envelope { label: Label::EventStore } => "application/vnd.eventstore.event+json; charset=utf-8",

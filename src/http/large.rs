@@ -43,10 +43,14 @@ pub(crate) async fn send(
     let (documents, view, wanted, standing) = (served.documents.clone(), view.clone(), wanted.clone(), *standing);
     tokio::spawn(async move {
         let page = Page { view: &view, wanted: &wanted, standing: &standing, marks: &marks, pieces: &pieces };
-        if let Err(error) = page.write(&documents, coding).await {
-            // An error cuts the answer off; whoever went away does not hear it.
-            tracing::warn!(%error, source = %wanted.source, "a large page could not be sent whole");
-            let _ = pieces.send(Err(error)).await;
+        match page.write(&documents, coding).await {
+            Ok(()) => {}
+            Err(_) if pieces.is_closed() => tracing::debug!(source = %wanted.source, "the reader of a large page left"),
+            // An error cuts the answer off.
+            Err(error) => {
+                tracing::warn!(%error, source = %wanted.source, "a large page could not be sent whole");
+                let _ = pieces.send(Err(error)).await;
+            }
         }
         drop(place);
     });

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -69,7 +69,7 @@ pub async fn serve(listener: TcpListener, served: Arc<Served>, settings: &Settin
         let clock = Clock::new();
         let answering = Answering { served: served.clone(), ends: Ends { local, peer }, clock: clock.clone() };
         let service = ServiceBuilder::new().layer(CatchPanicLayer::custom(Panicked)).service(answering);
-        let watched = Watched::new(socket, clock.clone());
+        let watched = Watched::new(socket, clock.clone(), explain);
         let connection = builder.serve_connection(watched, TowerToHyperService::new(service)).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
@@ -96,13 +96,12 @@ fn builder(settings: &Settings) -> Builder<TokioExecutor> {
         // Our own deadlines take its place.
         .header_read_timeout(None)
         .max_headers(HEADERS_MAX_OF_HYPER)
-        .max_buf_size(HEAD_BYTES_MAX_OF_HYPER)
-        .pipeline_flush(true);
+        .max_buf_size(HEAD_BYTES_MAX_OF_HYPER);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(settings.http2_streams_max)
-        .max_header_list_size(u32::try_from(settings.head_bytes_max).unwrap_or(u32::MAX))
+        .max_header_list_size(HEAD_BYTES_MAX_OF_HYPER as u32)
         .keep_alive_interval(Some(settings.idle_time_max))
         .keep_alive_timeout(settings.head_time_max);
     builder
@@ -126,8 +125,16 @@ impl tower::Service<Request<Incoming>> for Answering {
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let (served, ends, in_flight) = (self.served.clone(), self.ends, self.clock.request());
-        Box::pin(async move { Ok(served.answer(request, ends, in_flight).await) })
+        let (served, ends, clock, in_flight) =
+            (self.served.clone(), self.ends, self.clock.clone(), self.clock.request());
+        Box::pin(async move {
+            let has_body = !request.body().is_end_stream();
+            let response = served.answer(request, ends, in_flight).await;
+            if has_body && !response.status().is_success() {
+                clock.leave_body_unread();
+            }
+            Ok(response)
+        })
     }
 }
 
@@ -153,6 +160,21 @@ async fn refuse(mut socket: TcpStream) {
     // Whoever goes away sooner does not need it.
     let _ = socket.write_all(&answer).await;
     let _ = socket.shutdown().await;
+}
+
+/// What hyper refuses before there is a request, and with which status, as a problem.
+fn explain(status: u16) -> Option<Vec<u8>> {
+    let problem = match status {
+        400 => Problem::new(
+            Kind::MalformedRequest,
+            "what arrived cannot be read as HTTP/1.1 (RFC 9112): its request line, a header, or the length that it \
+             announces for its body breaks the rules",
+        ),
+        414 => Problem::new(Kind::UriTooLong, "the request line is far longer than the server takes"),
+        431 => Problem::new(Kind::HeadersTooLarge, "the headers are far more, or far longer, than the server takes"),
+        _ => return None,
+    };
+    Some(Reply::problem(problem, None, None).into_bytes())
 }
 
 /// Counts connections.

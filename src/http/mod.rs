@@ -7,30 +7,30 @@
 //!
 //! Reading order is the order of the modules below.
 
-mod body;
-mod cache_policy;
-mod coding;
-mod conditional;
-mod connection;
-mod document;
-mod handlers;
-mod header;
-mod host;
-mod large;
 mod listener;
-mod live;
-mod negotiate;
-mod problem;
-mod reply;
+mod connection;
+mod host;
 mod request;
+mod handlers;
+mod document;
 mod validator;
+mod conditional;
+mod negotiate;
+mod coding;
+mod large;
+mod live;
+mod body;
+mod header;
+mod problem;
+mod cache_policy;
+mod reply;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, HeaderValue, LOCATION};
+use hyper::header::{ALLOW, EXPECT, HeaderValue, LOCATION, TRANSFER_ENCODING};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
@@ -213,8 +213,12 @@ impl Served {
     /// The one match that decides who answers.
     async fn route(&self, request: Request<Incoming>, base: &BaseUrl, ends: Ends) -> Result<Reply, Problem> {
         self.check_head(&request)?;
-        if request.uri().path() == "*" {
-            return Ok(options("GET, HEAD, OPTIONS, POST"));
+        // Of the server as a whole one can only ask what it takes (RFC 9110 §9.3.7). CONNECT names no path at all.
+        if matches!(request.uri().path(), "*" | "") {
+            return match *request.method() {
+                Method::OPTIONS => Ok(options(METHODS)),
+                _ => Err(method_not_allowed(request.method(), METHODS)),
+            };
         }
         let (parts, incoming) = request.into_parts();
         let target = match Target::parse(parts.uri.path(), parts.uri.query()) {
@@ -256,8 +260,8 @@ impl Served {
             Address::Ping => Ok(handlers::operations::ping()),
             Address::Live => Ok(handlers::operations::live()),
             Address::Ready => Ok(handlers::operations::ready(self)),
-            Address::Problem { kind } => handlers::help::problem(kind),
-            Address::Stylesheet => Ok(handlers::help::stylesheet()),
+            Address::Problem { kind } => handlers::help::problem(&asked, kind),
+            Address::Stylesheet => Ok(handlers::help::stylesheet(&asked)),
             Address::Metadata { stream } => {
                 handlers::metadata::get(self, &asked, &self.access.read(Source::Stream(stream.clone())))
             }
@@ -285,14 +289,33 @@ impl Served {
             let detail = format!("the headers have {bytes} bytes; {limit} are allowed");
             return Err(Problem::new(Kind::HeadersTooLarge, detail).member("limit", limit));
         }
+        // hyper sees to it that the last coding is `chunked`; others it would hand on undecoded.
+        let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+        if codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+            || codings.next().is_some()
+        {
+            let detail = "the only Transfer-Encoding that the server takes is `chunked`, once";
+            return Err(Problem::new(Kind::MalformedRequest, detail));
+        }
+        if request
+            .headers()
+            .get(EXPECT)
+            .is_some_and(|expected| !expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+        {
+            let problem = Problem::invalid_header("Expect", "the only expectation that there is is 100-continue");
+            return Err(problem.status(StatusCode::EXPECTATION_FAILED));
+        }
         Ok(())
     }
 }
 
+/// All methods that any address takes.
+const METHODS: &str = "GET, HEAD, OPTIONS, POST";
+
 /// The methods that an address takes, as the Allow header lists them.
 const fn allowed(address: &Address) -> &'static str {
     match address {
-        Address::Feed(_) => "GET, HEAD, OPTIONS, POST",
+        Address::Feed(_) => METHODS,
         Address::Incoming { .. } => "OPTIONS, POST",
         Address::Home
         | Address::Page { .. }

@@ -66,7 +66,8 @@ pub(crate) fn dialect_header<'a>(headers: &'a HeaderMap, older: &str, newer: &st
         }
         let text =
             std::str::from_utf8(value.as_bytes()).map_err(|_| Problem::invalid_header(name, "it is not UTF-8"))?;
-        Ok(Some(text.trim()))
+        // Only these two are white space around a value (RFC 9110 §5.6.3); the rest of Unicode's belongs to it.
+        Ok(Some(text.trim_matches([' ', '\t'])))
     };
     match (read(older)?, read(newer)?) {
         (Some(one), Some(other)) if one != other => {

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::event::{Event, Number, Position, StreamName};
 
 use super::failpoint;
-use super::format::chunk::{self, BlockSize, Header, Place, Run, Section};
+use super::format::chunk::{self, BlockSize, HEADER_BYTES, Header, Place, Run, Section};
 use super::format::{BLOCK_BYTES, ChunkRecord, row};
 use super::ids::{Fingerprint, encode_filter};
 
@@ -33,6 +33,13 @@ pub(crate) fn parse_name(name: &str) -> Option<(Position, u32)> {
     let first = Position::new(first.parse().ok()?).ok()?;
     let generation = generation.parse().ok()?;
     (format!("{first}.{generation}") == name).then_some((first, generation))
+}
+
+/// What a chunk's file says of itself; none if that cannot be read.
+pub(crate) fn read_header(path: &Path) -> Option<Header> {
+    let mut bytes = vec![0; HEADER_BYTES];
+    File::open(path).ok()?.read_exact(&mut bytes).ok()?;
+    Header::decode(&bytes.into()).ok()
 }
 
 /// Where each event lies: streams in the order of their first event, each stream's events together.
@@ -83,8 +90,24 @@ pub(crate) fn write(
     fingerprints: &[Fingerprint],
     life_starts: &HashMap<StreamName, Number>,
 ) -> io::Result<Written> {
-    let layout = Layout::of(events, life_starts);
     let path = path(dir, header.first, header.generation);
+    let written = write_to(&path, dir, header, events, fingerprints, life_starts);
+    if written.is_err() {
+        // What a full disk cut short must not take the space that sled needs.
+        let _ = std::fs::remove_file(path);
+    }
+    written
+}
+
+fn write_to(
+    path: &Path,
+    dir: &Path,
+    header: Header,
+    events: &[Event],
+    fingerprints: &[Fingerprint],
+    life_starts: &HashMap<StreamName, Number>,
+) -> io::Result<Written> {
+    let layout = Layout::of(events, life_starts);
     let mut out = Counted {
         file: BufWriter::with_capacity(1 << 20, OpenOptions::new().write(true).create(true).truncate(true).open(path)?),
         bytes: 0,

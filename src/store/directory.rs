@@ -11,7 +11,7 @@ use super::OpenError;
 use super::format::{Closed, FORMAT};
 
 /// After a kill the old process may still hold the lock for a moment.
-const LOCK_RETRY: Duration = Duration::from_secs(5);
+pub(crate) const LOCK_RETRY: Duration = Duration::from_secs(5);
 
 /// A data directory that this process holds.
 pub(crate) struct Directory {
@@ -20,7 +20,7 @@ pub(crate) struct Directory {
     _lock: File,
 }
 
-/// What the file `everfeed` says, in two lines.
+/// What the file `everfeed` says, in three lines; the third is the CRC-32C of the first two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Marker {
     pub(crate) format: u32,
@@ -31,10 +31,9 @@ impl Marker {
     fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let format = lines.next()?.strip_prefix("everfeed format ")?.parse().ok()?;
-        // A later format may say something else from here on.
-        let log = lines.next().and_then(|line| line.strip_prefix("log ")?.parse().ok());
-        match log {
-            Some(log) => Some(Self { format, log }),
+        match lines.next().and_then(|line| line.strip_prefix("log ")?.parse().ok()) {
+            Some(log) => Some(Self { format, log }).filter(|marker| marker.to_string() == text),
+            // A later format may say something else from here on.
             None => (format > FORMAT).then_some(Self { format, log: Uuid::nil() }),
         }
     }
@@ -42,7 +41,8 @@ impl Marker {
 
 impl std::fmt::Display for Marker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "everfeed format {}\nlog {}", self.format, self.log)
+        let text = format!("everfeed format {}\nlog {}\n", self.format, self.log);
+        writeln!(f, "{text}crc-32c {:08x}", crc32c::crc32c(text.as_bytes()))
     }
 }
 
@@ -69,10 +69,8 @@ impl Directory {
                 Err(TryLockError::Error(error)) => return Err(storage(error)),
             }
         }
-        // For people who wonder who holds it; nothing reads it but the error above.
-        let noted =
-            lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
-        noted.map_err(storage)?;
+        // For people who wonder who holds it; nothing reads it but the error above, and a full disk may not take it.
+        let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| writeln!(lock, "{}", std::process::id()));
         Ok(Self { root: root.to_path_buf(), _lock: lock })
     }
 
@@ -124,12 +122,20 @@ impl Directory {
         for dir in [self.sled(), self.chunks()] {
             File::open(dir)?.sync_all()?;
         }
-        write_synced(&self.marker_path(), Marker { format: FORMAT, log }.to_string().as_bytes())?;
+        // Under another name first: a marker that was cut short would look like a damaged store.
+        let unfinished = self.root.join("everfeed.new");
+        write_synced(&unfinished, Marker { format: FORMAT, log }.to_string().as_bytes())?;
+        fs::rename(unfinished, self.marker_path())?;
         sync_dir(&self.root)?;
-        match self.root.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
-            _ => sync_dir(Path::new(".")),
+        // Directories above may have been made with it. Those that we may not read were there before.
+        for above in self.root.ancestors().skip(1) {
+            let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+            match sync_dir(above) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => break,
+                synced => synced?,
+            }
         }
+        Ok(())
     }
 
     /// What was noted when the store was last closed in order; none after an unclean stop.
@@ -168,4 +174,25 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_with_a_changed_bit_is_no_marker() {
+        let marker = Marker { format: FORMAT, log: Uuid::from_u128(42) };
+        let text = marker.to_string();
+        assert_eq!(text, "everfeed format 1\nlog 00000000-0000-0000-0000-00000000002a\ncrc-32c ef6e93ef\n");
+        assert_eq!(Marker::parse(&text), Some(marker));
+        for bit in 0..text.len() * 8 {
+            let mut bytes = text.clone().into_bytes();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(text) = String::from_utf8(bytes) {
+                assert!(Marker::parse(&text).is_none_or(|found| found.format > FORMAT && found.log.is_nil()), "{text}");
+            }
+        }
+        assert_eq!(Marker::parse("everfeed format 7\nother\n"), Some(Marker { format: 7, log: Uuid::nil() }));
+    }
 }

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How old an answer about free space may be.
@@ -15,33 +16,34 @@ const BALLAST_BYTES: u64 = 16 << 20;
 pub(crate) struct DiskGuard {
     dir: PathBuf,
     floor_bytes: u64,
-    looked: Option<(Instant, bool)>,
+    looked: Mutex<Option<(Instant, bool)>>,
 }
 
 impl DiskGuard {
     pub(crate) fn new(dir: &Path, floor_bytes: u64) -> Self {
-        Self { dir: dir.to_path_buf(), floor_bytes, looked: None }
+        Self { dir: dir.to_path_buf(), floor_bytes, looked: Mutex::default() }
     }
 
     /// Whether less than the floor is free. Logs when that changes.
-    pub(crate) fn is_low(&mut self) -> bool {
-        if let Some((at, low)) = self.looked
+    pub(crate) fn is_low(&self) -> bool {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, low)) = *looked
             && at.elapsed() < LOOK_EVERY
         {
             return low;
         }
-        let was_low = self.looked.is_some_and(|(_, low)| low);
+        let was_low = looked.is_some_and(|(_, low)| low);
         let free_bytes = free_bytes(&self.dir).unwrap_or(u64::MAX);
         let low = free_bytes < self.floor_bytes;
         if low != was_low {
             tracing::warn!(free_bytes, floor_bytes = self.floor_bytes, accepting_appends = !low, "free space");
         }
-        self.looked = Some((Instant::now(), low));
+        *looked = Some((Instant::now(), low));
         low
     }
 }
 
-fn free_bytes(dir: &Path) -> io::Result<u64> {
+pub(crate) fn free_bytes(dir: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(dir)?;
     Ok(stat.f_bavail * stat.f_frsize)
 }

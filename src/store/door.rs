@@ -27,8 +27,12 @@ const LOG_BYTES_UNSYNCED_MAX: usize = 4 << 20;
 /// What a value may cost in sled's log, in multiples of its length: itself, and its leaf written anew.
 const LOG_COST_OF_INSERT: usize = 3;
 
-/// What a removal may cost in sled's log: its share of a leaf of full values that is written anew.
-const LOG_COST_OF_REMOVE: usize = 2 * VALUE_BYTES_MAX;
+/// What a removal may cost in sled's log, in multiples of the value's length: its share of a leaf that is
+/// written anew, with what is left in it.
+const LOG_COST_OF_REMOVE: usize = 2;
+
+/// What any change costs besides.
+const LOG_COST_OF_CHANGE: usize = 256;
 
 /// sled or its file failed. What was being written may or may not be there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +47,8 @@ pub(crate) struct Failure {
 pub(crate) enum Cause {
     /// The operating system refused.
     Io(io::ErrorKind),
+    /// Somebody else has the files open.
+    InUse,
     /// sled found, or stumbled over, what it did not expect in its files.
     Damage,
 }
@@ -77,12 +83,13 @@ pub(crate) struct Batch {
 impl Batch {
     pub(crate) fn insert(&mut self, key: Vec<u8>, value: Vec<u8>) {
         debug_assert!(value.len() <= VALUE_BYTES_MAX, "sled would put it into a file that it never syncs");
-        self.log_bytes += LOG_COST_OF_INSERT * (key.len() + value.len());
+        self.log_bytes += LOG_COST_OF_INSERT * (key.len() + value.len()) + LOG_COST_OF_CHANGE;
         self.batch.insert(key, value);
     }
 
-    pub(crate) fn remove(&mut self, key: Vec<u8>) {
-        self.log_bytes += LOG_COST_OF_REMOVE;
+    /// `value_bytes`: how long the value is that goes.
+    pub(crate) fn remove(&mut self, key: Vec<u8>, value_bytes: usize) {
+        self.log_bytes += LOG_COST_OF_REMOVE * (key.len() + value_bytes) + LOG_COST_OF_CHANGE;
         self.batch.remove(key);
     }
 
@@ -211,6 +218,10 @@ impl Drop for Inner {
 fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, Failure> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(Ok(value)) => Ok(value),
+        // The kind of this error is `Other`; only its text tells.
+        Ok(Err(sled::Error::Io(error))) if error.to_string().contains("could not acquire lock") => {
+            Err(Failure { cause: Cause::InUse, text: format!("sled: {error}") })
+        }
         Ok(Err(sled::Error::Io(error))) => Err(failure("use", &error)),
         Ok(Err(error)) => Err(Failure { cause: Cause::Damage, text: format!("sled: {error}") }),
         Err(panic) => {
@@ -250,7 +261,7 @@ mod tests {
             }
             let mut batch = Batch::default();
             for n in (0..240).filter(|n| n % 7 != round) {
-                batch.remove(key(n));
+                batch.remove(key(n), VALUE_BYTES_MAX);
             }
             writer.write(batch).expect("removes");
             writer.sync().expect("syncs");

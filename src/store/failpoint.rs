@@ -2,11 +2,16 @@
 //!
 //! `EVERFEED_FAILPOINT=seal.file_synced` (with an optional `:N`, for the Nth time it is reached) aborts the
 //! process there; `EVERFEED_FAILPOINT=skip.fdatasync` leaves every fdatasync of sled's file out.
+//! `EVERFEED_CHUNK_EVENTS=500` cuts chunks after so many events, so that a test sees many of them.
+
+use super::format::CHUNK_EVENTS_MAX;
 
 #[cfg(feature = "failpoints")]
 mod enabled {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::CHUNK_EVENTS_MAX;
 
     struct Point {
         name: String,
@@ -38,10 +43,19 @@ mod enabled {
     pub(crate) fn skips(name: &str) -> bool {
         point().is_some_and(|point| point.name == name)
     }
+
+    pub(crate) fn chunk_events_max() -> u32 {
+        static MAX: OnceLock<u32> = OnceLock::new();
+        #[expect(clippy::disallowed_methods, reason = "a switch for crash tests, not a setting")]
+        *MAX.get_or_init(|| match std::env::var("EVERFEED_CHUNK_EVENTS") {
+            Ok(text) => text.parse().expect("EVERFEED_CHUNK_EVENTS=events"),
+            Err(_) => CHUNK_EVENTS_MAX,
+        })
+    }
 }
 
 #[cfg(feature = "failpoints")]
-pub(crate) use enabled::{reached, skips};
+pub(crate) use enabled::{chunk_events_max, reached, skips};
 
 /// Stops the process here if the test asked for it.
 #[cfg(not(feature = "failpoints"))]
@@ -53,4 +67,11 @@ pub(crate) fn reached(_name: &str) {}
 #[inline]
 pub(crate) fn skips(_name: &str) -> bool {
     false
+}
+
+/// The most events in one chunk.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub(crate) fn chunk_events_max() -> u32 {
+    CHUNK_EVENTS_MAX
 }

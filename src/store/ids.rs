@@ -119,7 +119,9 @@ impl Filters {
         let mask = 1_u64 << (column % COLUMNS);
         match filter {
             Some(filter) => {
-                for (byte, words) in filter.iter().zip(slab.words.chunks_exact_mut(8)) {
+                // The filter of a small chunk is empty nearly everywhere.
+                let bytes = filter.iter().zip(slab.words.chunks_exact_mut(8)).filter(|(byte, _)| **byte != 0);
+                for (byte, words) in bytes {
                     for (bit, word) in words.iter_mut().enumerate() {
                         // Without a branch: half of the bits of a full filter are set, in no order.
                         *word |= mask & 0_u64.wrapping_sub(u64::from(byte >> bit & 1));

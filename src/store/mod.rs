@@ -10,27 +10,27 @@
 //! the new view, wakes waiters and answers. When a segment of the tail is complete the sealer writes it as a
 //! chunk file; the writer lets sled name the file, publishes the view without the segment, and deletes its groups.
 
+mod format;
+mod door;
+mod ids;
+mod segment;
 mod chunk_file;
 mod chunks;
-mod directory;
-mod disk;
-mod door;
-mod failpoint;
-mod format;
-mod ids;
+mod view;
+mod waiters;
 mod queue;
+mod disk;
+mod directory;
 mod recovery;
-mod repair;
+mod writer;
 mod sealer;
-mod segment;
+mod failpoint;
+mod verify;
+mod repair;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
 pub(crate) mod tests_support;
-mod verify;
-mod view;
-mod waiters;
-mod writer;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,7 +42,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use uuid::Uuid;
 
-use crate::event::{Digest, ExpectedVersion, NewEvent, Receipt, Refusal, Source, StreamName, Timestamp};
+use crate::event::{Digest, ExpectedVersion, NewEvent, Position, Receipt, Refusal, Source, StreamName, Timestamp};
 
 use self::chunks::Chunks;
 use self::disk::DiskGuard;
@@ -217,13 +217,19 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) waiters: Arc<Waiters>,
     fingerprints: Fingerprints,
+    disk: DiskGuard,
     availability: Mutex<Availability>,
+    /// The data directory, and what is kept free beside it.
+    data: PathBuf,
+    free_space_floor_bytes: u64,
     /// The same as `availability`, for the quick look.
     writable: AtomicBool,
     /// A write or a sync failed: what the disk holds is known only after the next start.
     failed: AtomicBool,
     closing: AtomicBool,
 }
+
+type Answered = tokio::sync::oneshot::Receiver<Result<Receipt, AppendError>>;
 
 struct Running {
     shared: Arc<Shared>,
@@ -247,16 +253,21 @@ impl Shared {
     }
 
     fn availability(&self) -> Availability {
-        self.availability.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        match self.refusal() {
+            None => Availability::Writable,
+            Some(AppendError::ReadOnly(reason)) => Availability::ReadOnly { reason },
+            Some(other) => Availability::ReadOnly { reason: other.to_string() },
+        }
     }
 
-    fn availability_error(&self) -> Option<AppendError> {
+    /// Why any append is refused now.
+    fn refusal(&self) -> Option<AppendError> {
         if self.is_writable() {
-            return None;
+            return self.disk.is_low().then_some(AppendError::DiskFull);
         }
-        match self.availability() {
+        match &*self.availability.lock().unwrap_or_else(PoisonError::into_inner) {
             Availability::Writable => None,
-            Availability::ReadOnly { reason } => Some(AppendError::ReadOnly(reason)),
+            Availability::ReadOnly { reason } => Some(AppendError::ReadOnly(reason.clone())),
         }
     }
 
@@ -299,7 +310,11 @@ impl Store {
         } else {
             Availability::Writable
         };
-        let complete: Vec<_> = state.tail.iter().rev().skip(1).rev().cloned().collect();
+        // A store that is not written to has no chunks named, so it seals nothing either.
+        let complete: Vec<_> = match options.read_only {
+            true => Vec::new(),
+            false => state.tail.iter().rev().skip(1).rev().cloned().collect(),
+        };
         let shared = Arc::new(Shared {
             identity: Identity { log: meta.log, epoch: meta.epoch },
             state: ArcSwap::from_pointee(state),
@@ -308,8 +323,11 @@ impl Store {
             queue: Queue::default(),
             waiters: waiters.clone(),
             fingerprints: Fingerprints::new(meta.log),
+            disk: DiskGuard::new(&options.data, options.free_space_floor_bytes),
             writable: AtomicBool::new(availability == Availability::Writable),
             availability: Mutex::new(availability),
+            data: options.data.clone(),
+            free_space_floor_bytes: options.free_space_floor_bytes,
             failed: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         });
@@ -326,7 +344,6 @@ impl Store {
             groups,
             cuts,
             sealer,
-            disk: DiskGuard::new(&options.data, options.free_space_floor_bytes),
         };
         let for_sealer = shared.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.to_string());
@@ -351,10 +368,20 @@ impl Store {
         View { state: self.running.shared.state.load_full(), shared: self.running.shared.clone() }
     }
 
-    /// Whether appends are accepted.
+    /// Whether appends are accepted. Looks at the disk.
     #[must_use]
     pub fn availability(&self) -> Availability {
-        self.running.shared.availability()
+        let shared = &self.running.shared;
+        match shared.availability() {
+            Availability::Writable => match disk::free_bytes(&shared.data) {
+                Ok(free) if free < shared.free_space_floor_bytes => {
+                    Availability::ReadOnly { reason: AppendError::DiskFull.to_string() }
+                }
+                // What the disk does not tell, the next append finds out.
+                Ok(_) | Err(_) => Availability::Writable,
+            },
+            read_only @ Availability::ReadOnly { .. } => read_only,
+        }
     }
 
     /// Whether a write or a sync failed: then nothing more is acknowledged until the store is opened again.
@@ -377,10 +404,16 @@ impl Store {
     /// # Errors
     /// See [`AppendError`]: only with [`AppendError::OutcomeUnknown`] something may have been written.
     pub async fn append(&self, append: Append) -> Result<Receipt, AppendError> {
-        let shared = &self.running.shared;
-        if let Some(error) = shared.availability_error() {
+        if let Some(error) = self.running.shared.refusal() {
             return Err(error);
         }
+        let (request, answered) = self.look_up(append).await?;
+        self.queue(request, answered).await
+    }
+
+    /// Finds out, before it is queued, what the chunks know of an append's ids.
+    async fn look_up(&self, append: Append) -> Result<(Request, Answered), AppendError> {
+        let shared = &self.running.shared;
         let Append { stream, events, expected, now } = append;
         let digests: Vec<Digest> = events.iter().map(NewEvent::digest).collect();
         let fingerprints: Vec<_> = events.iter().map(|event| shared.fingerprints.of(&stream, event.id)).collect();
@@ -398,7 +431,9 @@ impl Store {
             let look_up = move || {
                 wanted
                     .into_iter()
-                    .map(|(index, fingerprint, id)| Ok((index, view.sealed_known(fingerprint, &stream, id)?)))
+                    .map(|(index, fingerprint, id)| {
+                        Ok((index, view.sealed_known(fingerprint, &stream, id, Position::ZERO)?))
+                    })
                     .collect::<Result<Vec<_>, ReadError>>()
             };
             let found = tokio::task::spawn_blocking(look_up).await.map_err(|error| ReadError::Io(error.to_string()))?;
@@ -409,6 +444,11 @@ impl Store {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let looked_up = view.state;
         let request = Request { stream, events, digests, fingerprints, known, expected, now, looked_up, answer };
+        Ok((request, answered))
+    }
+
+    async fn queue(&self, request: Request, answered: Answered) -> Result<Receipt, AppendError> {
+        let shared = &self.running.shared;
         if shared.queue.push(request).is_err() {
             let closing = || AppendError::ReadOnly("the server is shutting down".into());
             return Err(if shared.is_closing() { closing() } else { AppendError::Overloaded });

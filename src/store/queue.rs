@@ -111,14 +111,15 @@ impl Queue {
     }
 
     /// Waits for something to do. Sealed chunks come first; appends up to about `group_bytes` come together,
-    /// and only if `takes_appends`.
-    pub(crate) fn next(&self, group_bytes: usize, takes_appends: bool) -> Work {
+    /// and only if `takes_appends`, or if nothing more comes.
+    pub(crate) fn next(&self, group_bytes: usize, takes_appends: impl Fn() -> bool) -> Work {
         let mut waiting = self.waiting();
         loop {
             if let Some(sealed) = waiting.sealed.pop_front() {
                 return Work::Sealed(sealed);
             }
-            if takes_appends && !waiting.appends.is_empty() {
+            // A queue that is closed is emptied whatever the tail takes: the sealer that made room may have ended.
+            if !waiting.appends.is_empty() && (waiting.closed || takes_appends()) {
                 let mut taken = Vec::new();
                 let mut bytes = 0;
                 while let Some(request) = waiting.appends.front() {

@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -11,12 +13,12 @@ use crate::event::{Event, LogHead, Number, Position, Status, StreamHead, StreamN
 
 use super::chunk_file;
 use super::chunks::Chunks;
-use super::directory::{Directory, Marker};
+use super::directory::{Directory, LOCK_RETRY, Marker};
 use super::disk;
 use super::door::{self, Batch, Cause, Door, Failure};
 use super::format::group::{self, Part};
 use super::format::{
-    ChunkRecord, FORMAT, Key, Malformed, Meta, RunRecord, chunk_prefix, group_prefix, row, run_prefix,
+    ChunkRecord, FORMAT, Key, Malformed, Meta, RunRecord, all_runs_prefix, chunk_prefix, group_prefix, row, run_prefix,
 };
 use super::ids::Fingerprints;
 use super::segment::{Cut, Placed, Segment};
@@ -35,10 +37,28 @@ pub(crate) struct Opened {
     /// The size of each segment of the tail.
     pub(crate) cuts: VecDeque<Cut>,
     pub(crate) groups: VecDeque<Extent>,
-    /// Keys of what a crash left behind in sled.
-    leftovers: Vec<Vec<u8>>,
+    pub(crate) leftovers: Leftovers,
     pub(crate) replayed_events: u64,
     pub(crate) replayed_bytes: u64,
+}
+
+/// What a crash left behind; it belongs to nothing, and the next start removes it.
+#[derive(Debug, Default)]
+pub(crate) struct Leftovers {
+    /// Groups that are sealed, and parts of groups that never became real: keys, and lengths of values.
+    groups: Vec<(Vec<u8>, usize)>,
+    /// Chunk files that sled does not name.
+    files: Vec<PathBuf>,
+}
+
+impl Leftovers {
+    pub(crate) fn count(&self) -> usize {
+        self.groups.len() + self.files.len()
+    }
+
+    fn add_parts(&mut self, parts: Vec<(Vec<u8>, Bytes)>) {
+        self.groups.extend(parts.into_iter().map(|(key, value)| (key, value.len())));
+    }
 }
 
 /// What a store gets when it is made.
@@ -51,11 +71,12 @@ pub(crate) struct NewStore {
 /// Opens the store in `options.data` for serving, or makes one there.
 pub(crate) fn open(options: &Options, new: NewStore) -> Result<Opened, OpenError> {
     let directory = Directory::take(&options.data)?;
-    let is_new = check_marker(&directory)?.is_none();
+    let marker = check_marker(&directory)?;
+    let is_new = marker.is_none();
     if is_new {
         clear_unfinished(&directory)?;
     }
-    let mut opened = read(directory, options.block_cache_bytes, is_new.then_some(new))?;
+    let mut opened = read(directory, options.block_cache_bytes, marker, new)?;
     opened.meta.opening += 1;
     let mut batch = Batch::default();
     batch.insert(Key::Meta.encode(), opened.meta.encode());
@@ -75,10 +96,10 @@ pub(crate) fn open(options: &Options, new: NewStore) -> Result<Opened, OpenError
 
 /// Opens an existing store to look at it; nothing of it is changed.
 pub(crate) fn inspect(directory: Directory) -> Result<Opened, OpenError> {
-    if check_marker(&directory)?.is_none() {
+    let Some(marker) = check_marker(&directory)? else {
         return Err(OpenError::Storage(format!("{} holds no store", directory.root().display())));
-    }
-    read(directory, INSPECT_CACHE_BYTES, None)
+    };
+    read(directory, INSPECT_CACHE_BYTES, Some(marker), NewStore { log: marker.log, created: Timestamp::default() })
 }
 
 const INSPECT_CACHE_BYTES: u64 = 16 << 20;
@@ -105,25 +126,43 @@ fn clear_unfinished(directory: &Directory) -> Result<(), OpenError> {
 }
 
 fn open_sled(directory: &Directory) -> Result<(Door, door::Writer), OpenError> {
-    match Door::open(&directory.sled()) {
-        Err(failure)
-            if failure.cause == Cause::Io(io::ErrorKind::StorageFull) && disk::drop_ballast(&directory.ballast()) =>
-        {
-            tracing::warn!("the disk is full; the ballast was given up to open the store");
-            Ok(Door::open(&directory.sled())?)
+    let started = Instant::now();
+    loop {
+        match Door::open(&directory.sled()) {
+            Err(failure)
+                if failure.cause == Cause::Io(io::ErrorKind::StorageFull)
+                    && disk::drop_ballast(&directory.ballast()) =>
+            {
+                tracing::warn!("the disk is full; the ballast was given up to open the store");
+            }
+            // Our own lock may be let go a moment before sled's, by a process that is ending or by a late view.
+            Err(failure) if failure.cause == Cause::InUse && started.elapsed() < LOCK_RETRY => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(failure) if failure.cause == Cause::InUse => {
+                return Err(OpenError::InUse { path: directory.root().to_path_buf(), process: "unknown".into() });
+            }
+            other => return Ok(other?),
         }
-        other => Ok(other?),
     }
 }
 
-fn read(directory: Directory, block_cache_bytes: u64, new: Option<NewStore>) -> Result<Opened, OpenError> {
+fn read(
+    directory: Directory,
+    block_cache_bytes: u64,
+    marker: Option<Marker>,
+    new: NewStore,
+) -> Result<Opened, OpenError> {
     let closed = directory.read_closed()?;
     let (door, writer) = open_sled(&directory)?;
-    let meta = match (door.get(&Key::Meta.encode())?, new) {
+    let meta = match (door.get(&Key::Meta.encode())?, marker) {
         (Some(value), _) => Meta::decode(&value).map_err(malformed)?,
-        (None, Some(new)) => Meta { log: new.log, epoch: 0, opening: 0, created: new.created },
-        (None, None) => return Err(damaged("sled's part of the store holds nothing")),
+        (None, None) => Meta { log: new.log, epoch: 0, opening: 0, created: new.created },
+        (None, Some(_)) => return Err(damaged("sled's part of the store holds nothing")),
     };
+    if marker.is_some_and(|marker| marker.log != meta.log) {
+        return Err(damaged("the file `everfeed` and sled's part are of different logs"));
+    }
     let chunks = Chunks::new(directory.chunks(), block_cache_bytes);
     let sealed = read_sealed(&door, &chunks, &directory)?;
     let mut opened = Opened {
@@ -139,11 +178,12 @@ fn read(directory: Directory, block_cache_bytes: u64, new: Option<NewStore>) -> 
         },
         cuts: VecDeque::new(),
         groups: VecDeque::new(),
-        leftovers: Vec::new(),
+        leftovers: Leftovers::default(),
         replayed_events: 0,
         replayed_bytes: 0,
     };
     opened.read_tail()?;
+    opened.find_unnamed()?;
     match closed {
         Some(closed) if opened.state.log.next != closed.next => {
             let found = opened.state.log.next;
@@ -185,7 +225,36 @@ fn read_sealed(door: &Door, chunks: &Chunks, directory: &Directory) -> Result<Se
         }
         sealed.chunks.push(record);
     }
+    check_runs(door, &sealed)?;
     Ok(sealed)
+}
+
+/// That sled has every stream's runs: should it have lost some without a word, their streams would look as if
+/// they ended earlier, and would give out numbers again.
+fn check_runs(door: &Door, sealed: &Sealed) -> Result<(), OpenError> {
+    let mut missing: Vec<u64> = sealed.chunks.iter().map(|chunk| chunk.end.get() - chunk.first.get()).collect();
+    let mut error = None;
+    door.scan(&all_runs_prefix(), &all_runs_prefix(), |_, value| {
+        match RunRecord::decode(value) {
+            Ok(run) => {
+                // Runs of a chunk that is not named yet are passed over.
+                if let Some(index) = sealed.chunk_index(run.chunk) {
+                    missing[index] = missing[index].wrapping_sub(u64::from(run.events));
+                }
+            }
+            Err(malformed) => error = Some(malformed),
+        }
+        error.is_none()
+    })?;
+    if let Some(error) = error {
+        return Err(malformed(error));
+    }
+    match missing.iter().zip(&sealed.chunks).find(|(missing, _)| **missing != 0) {
+        Some((_, chunk)) => {
+            Err(damaged(&format!("sled's part lacks streams of the chunk at position {}", chunk.first)))
+        }
+        None => Ok(()),
+    }
 }
 
 impl Opened {
@@ -213,15 +282,16 @@ impl Opened {
             };
             if part != 0 {
                 // An append that a crash cut short: its part 0 was never written.
-                self.leftovers.extend(parts.into_iter().map(|(key, _)| key));
+                self.leftovers.add_parts(parts);
                 continue;
             }
-            let bytes: u64 = parts.iter().map(|(_, value)| value.len() as u64).sum();
+            let bytes: usize = parts.iter().map(|(_, value)| value.len()).sum();
             let decoded: Result<Vec<Part>, _> = parts.iter().map(|(_, value)| group::decode_part(value)).collect();
             let decoded = decoded.map_err(malformed)?;
-            let extent = Extent { first, end: first.plus(u64::from(decoded[0].events)), parts: parts.len() as u16 };
+            let end = first.plus(u64::from(decoded[0].events));
+            let extent = Extent { first, end, parts: parts.len() as u16, bytes };
             if extent.end <= sealed_end {
-                self.leftovers.extend(parts.into_iter().map(|(key, _)| key));
+                self.leftovers.add_parts(parts);
                 continue;
             }
             for event in group::decode(&decoded).map_err(malformed)? {
@@ -235,7 +305,7 @@ impl Opened {
                 tail.push(event, head)?;
             }
             self.groups.push_back(extent);
-            self.replayed_bytes += bytes;
+            self.replayed_bytes += bytes as u64;
         }
         self.replayed_events = tail.log.next.get() - sealed_end.get();
         self.state.log = tail.log;
@@ -244,23 +314,37 @@ impl Opened {
         Ok(())
     }
 
-    /// Takes away what a crash may have left: unnamed chunk files, groups that are sealed, parts of no group.
-    fn clean(&mut self) -> Result<(), OpenError> {
+    /// Finds the chunk files that sled does not name. Their events must be in the tail still: a file that holds
+    /// more was named once, and sled has lost it.
+    fn find_unnamed(&mut self) -> Result<(), OpenError> {
         let named: std::collections::HashSet<_> =
             self.state.sealed.chunks.iter().map(|chunk| (chunk.first, chunk.generation)).collect();
         for entry in std::fs::read_dir(self.directory.chunks()).map_err(storage)? {
-            let entry = entry.map_err(storage)?;
-            let ours = entry.file_name().to_str().and_then(chunk_file::parse_name);
-            if let Some(key) = ours
-                && !named.contains(&key)
-            {
-                tracing::info!(file = %entry.path().display(), "removed a chunk file that was never named");
-                std::fs::remove_file(entry.path()).map_err(storage)?;
+            let path = entry.map_err(storage)?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let Some((first, generation)) = chunk_file::parse_name(name) else { continue };
+            if named.contains(&(first, generation)) {
+                continue;
             }
+            let end = chunk_file::read_header(&path).map_or(first.plus(1), |header| header.end);
+            if self.state.log.next < end {
+                return Err(damaged(&format!("chunks/{name} holds events that sled's part does not know")));
+            }
+            self.leftovers.files.push(path);
+        }
+        Ok(())
+    }
+
+    /// Takes away what a crash may have left.
+    fn clean(&mut self) -> Result<(), OpenError> {
+        let leftovers = std::mem::take(&mut self.leftovers);
+        for file in leftovers.files {
+            tracing::info!(file = %file.display(), "removed a chunk file that was never named");
+            std::fs::remove_file(file).map_err(storage)?;
         }
         let mut batch = Batch::default();
-        for key in std::mem::take(&mut self.leftovers) {
-            batch.remove(key);
+        for (key, value_bytes) in leftovers.groups {
+            batch.remove(key, value_bytes);
             if batch.is_full() {
                 self.writer.write(std::mem::take(&mut batch))?;
             }
@@ -359,7 +443,7 @@ impl From<Failure> for OpenError {
     fn from(failure: Failure) -> Self {
         match failure.cause {
             Cause::Damage => Self::Damaged { what: failure.to_string() },
-            Cause::Io(_) => Self::Storage(failure.to_string()),
+            Cause::Io(_) | Cause::InUse => Self::Storage(failure.to_string()),
         }
     }
 }

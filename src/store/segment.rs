@@ -8,7 +8,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use crate::event::{Event, Known, Life, LogHead, Number, Position, StreamHead, StreamName};
 
-use super::format::{CHUNK_BYTES_MAX, CHUNK_EVENTS_MAX};
+use super::failpoint;
+use super::format::CHUNK_BYTES_MAX;
 use super::ids::Fingerprint;
 
 /// What an event takes in memory besides its own bytes, about.
@@ -46,7 +47,7 @@ pub(crate) struct Cut {
 impl Cut {
     /// Whether an event of this weight still belongs to the chunk. The first always does.
     pub(crate) fn takes(&self, weight: u64) -> bool {
-        self.events == 0 || (self.events < CHUNK_EVENTS_MAX && self.bytes + weight <= CHUNK_BYTES_MAX)
+        self.events == 0 || (self.events < failpoint::chunk_events_max() && self.bytes + weight <= CHUNK_BYTES_MAX)
     }
 
     pub(crate) fn add(&mut self, weight: u64) {

@@ -90,6 +90,47 @@ async fn an_id_is_known_for_ever_in_the_tail_and_in_chunks_and_after_opening() {
     assert_eq!(elsewhere.map(|receipt| receipt.first), Ok(Number::ZERO), "ids are unique in a stream, not in the log");
 }
 
+/// A look-up on a slow disk once ended after its id had come, been sealed, and left the tail again; the writer
+/// looked in the tail alone, and took the repeat for new.
+#[tokio::test]
+async fn a_repeat_is_known_when_its_chunk_was_sealed_between_its_look_up_and_its_turn() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let proposal = || Append {
+        stream: stream("a"),
+        events: vec![new_event(1_000_000, "1")],
+        expected: ExpectedVersion::Any,
+        now: Timestamp::from_micros(1_000_000),
+    };
+    let (request, answered) = store.look_up(proposal()).await.expect("looked up");
+    let first = store.append(proposal()).await.expect("appended");
+    fill(&store, 66_000).await;
+    sealed(&store, 1).await;
+    let again = store.queue(request, answered).await;
+    assert_eq!(again, Ok(Receipt { repeat: true, ..first }));
+}
+
+/// Closing once waited for ever: the writer waited for room in the tail, and the sealer, which makes room, had
+/// ended because the store was closing.
+#[tokio::test]
+async fn closing_does_what_is_queued_also_while_the_tail_is_full() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let append = Append {
+        stream: stream("a"),
+        events: vec![new_event(1, "1")],
+        expected: ExpectedVersion::Any,
+        now: Timestamp::default(),
+    };
+    let (request, _answered) = store.look_up(append).await.expect("looked up");
+    let queue = super::queue::Queue::default();
+    assert!(queue.push(request).is_ok());
+    queue.close();
+    let no_room = || false;
+    assert!(matches!(queue.next(1, no_room), super::queue::Work::Appends(requests) if requests.len() == 1));
+    assert!(matches!(queue.next(1, no_room), super::queue::Work::Close));
+}
+
 #[tokio::test]
 async fn a_large_append_needs_several_syncs_and_is_still_one() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -152,6 +193,21 @@ async fn a_view_never_changes_and_keeps_what_it_shows_while_chunks_take_its_plac
     assert_eq!(whole(&view), before);
     assert_eq!(view.head(&source).expect("a head").next.get(), before.len() as u64);
     assert_eq!(whole(&store.view()).len(), before.len() + 20_000);
+}
+
+/// A connection reads into a buffer of many kilobytes; a small event once kept all of it for as long as it was in
+/// the tail.
+#[tokio::test]
+async fn the_tail_keeps_an_event_and_not_the_buffer_that_it_came_in() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(dir.path());
+    let buffer = bytes::Bytes::from(vec![b'1'; 1 << 20]);
+    let mut event = new_event(1, buffer.slice(..10));
+    event.content.metadata = Some(buffer.slice(..5));
+    append(&store, "a", vec![event]).await.expect("appended");
+    assert!(buffer.is_unique(), "somebody still holds the buffer");
+    let content = read(&store, &Source::All).remove(0).content.expect("content");
+    assert_eq!((&content.data[..], content.metadata.as_deref()), (&b"1111111111"[..], Some(&b"11111"[..])));
 }
 
 #[tokio::test]

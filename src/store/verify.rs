@@ -11,7 +11,7 @@ use super::chunk_file;
 use super::chunks::Chunk;
 use super::directory::Directory;
 use super::format::chunk::{Run, Section};
-use super::format::{ChunkRecord, Key, RunRecord};
+use super::format::{ChunkRecord, Key, RunRecord, all_runs_prefix};
 use super::ids::{Fingerprints, encode_filter};
 use super::recovery::{self, Opened};
 
@@ -24,6 +24,8 @@ pub struct VerifyReport {
     pub chunks: usize,
     /// Groups in the tail.
     pub groups: usize,
+    /// What a crash left behind: it belongs to nothing, and the next start removes it.
+    pub leftovers: usize,
     /// What is wrong, one sentence each.
     pub problems: Vec<String>,
 }
@@ -39,6 +41,9 @@ impl VerifyReport {
 impl fmt::Display for VerifyReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} events in {} chunks and {} groups of the tail", self.events, self.chunks, self.groups)?;
+        if self.leftovers > 0 {
+            writeln!(f, "{} leftovers of a crash, which the next start removes", self.leftovers)?;
+        }
         for problem in &self.problems {
             writeln!(f, "problem: {problem}")?;
         }
@@ -59,7 +64,11 @@ pub fn verify(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyR
     let opened = recovery::inspect(Directory::take(data)?)?;
     let mut check = Check {
         fingerprints: Fingerprints::new(opened.meta.log),
-        report: VerifyReport { groups: opened.groups.len(), ..VerifyReport::default() },
+        report: VerifyReport {
+            groups: opened.groups.len(),
+            leftovers: opened.leftovers.count(),
+            ..VerifyReport::default()
+        },
         next: HashMap::new(),
         time: Timestamp::default(),
         runs: 0,
@@ -233,7 +242,7 @@ impl Check<'_> {
     fn sled_runs(&mut self) {
         let end: Position = self.opened.state.sealed.end();
         let mut found = 0;
-        let scanned = self.opened.door.scan(b"s", b"s", |_, value| {
+        let scanned = self.opened.door.scan(&all_runs_prefix(), &all_runs_prefix(), |_, value| {
             // Runs of a chunk that was not named before a crash are written again when it is.
             found += u64::from(RunRecord::decode(value).is_ok_and(|run| run.chunk < end));
             true

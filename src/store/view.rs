@@ -19,6 +19,13 @@ pub(crate) struct State {
     pub(crate) tail: Arc<[Arc<Segment>]>,
 }
 
+impl State {
+    /// The position after all that this state has seen, or will see: its last segment goes on growing.
+    pub(crate) fn end(&self) -> Position {
+        self.tail.last().map_or_else(|| self.sealed.end(), |segment| segment.end())
+    }
+}
+
 /// The chunks, in the order of positions, without gaps.
 #[derive(Clone, Default)]
 pub(crate) struct Sealed {
@@ -32,7 +39,7 @@ impl Sealed {
         self.chunks.last().map_or(Position::ZERO, |chunk| chunk.end)
     }
 
-    fn chunk_index(&self, position: Position) -> Option<usize> {
+    pub(crate) fn chunk_index(&self, position: Position) -> Option<usize> {
         let index = self.chunks.partition_point(|chunk| chunk.end <= position);
         (index < self.chunks.len()).then_some(index)
     }
@@ -269,15 +276,21 @@ impl View {
         Ok(())
     }
 
-    /// What the chunks know of an id: its newest use in the stream.
+    /// What the chunks from position `from` on know of an id: its newest use in the stream.
     pub(crate) fn sealed_known(
         &self,
         fingerprint: Fingerprint,
         stream: &StreamName,
         id: crate::event::EventId,
+        from: Position,
     ) -> Result<Option<Known>, ReadError> {
-        for index in self.state.sealed.filters.candidates(fingerprint) {
-            let known = self.shared.chunks.known(&self.state.sealed.chunks[index], fingerprint, stream, id)?;
+        let sealed = &self.state.sealed;
+        if sealed.end() <= from {
+            return Ok(None);
+        }
+        let candidates = sealed.filters.candidates(fingerprint).into_iter().map(|index| &sealed.chunks[index]);
+        for chunk in candidates.filter(|chunk| from <= chunk.first) {
+            let known = self.shared.chunks.known(chunk, fingerprint, stream, id)?;
             if known.is_some() {
                 return Ok(known);
             }

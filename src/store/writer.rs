@@ -5,12 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
+use bytes::Bytes;
+
 use crate::event::{
     Event, Known, LogHead, NewEvent, Number, Outcome, Position, Proposal, Receipt, StreamHead, StreamName, apply,
 };
 
 use super::chunk_file::Written;
-use super::disk::DiskGuard;
 use super::door::{self, Batch, Failure};
 use super::format::group::{Encoder, Origin};
 use super::format::{Key, RunRecord, row};
@@ -33,6 +34,15 @@ pub(crate) struct Extent {
     /// The position after its last event.
     pub(crate) end: Position,
     pub(crate) parts: u16,
+    /// What its parts take together.
+    pub(crate) bytes: usize,
+}
+
+impl Extent {
+    /// About what one part takes: all but two are full.
+    pub(crate) fn part_bytes(&self) -> usize {
+        self.bytes.div_ceil(usize::from(self.parts.max(1)))
+    }
 }
 
 pub(crate) struct Writer {
@@ -46,7 +56,6 @@ pub(crate) struct Writer {
     pub(crate) cuts: VecDeque<Cut>,
     /// Takes segments that are complete and durable.
     pub(crate) sealer: Sender<Arc<Segment>>,
-    pub(crate) disk: DiskGuard,
 }
 
 /// A group in the making. Nothing of it is seen before it is durable.
@@ -56,6 +65,8 @@ struct Group {
     ids: HashMap<Fingerprint, Known>,
     rows: Vec<u8>,
     placed: Vec<Placed>,
+    /// Where the bytes of each event lie in `rows`.
+    spans: Vec<row::Spans>,
 }
 
 type Answer = tokio::sync::oneshot::Sender<Result<Receipt, AppendError>>;
@@ -66,7 +77,9 @@ impl Writer {
         let _alarm = Alarm(self.shared.clone());
         loop {
             let tail_bytes: u64 = self.cuts.iter().map(Cut::memory_bytes).sum();
-            match self.shared.queue.next(GROUP_BYTES, tail_bytes < TAIL_BYTES_MAX) {
+            // What is to be refused need not wait for room.
+            let takes_appends = || tail_bytes < TAIL_BYTES_MAX || self.shared.refusal().is_some();
+            match self.shared.queue.next(GROUP_BYTES, takes_appends) {
                 Work::Appends(requests) => self.append(requests),
                 Work::Sealed(chunk) => {
                     if self.shared.is_writable()
@@ -81,11 +94,7 @@ impl Writer {
     }
 
     fn append(&mut self, requests: Vec<Request>) {
-        let refusal = match self.shared.availability_error() {
-            Some(error) => Some(error),
-            None => self.disk.is_low().then_some(AppendError::DiskFull),
-        };
-        if let Some(error) = refusal {
+        if let Some(error) = self.shared.refusal() {
             for request in requests {
                 answer(request.answer, Err(error.clone()));
             }
@@ -98,6 +107,7 @@ impl Writer {
             ids: HashMap::new(),
             rows: Vec::with_capacity(GROUP_BYTES + GROUP_BYTES / 4),
             placed: Vec::new(),
+            spans: Vec::new(),
         };
         let mut answers = Vec::with_capacity(requests.len());
         for mut request in requests {
@@ -129,10 +139,16 @@ impl Writer {
             None => view.head(&crate::event::Source::Stream(request.stream.clone()))?,
         };
         for (index, fingerprint) in request.fingerprints.iter().enumerate() {
-            if !request.events[index].id_is_fresh
-                && let Some(known) = known_since(group, &view.state, &request.looked_up, *fingerprint)
-            {
-                request.known[index] = Some(known);
+            if request.events[index].id_is_fresh {
+                continue;
+            }
+            let mut known = known_since(group, &view.state, &request.looked_up, *fingerprint);
+            if known.is_none() {
+                let unseen = request.looked_up.end();
+                known = view.sealed_known(*fingerprint, &request.stream, request.events[index].id, unseen)?;
+            }
+            if known.is_some() {
+                request.known[index] = known;
             }
         }
         let proposal = Proposal {
@@ -157,7 +173,8 @@ impl Writer {
         let first = group.placed[0].event.position;
         let events = group.placed.len() as u32;
         let mut parts = self.encoder.encode(self.origin, first, events, &group.rows);
-        let extent = Extent { first, end: first.plus(u64::from(events)), parts: parts.len() as u16 };
+        let bytes = parts.iter().map(Vec::len).sum();
+        let extent = Extent { first, end: first.plus(u64::from(events)), parts: parts.len() as u16, bytes };
         let key = |part: usize| Key::Group { first, part: part as u16 }.encode();
 
         let mut batch = Batch::default();
@@ -179,7 +196,8 @@ impl Writer {
     }
 
     /// Makes a durable group visible.
-    fn publish(&mut self, group: Group) {
+    fn publish(&mut self, mut group: Group) {
+        group.settle();
         let state = self.shared.state.load_full();
         let mut tail = state.tail.to_vec();
         let mut complete = Vec::new();
@@ -252,7 +270,7 @@ impl Writer {
         while let Some(group) = self.groups.front().filter(|group| group.end <= end) {
             // Part 0 first: what is left of a group without it is known to be nothing.
             for part in 0..group.parts {
-                batch.remove(Key::Group { first: group.first, part }.encode());
+                batch.remove(Key::Group { first: group.first, part }.encode(), group.part_bytes());
                 if batch.is_full() {
                     self.door.write(std::mem::take(&mut batch))?;
                     failpoint::reached("seal.groups_deleting");
@@ -289,10 +307,24 @@ impl Group {
                 digest,
                 content: Some(content),
             };
-            row::encode(&event, &mut self.rows);
+            self.spans.push(row::encode(&event, &mut self.rows));
             let fingerprint = request.fingerprints[index];
             self.ids.insert(fingerprint, Known { number, position, life: head.life, digest });
             self.placed.push(Placed { event, fingerprint, life_start: head.life_start });
+        }
+    }
+
+    /// Gives the events bytes of their own. What they came in may be far larger than they are (a connection's
+    /// buffer, a batch with all its names), and would stay in memory as long as the tail holds them.
+    fn settle(&mut self) {
+        let rows = Bytes::copy_from_slice(&self.rows);
+        for (placed, spans) in self.placed.iter_mut().zip(&self.spans) {
+            if let Some(content) = &mut placed.event.content {
+                content.data = rows.slice(spans.data.clone());
+                if let Some(metadata) = &mut content.metadata {
+                    *metadata = rows.slice(spans.metadata.clone());
+                }
+            }
         }
     }
 }

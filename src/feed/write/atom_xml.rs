@@ -1,30 +1,199 @@
-//! Atom XML: RFC 4287 with the archive links of RFC 5005 and the `edited` of RFC 5023.
+//! Atom XML: RFC 4287, with the archive documents of RFC 5005 and the `edited` of RFC 5023.
+//!
+//! Everything in a page follows from its events and the base URL: no clock, no version, no setting. Changing a
+//! byte here means raising the representation's revision.
 
 use uuid::Uuid;
 
-use crate::address::BaseUrl;
-use crate::event::Event;
-use crate::feed::AtomContent;
+use crate::address::{BaseUrl, StreamPath};
+use crate::event::{Event, StreamName};
+use crate::feed::{AtomContent, Representation};
 
-use super::{Document, Feed};
+use super::text::{push_base64, push_decimal, push_time};
+use super::{Document, Feed, atom_content, xml};
+
+const DECLARATION: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
+const NAMESPACES: &[u8] =
+    b" xmlns=\"http://www.w3.org/2005/Atom\" xmlns:app=\"http://www.w3.org/2007/app\" xmlns:ef=\"urn:everfeed:1\"";
+const HISTORY: &[u8] = b" xmlns:fh=\"http://purl.org/syndication/history/1.0\"";
+const AUTHOR: &[u8] = b"<author><name>Everfeed</name></author>";
 
 /// A feed as Atom XML.
 pub(super) struct FeedXml<'a> {
-    _content: AtomContent,
-    _feed: &'a Feed<'a>,
+    content: AtomContent,
+    feed: &'a Feed<'a>,
+    stream: Option<StreamForms>,
 }
 
 impl<'a> FeedXml<'a> {
     pub(super) fn new(content: AtomContent, feed: &'a Feed<'a>) -> Self {
-        Self { _content: content, _feed: feed }
+        Self { content, feed, stream: None }
     }
 }
 
 impl Document for FeedXml<'_> {
-    fn begin(&mut self, _out: &mut Vec<u8>) {}
-    fn entry(&mut self, _event: &Event, _out: &mut Vec<u8>) {}
-    fn end(&mut self, _out: &mut Vec<u8>) {}
+    fn begin(&mut self, out: &mut Vec<u8>) {
+        let Feed { base, log, source, shape, next, page_size, times, created, etag: _ } = *self.feed;
+        let representation = Representation::Atom { content: self.content };
+        let paging = representation.paging(page_size);
+        let extent = paging.extent(source, shape, next);
+
+        out.extend_from_slice(DECLARATION);
+        out.extend_from_slice(b"<feed");
+        out.extend_from_slice(NAMESPACES);
+        out.extend_from_slice(HISTORY);
+        out.extend_from_slice(b">\n<title>");
+        xml::push_text(source.name(), out);
+        out.extend_from_slice(b"</title>\n<id>");
+        push_urn(log, "stream", source.name(), out);
+        out.extend_from_slice(b"</id>\n<updated>");
+        push_time(times.map_or(created, |(_oldest, newest)| newest), out);
+        out.extend_from_slice(b"</updated>\n");
+        out.extend_from_slice(AUTHOR);
+        out.extend_from_slice(b"\n<generator>Everfeed</generator>\n");
+        if extent.is_complete && extent.is_canonical {
+            out.extend_from_slice(b"<fh:archive/>\n");
+        }
+        for link in paging.links(&representation.at(base, source), shape, next) {
+            push_link(link.rel, link.media_type, &[link.href.as_str()], out);
+            out.push(b'\n');
+        }
+    }
+
+    fn entry(&mut self, event: &Event, out: &mut Vec<u8>) {
+        let Feed { base, log, .. } = *self.feed;
+        // In `$all` neighbours are of different streams; everywhere else this happens once.
+        let stream = match self.stream.take() {
+            Some(forms) if forms.name == event.stream => forms,
+            _ => StreamForms::new(base, &event.stream),
+        };
+        out.extend_from_slice(b"<entry>");
+        push_entry(self.content, log, self.stream.insert(stream), event, b"", out);
+        out.extend_from_slice(b"</entry>\n");
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"</feed>\n");
+    }
 }
 
 /// One event as an Atom entry document.
-pub(super) fn entry(_content: AtomContent, _base: &BaseUrl, _log: Uuid, _event: &Event, _out: &mut Vec<u8>) {}
+pub(super) fn entry(content: AtomContent, base: &BaseUrl, log: Uuid, event: &Event, out: &mut Vec<u8>) {
+    out.extend_from_slice(DECLARATION);
+    out.extend_from_slice(b"<entry");
+    out.extend_from_slice(NAMESPACES);
+    out.push(b'>');
+    push_entry(content, log, &StreamForms::new(base, &event.stream), event, AUTHOR, out);
+    out.extend_from_slice(b"</entry>\n");
+}
+
+/// A stream's name in the forms that every one of its entries needs.
+struct StreamForms {
+    name: StreamName,
+    /// For attributes, and so for text as well.
+    escaped: Vec<u8>,
+    /// Needs no escaping.
+    url: StreamPath,
+}
+
+impl StreamForms {
+    fn new(base: &BaseUrl, name: &StreamName) -> Self {
+        let mut escaped = Vec::with_capacity(name.as_str().len());
+        xml::push_attribute(name.as_str(), &mut escaped);
+        Self { name: name.clone(), escaped, url: StreamPath::under(base, name.as_str()) }
+    }
+}
+
+/// What stands inside `entry`. Links lead to the event in its own stream, also from a page of `$all`.
+fn push_entry(content: AtomContent, log: Uuid, stream: &StreamForms, event: &Event, author: &[u8], out: &mut Vec<u8>) {
+    let (mut number, mut position) = (Vec::with_capacity(20), Vec::with_capacity(20));
+    push_decimal(event.number.get(), &mut number);
+    push_decimal(event.position.get(), &mut position);
+    let number = std::str::from_utf8(&number).expect("digits");
+    let position = std::str::from_utf8(&position).expect("digits");
+    let url = stream.url.as_str();
+
+    out.extend_from_slice(b"<title>");
+    out.extend_from_slice(number.as_bytes());
+    out.push(b'@');
+    out.extend_from_slice(&stream.escaped);
+    out.extend_from_slice(b"</title><id>");
+    push_urn(log, "event", position, out);
+    out.extend_from_slice(b"</id>");
+    for name in ["published", "updated", "app:edited"] {
+        push_tag(b"<", name, out);
+        push_time(event.time, out);
+        push_tag(b"</", name, out);
+    }
+    out.extend_from_slice(author);
+    out.extend_from_slice(b"<category scheme=\"urn:everfeed:type\" term=\"");
+    xml::push_attribute(event.event_type.as_str(), out);
+    out.extend_from_slice(b"\"/><summary>");
+    xml::push_text(event.event_type.as_str(), out);
+    out.extend_from_slice(b"</summary>");
+    // Clients fetch the first two as JSON, so these leave the representation open.
+    push_link("edit", None, &[url, "/", number], out);
+    push_link("alternate", None, &[url, "/", number], out);
+    push_link("self", Some("application/atom+xml"), &[url, "/", number, ".atom"], out);
+
+    out.extend_from_slice(b"<ef:event id=\"");
+    out.extend_from_slice(event.id.uuid().hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
+    out.extend_from_slice(b"\" stream=\"");
+    out.extend_from_slice(&stream.escaped);
+    out.extend_from_slice(b"\" number=\"");
+    out.extend_from_slice(number.as_bytes());
+    out.extend_from_slice(b"\" position=\"");
+    out.extend_from_slice(position.as_bytes());
+    out.extend_from_slice(b"\"/>");
+
+    if let Some(kept) = &event.content {
+        if let Some(metadata) = &kept.metadata {
+            push_metadata(metadata, out);
+        }
+        let data_url = [url.as_bytes(), b"/", number.as_bytes(), b"/data"];
+        atom_content::push(kept, content, &data_url, out);
+    }
+}
+
+/// JSON as it was sent, or in base64 if XML has no way to write one of its characters.
+fn push_metadata(metadata: &[u8], out: &mut Vec<u8>) {
+    match xml::text(metadata) {
+        Some(text) => {
+            out.extend_from_slice(b"<ef:metadata>");
+            xml::push_text(text, out);
+        }
+        None => {
+            out.extend_from_slice(b"<ef:metadata encoding=\"base64\">");
+            push_base64(metadata, out);
+        }
+    }
+    out.extend_from_slice(b"</ef:metadata>");
+}
+
+/// Ids that are the same behind every host: a UUID of version 5 in the log's own namespace. The kinds differ
+/// before their colon, so no stream's name can make an event's id.
+fn push_urn(log: Uuid, kind: &str, name: &str, out: &mut Vec<u8>) {
+    let id = Uuid::new_v5(&log, [kind, ":", name].concat().as_bytes());
+    out.extend_from_slice(id.urn().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
+}
+
+fn push_tag(open: &[u8], name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(open);
+    out.extend_from_slice(name.as_bytes());
+    out.push(b'>');
+}
+
+/// The href comes in parts; `&` is the only character in our URLs that XML wants escaped.
+fn push_link(rel: &str, media_type: Option<&str>, href: &[&str], out: &mut Vec<u8>) {
+    out.extend_from_slice(b"<link rel=\"");
+    out.extend_from_slice(rel.as_bytes());
+    if let Some(media_type) = media_type {
+        out.extend_from_slice(b"\" type=\"");
+        out.extend_from_slice(media_type.as_bytes());
+    }
+    out.extend_from_slice(b"\" href=\"");
+    for part in href {
+        xml::push_attribute(part, out);
+    }
+    out.extend_from_slice(b"\"/>");
+}

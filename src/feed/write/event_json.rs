@@ -43,7 +43,7 @@ pub(super) fn entry(event: &Event, out: &mut Vec<u8>) {
     let mut object = Object::open(out, Layout::Line);
     put_identity(&mut object, event);
     object.number("position", event.position.get());
-    object.text("time", &event.time.to_string());
+    object.time("time", event.time);
     if let Some(content) = &event.content {
         if content.media_type != MediaType::json() {
             object.text("mediaType", content.media_type.as_str());

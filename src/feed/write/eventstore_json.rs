@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use crate::address::{At, BaseUrl, Direction, Embed, PageRequest, Paging, Place, Shape, Suffix};
-use crate::event::{Event, Source, StreamName};
+use crate::event::{Event, Source, StreamName, Timestamp};
 use crate::feed::json::is_object;
 
 use super::event_json::{put_identity, put_metadata};
-use super::json::{Layout, Object, put_line, reindented, short_time};
+use super::json::{Layout, Object, put_line, reindented};
 use super::{Document, Feed};
 
 /// The author of every feed and entry; clients compare it.
@@ -41,7 +41,7 @@ impl Document for FeedJson<'_> {
             Some(name) => object.text("title", &format!("Event stream '{name}'")),
         }
         object.text("id", &url);
-        object.text("updated", &updated(feed));
+        object.short_time("updated", updated(feed));
         if let Some(name) = name {
             object.text("streamId", name);
         }
@@ -50,7 +50,10 @@ impl Document for FeedJson<'_> {
         if name.is_some() && !is_forward(feed.shape) {
             object.text("selfUrl", &url);
         }
-        if let (Some(_), true, Some(etag)) = (name, is_head(feed.shape), feed.etag) {
+        if name.is_some()
+            && is_head(feed.shape)
+            && let Some(etag) = feed.etag
+        {
             object.text("eTag", etag);
         }
         let at = At { base: feed.base, source: feed.source, suffix: Suffix::None, embed: None };
@@ -92,10 +95,10 @@ pub(super) fn entry(embed: Embed, base: &BaseUrl, event: &Event, out: &mut Vec<u
 
 /// The newest time on the page; on a forward page the oldest. EventStore says year 1 for an empty page; we say
 /// when the stream began.
-fn updated(feed: &Feed<'_>) -> String {
+fn updated(feed: &Feed<'_>) -> Timestamp {
     let (oldest, newest) = feed.times.unwrap_or((feed.created, feed.created));
     let is_forward_of_stream = is_forward(feed.shape) && *feed.source != Source::All;
-    short_time(if is_forward_of_stream { oldest } else { newest })
+    if is_forward_of_stream { oldest } else { newest }
 }
 
 fn is_forward(shape: &Shape) -> bool {
@@ -152,7 +155,7 @@ fn put_entry(object: &mut Object<'_>, event: &Event, stream_url: &str, data: Opt
     let url = format!("{stream_url}/{}", event.number);
     object.text("title", &format!("{}@{}", event.number, event.stream));
     object.text("id", &url);
-    object.text("updated", &short_time(event.time));
+    object.short_time("updated", event.time);
     put_author(object);
     object.text("summary", event.event_type.as_str());
     if let (Some(data), Some(content)) = (data, &event.content) {

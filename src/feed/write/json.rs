@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::Write as _;
 
+use super::text::{push_decimal, push_time};
 use crate::event::Timestamp;
 use crate::feed::json;
 
@@ -68,7 +69,27 @@ impl<'a> Object<'a> {
     }
 
     pub(super) fn number(&mut self, name: &str, value: u64) {
-        write!(self.member(name), "{value}").expect("memory takes every write");
+        push_decimal(value, self.member(name));
+    }
+
+    pub(super) fn time(&mut self, name: &str, time: Timestamp) {
+        let out = self.member(name);
+        out.push(b'"');
+        push_time(time, out);
+        out.push(b'"');
+    }
+
+    /// A time as EventStore writes it: without the zeros that end its fraction.
+    pub(super) fn short_time(&mut self, name: &str, time: Timestamp) {
+        let out = self.member(name);
+        out.push(b'"');
+        let fraction = out.len() + "2026-11-23T09:30:00".len();
+        push_time(time, out);
+        out.pop();
+        while fraction < out.len() && matches!(out.last(), Some(b'0' | b'.')) {
+            out.pop();
+        }
+        out.extend_from_slice(b"Z\"");
     }
 
     pub(super) fn fact(&mut self, name: &str, value: bool) {
@@ -137,29 +158,17 @@ pub(super) fn put_line(out: &mut Vec<u8>, level: usize) {
     }
 }
 
-/// The bytes that cannot stand in a string as they are.
-const NEEDS_ESCAPE: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = true;
-        byte += 1;
-    }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table
-};
-
 /// A string, with its quotes.
 pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(run) = rest.iter().position(|byte| NEEDS_ESCAPE[usize::from(*byte)]) {
-        out.extend_from_slice(&rest[..run]);
-        put_escape(out, rest[run]);
-        rest = &rest[run + 1..];
+    loop {
+        let (plain, other) = rest.split_at(json::plain_run(rest));
+        out.extend_from_slice(plain);
+        let Some((&byte, after)) = other.split_first() else { break };
+        put_escape(out, byte);
+        rest = after;
     }
-    out.extend_from_slice(rest);
     out.push(b'"');
 }
 
@@ -172,15 +181,6 @@ fn put_escape(out: &mut Vec<u8>, byte: u8) {
         b'\t' => out.extend_from_slice(b"\\t"),
         _ => write!(out, "\\u{byte:04x}").expect("memory takes every write"),
     }
-}
-
-/// A time as EventStore writes it: without the zeros that end its fraction.
-pub(super) fn short_time(time: Timestamp) -> String {
-    let text = time.to_string();
-    let trimmed = text.trim_end_matches('Z').trim_end_matches('0').trim_end_matches('.');
-    // Without a fraction the zeros at the end are seconds.
-    let seconds_end = "2026-11-23T09:30:00".len();
-    format!("{}Z", &text[..trimmed.len().max(seconds_end)])
 }
 
 /// JSON objects indented by two spaces a level; everything else as it is. Only white space changes: numbers,
@@ -279,7 +279,11 @@ mod tests {
             (10_500_000, "1970-01-01T00:00:10.5Z"),
             (600_000_000, "1970-01-01T00:10:00Z"),
         ] {
-            assert_eq!(short_time(Timestamp::from_micros(micros)), text);
+            let mut out = Vec::new();
+            let mut object = Object::open(&mut out, Layout::Line);
+            object.short_time("at", Timestamp::from_micros(micros));
+            object.close();
+            assert_eq!(out, format!("{{\"at\":\"{text}\"}}").as_bytes());
         }
     }
 

@@ -1,11 +1,16 @@
 //! Documents, written piece by piece straight into bytes.
 
+mod atom_content;
+#[cfg(test)]
+mod atom_tests;
 mod atom_xml;
 mod event_json;
 mod eventstore_json;
 mod json;
 #[cfg(test)]
 mod json_tests;
+mod text;
+mod xml;
 
 use uuid::Uuid;
 

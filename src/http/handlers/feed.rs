@@ -43,15 +43,17 @@ pub(crate) async fn get(
         base: asked.base.clone(),
     };
     let time = live::wait_asked(asked.headers, target.query.wait_seconds, served.waits.limits())?;
-    let Some(time) = time.filter(|_| !asked.is_head) else {
+    let Some(time) = time else {
         return answer(served, asked, &served.store.view(), &wanted, chosen, coding).await.result;
     };
+    // HEAD gets the headers of the same GET, but never waits for them.
+    let may_wait = !asked.is_head;
     let mut wait: Option<Wait> = None;
     loop {
         // The watch comes before the view: an event between the two then ends the wait at once.
         let mut watch = served.store.watch(&wanted.source);
         let answer = answer(served, asked, &served.store.view(), &wanted, chosen, coding).await;
-        if answer.is_quiet && !served.is_draining() {
+        if answer.is_quiet && may_wait && !served.is_draining() {
             let until = match &wait {
                 Some(wait) => wait.until,
                 None => wait.insert(served.waits.begin(asked.peer.ip(), time)?).until,

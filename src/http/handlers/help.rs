@@ -6,6 +6,8 @@ use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use super::super::cache_policy::Freshness;
 use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply};
+use super::super::request::Asked;
+use super::fixed;
 
 const STYLESHEET: &str = include_str!("../../../static/everfeed.css");
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -13,7 +15,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// `/ui/problems/{kind}`
-pub(crate) fn problem(slug: &str) -> Result<Reply, Problem> {
+pub(crate) fn problem(asked: &Asked<'_>, slug: &str) -> Result<Reply, Problem> {
     let Some(kind) = Kind::ALL.iter().find(|kind| kind.slug() == slug) else {
         let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.slug()).collect();
         return Err(Problem::new(Kind::UnknownAddress, format!("the kinds of problems are {}", known.join(", "))));
@@ -30,13 +32,14 @@ pub(crate) fn problem(slug: &str) -> Result<Reply, Problem> {
     let reply = Reply::new(StatusCode::OK, Freshness::Live, Content::Whole(page.into()))
         .header(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))
         .header(CONTENT_SECURITY_POLICY, POLICY);
-    Ok(reply)
+    Ok(fixed::tagged(asked, reply))
 }
 
 /// `/ui/everfeed.css`
-pub(crate) fn stylesheet() -> Reply {
-    Reply::new(StatusCode::OK, Freshness::Live, Content::Whole(STYLESHEET.into()))
-        .header(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"))
+pub(crate) fn stylesheet(asked: &Asked<'_>) -> Reply {
+    let reply = Reply::new(StatusCode::OK, Freshness::Live, Content::Whole(STYLESHEET.into()))
+        .header(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+    fixed::tagged(asked, reply)
 }
 
 /// What stands between backquotes, as code.

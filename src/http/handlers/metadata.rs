@@ -10,11 +10,11 @@ use super::super::cache_policy::Freshness;
 use super::super::problem::Problem;
 use super::super::reply::Reply;
 use super::super::request::Asked;
-use super::feed;
+use super::{feed, fixed};
 
 /// GET of the settings.
-pub(crate) fn get(served: &Served, _: &Asked<'_>, permit: &ReadPermit) -> Result<Reply, Problem> {
+pub(crate) fn get(served: &Served, asked: &Asked<'_>, permit: &ReadPermit) -> Result<Reply, Problem> {
     let source = permit.source();
     feed::readable(source, &served.store.view().head(source)?)?;
-    Ok(Reply { freshness: Freshness::Live, ..Reply::json(StatusCode::OK, &json!({})) })
+    Ok(fixed::tagged(asked, Reply { freshness: Freshness::Live, ..Reply::json(StatusCode::OK, &json!({})) }))
 }

@@ -4,6 +4,7 @@ pub(crate) mod append;
 pub(crate) mod data;
 pub(crate) mod event;
 pub(crate) mod feed;
+pub(crate) mod fixed;
 pub(crate) mod help;
 pub(crate) mod metadata;
 pub(crate) mod operations;

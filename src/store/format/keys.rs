@@ -70,6 +70,11 @@ pub(crate) const fn chunk_prefix() -> [u8; 1] {
     [CHUNK]
 }
 
+/// What the keys of all runs begin with.
+pub(crate) const fn all_runs_prefix() -> [u8; 1] {
+    [RUN]
+}
+
 /// What the keys of all runs of one stream begin with; they sort by number.
 pub(crate) fn run_prefix(stream: &StreamName) -> Vec<u8> {
     let name = stream.as_str().as_bytes();

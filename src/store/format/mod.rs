@@ -4,7 +4,8 @@
 //! # A data directory
 //!
 //! ```text
-//! everfeed              two lines: the format's number, the log's identity. Written last when a store is made
+//! everfeed              three lines: the format's number, the log's identity, a checksum. Written last when a store
+//!                       is made
 //! lock                  held while a process has the store open
 //! closed                the log's head, written when the store was closed in order; gone while it is open
 //! ballast               space that is given up when the disk is full, so that sled can still be opened
@@ -40,7 +41,7 @@ mod records;
 pub(crate) mod row;
 
 pub(crate) use codec::{Malformed, Reader};
-pub(crate) use keys::{Key, chunk_prefix, group_prefix, run_prefix};
+pub(crate) use keys::{Key, all_runs_prefix, chunk_prefix, group_prefix, run_prefix};
 pub(crate) use records::{ChunkRecord, Closed, Meta, RunRecord};
 
 /// The number of this format. A directory with a higher one is refused.

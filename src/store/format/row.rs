@@ -18,6 +18,8 @@
 //! Each row stands alone, so that a single block or group can be read when all around it is lost. (What
 //! repeats from row to row costs next to nothing once it is compressed.)
 
+use std::ops::Range;
+
 use uuid::Uuid;
 
 use crate::event::{
@@ -38,7 +40,15 @@ pub(crate) fn weight(event: &Event) -> u64 {
     (text + content + 64) as u64
 }
 
-pub(crate) fn encode(event: &Event, out: &mut Vec<u8>) {
+/// Where an event's bytes lie in what it was encoded into. Empty for what it does not have.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spans {
+    pub(crate) metadata: Range<usize>,
+    pub(crate) data: Range<usize>,
+}
+
+pub(crate) fn encode(event: &Event, out: &mut Vec<u8>) -> Spans {
+    let mut spans = Spans::default();
     let metadata = event.content.as_ref().and_then(|content| content.metadata.as_ref());
     let mut flags = 0;
     if event.content.is_some() {
@@ -60,9 +70,12 @@ pub(crate) fn encode(event: &Event, out: &mut Vec<u8>) {
         put_bytes(out, content.media_type.as_str().as_bytes());
         if let Some(metadata) = metadata {
             put_bytes(out, metadata);
+            spans.metadata = out.len() - metadata.len()..out.len();
         }
         put_bytes(out, &content.data);
+        spans.data = out.len() - content.data.len()..out.len();
     }
+    spans
 }
 
 /// Reads one row. `previous` lends its names where they are the same, which saves their allocation.
@@ -182,13 +195,14 @@ pub(crate) mod tests {
             }),
         };
         let mut out = Vec::new();
-        encode(&event, &mut out);
+        let spans = encode(&event, &mut out);
         let mut golden = b"\x03\xac\x02\x06orders\x01\x00\x05".to_vec();
         golden.extend([0; 15]);
         golden.extend(b"\x01\x01t");
         golden.extend([7; 16]);
         golden.extend(b"\x10application/json\x011\x02{}");
         assert_eq!(out, golden);
+        assert_eq!((&out[spans.metadata], &out[spans.data]), (&b"1"[..], &b"{}"[..]));
         assert_eq!(weight(&event), 6 + 1 + 3 + 16 + 64);
     }
 }

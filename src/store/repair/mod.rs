@@ -3,12 +3,12 @@
 //! Nothing of the damaged store is changed. Events come from the chunk files, block by block, and from the
 //! groups that lie in the raw bytes of sled's file; each of these describes itself and carries its checksum.
 //! What is missing keeps its position and, as far as can be told, its stream and number, as an event of type
-//! `$lost` without content. Unless the log is proved to be complete, a new epoch begins.
+//! `$lost` without content; where its stream is lost too it goes to one named `$lost-{epoch}`. Unless the log is proved to be complete, a new epoch begins.
 
 mod rebuild;
 mod salvage;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
 
@@ -42,7 +42,7 @@ pub struct RepairReport {
 pub struct Lost {
     /// Its position.
     pub position: Position,
-    /// Its stream; `$lost` if that is lost too.
+    /// Its stream; `$lost-{epoch}` if that is lost too.
     pub stream: StreamName,
     /// Its number.
     pub number: Number,
@@ -84,7 +84,8 @@ pub fn repair(from: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -> R
         return Err(OpenError::Storage(format!("{} is not empty", into.display())));
     }
     let storage = |error: std::io::Error| OpenError::Storage(error.to_string());
-    let sources = Sources::find(&source).map_err(storage)?;
+    let closed = source.read_closed().unwrap_or_default().map(|closed| closed.next);
+    let sources = Sources::find(&source, closed).map_err(storage)?;
     let log = marker.map(|marker| marker.log).or(sources.log).unwrap_or_else(Uuid::nil);
     if log.is_nil() {
         return Err(OpenError::Damaged {
@@ -94,15 +95,14 @@ pub fn repair(from: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -> R
 
     let mut survey = Survey::default();
     sources.walk(&mut |salvaged| survey.see(&salvaged)).map_err(storage)?;
-    let closed = source.read_closed().unwrap_or_default();
-    let is_complete = closed.is_some_and(|closed| closed.next == survey.next);
+    let is_complete = closed == Some(survey.next);
     let has_lost = survey.unplaced > 0 || survey.known_lost > 0;
     let epoch = sources.epoch + u32::from(has_lost || !is_complete);
 
     let meta = Meta { log, epoch, opening: sources.opening, created: Timestamp::default() };
     let mut rebuild = Rebuild::begin(into, meta)?;
     let mut lost = Vec::new();
-    let mut writer = Placer { places: survey.places, heads: HashMap::new(), time: Timestamp::default(), log };
+    let mut writer = Placer { places: survey.places, heads: HashMap::new(), time: Timestamp::default(), log, epoch };
     let total = survey.next.get();
     let mut failed = None;
     sources
@@ -134,8 +134,8 @@ pub fn repair(from: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -> R
 struct Survey {
     next: Position,
     streams: HashMap<StreamName, Seen>,
-    /// Lost positions that have no stream yet, in order.
-    open: VecDeque<Position>,
+    /// Lost positions that have no stream yet.
+    open: BTreeSet<Position>,
     /// The streams and numbers that were found for lost positions.
     places: BTreeMap<Position, (StreamName, Number, Life)>,
     unplaced: u64,
@@ -159,7 +159,7 @@ impl Survey {
             }
             Salvage::Lost { known: None, .. } => {
                 self.unplaced += 1;
-                self.open.push_back(position);
+                self.open.insert(position);
                 return;
             }
         };
@@ -167,10 +167,9 @@ impl Survey {
             self.streams.get(stream).map_or((Number::ZERO, None), |seen| (seen.next, Some(seen.position)));
         for missing in expected.get()..number.get() {
             // A number that was jumped over lies between the stream's last event and this one.
-            let index = self.open.iter().position(|open| after.is_none_or(|after| *open > after));
-            if let (Some(index), Ok(missing)) = (index, Number::new(missing))
-                && let Some(open) = self.open.remove(index)
-            {
+            let from = after.map_or(Position::ZERO, |after: Position| after.plus(1));
+            if let (Some(open), Ok(missing)) = (self.open.range(from..).next().copied(), Number::new(missing)) {
+                self.open.remove(&open);
                 self.places.insert(open, (stream.clone(), missing, life));
             }
         }
@@ -184,6 +183,7 @@ struct Placer {
     heads: HashMap<StreamName, StreamHead>,
     time: Timestamp,
     log: Uuid,
+    epoch: u32,
 }
 
 impl Placer {
@@ -194,7 +194,8 @@ impl Placer {
             Salvage::Lost { position, known } => {
                 let known = known.or_else(|| self.places.remove(&position));
                 let (stream, number, life) = known.unwrap_or_else(|| {
-                    let stream = StreamName::parse("$lost").expect("a name");
+                    // A name of its own for each repair: what an earlier one had lost is an event now.
+                    let stream = StreamName::parse(&format!("$lost-{}", self.epoch)).expect("a name");
                     let number = self.heads.get(&stream).map_or(Number::ZERO, |head| head.next);
                     (stream, number, Life::default())
                 });

@@ -1,6 +1,7 @@
 //! Finding what can still be read: blocks in chunk files, groups in the raw bytes of sled's file.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{self, Read};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use crate::event::{Event, Life, Number, Position, StreamName};
 
-use super::super::chunk_file::parse_name;
+use super::super::chunk_file::{self, parse_name};
 use super::super::chunks::ChunkFile;
 use super::super::directory::Directory;
 use super::super::format::chunk::{self, BLOCK_MAGIC, Block, HEADER_BYTES, Header, Section};
@@ -44,18 +45,24 @@ pub(super) struct Sources {
     /// The highest that was seen.
     pub(super) epoch: u32,
     pub(super) opening: u32,
+    /// Where the log ends, if the store was closed in order.
+    closed: Option<Position>,
     unreadable: RefCell<Vec<String>>,
+    /// The group that was asked for last, decoded.
+    at_hand: RefCell<Option<(Position, Vec<Event>)>>,
 }
 
 impl Sources {
-    pub(super) fn find(directory: &Directory) -> io::Result<Self> {
+    pub(super) fn find(directory: &Directory, closed: Option<Position>) -> io::Result<Self> {
         let mut sources = Self {
             chunks: BTreeMap::new(),
             groups: BTreeMap::new(),
             log: None,
             epoch: 0,
             opening: 0,
+            closed,
             unreadable: RefCell::default(),
+            at_hand: RefCell::default(),
         };
         let mut newest: BTreeMap<Position, u32> = BTreeMap::new();
         for entry in std::fs::read_dir(directory.chunks())? {
@@ -65,7 +72,7 @@ impl Sources {
                 newest.insert(first, generation);
                 sources.chunks.insert(first, entry.path());
             }
-            if let Ok(header) = read_header(&entry.path()) {
+            if let Some(header) = chunk_file::read_header(&entry.path()) {
                 sources.log = sources.log.or(Some(header.log));
                 sources.epoch = sources.epoch.max(header.epoch);
             }
@@ -74,8 +81,8 @@ impl Sources {
         Ok(sources)
     }
 
-    /// Looks for group parts in the raw bytes. Of two groups at one position the one of the later opening
-    /// counts: the other was left by a crash, and never acknowledged.
+    /// Looks for group parts in the raw bytes. Where a later opening began to write, all that earlier ones had
+    /// written from there on was left by a crash: it was never acknowledged, and the log went on without it.
     fn find_groups(&mut self, path: &Path) -> io::Result<()> {
         const WINDOW_BYTES: usize = 64 << 20;
         const OVERLAP_BYTES: usize = 2 * super::super::format::VALUE_BYTES_MAX;
@@ -106,11 +113,18 @@ impl Sources {
                 break;
             }
         }
-        let mut chosen: BTreeMap<Position, (u32, u32)> = BTreeMap::new();
-        for ((first, epoch, opening), parts) in parts {
+        let mut newest_first: Vec<_> = parts.into_iter().collect();
+        newest_first.sort_unstable_by_key(|((first, epoch, opening), _)| Reverse((*epoch, *opening, *first)));
+        let mut limit = self.closed.unwrap_or(Position::MAX);
+        let (mut of_opening, mut lowest) = (None, limit);
+        for ((first, epoch, opening), parts) in newest_first {
+            if of_opening.replace((epoch, opening)) != Some((epoch, opening)) {
+                limit = lowest;
+            }
             let parts: Vec<Part> = parts.into_values().collect();
-            if group::decode(&parts).is_ok() && chosen.get(&first).is_none_or(|known| *known < (epoch, opening)) {
-                chosen.insert(first, (epoch, opening));
+            let end = first.plus(u64::from(parts[0].events));
+            if end <= limit && group::decode(&parts).is_ok() {
+                lowest = lowest.min(first);
                 self.groups.insert(first, parts);
             }
         }
@@ -130,6 +144,9 @@ impl Sources {
     pub(super) fn walk(&self, each: &mut dyn FnMut(Salvage)) -> io::Result<()> {
         let mut next = Position::ZERO;
         loop {
+            if self.closed == Some(next) {
+                return Ok(());
+            }
             if let Some(path) = self.chunks.get(&next) {
                 next = self.walk_chunk(next, path, each)?;
             } else if let Some(events) = self.group_at(next) {
@@ -142,7 +159,8 @@ impl Sources {
                 let after = |first: &Position| *first > next;
                 let chunk = self.chunks.keys().find(|first| after(first));
                 let group = self.groups.keys().find(|first| after(first));
-                let Some(until) = chunk.into_iter().chain(group).min() else { return Ok(()) };
+                let closed = self.closed.as_ref().filter(|closed| after(closed));
+                let Some(until) = chunk.into_iter().chain(group).chain(closed).min() else { return Ok(()) };
                 for position in next.get()..until.get() {
                     each(Salvage::Lost { position: place(position), known: None });
                 }
@@ -156,6 +174,17 @@ impl Sources {
         let (first, parts) = self.groups.range(..=position).next_back()?;
         let events = u64::from(parts.first()?.events);
         (position < first.plus(events)).then(|| group::decode(parts).ok())?
+    }
+
+    /// The event at this position, if a group holds it.
+    fn in_group(&self, position: Position) -> Option<Event> {
+        let mut at_hand = self.at_hand.borrow_mut();
+        let (first, _) = self.groups.range(..=position).next_back()?;
+        if at_hand.as_ref().is_none_or(|(known, _)| known != first) {
+            *at_hand = Some((*first, self.group_at(position)?));
+        }
+        let (first, events) = at_hand.as_ref()?;
+        events.get((position.get() - first.get()) as usize).cloned()
     }
 
     /// Passes the positions of a chunk; returns the position after it.
@@ -189,8 +218,7 @@ impl Sources {
             let position = place(position);
             let event = events.remove(&position).or_else(|| {
                 lost += 1;
-                let group = self.group_at(position)?;
-                group.into_iter().find(|event| event.position == position)
+                self.in_group(position)
             });
             each(match event {
                 Some(event) => Salvage::Event(Box::new(event)),
@@ -205,7 +233,7 @@ impl Sources {
     }
 
     fn lost_first(&self, first: Position, each: &mut dyn FnMut(Salvage)) -> Position {
-        match self.group_at(first).and_then(|events| events.into_iter().find(|event| event.position == first)) {
+        match self.in_group(first) {
             Some(event) => each(Salvage::Event(Box::new(event))),
             None => each(Salvage::Lost { position: first, known: None }),
         }
@@ -243,12 +271,6 @@ impl Index {
         let (start, run) = self.runs.range(..=ordinal).next_back()?;
         Some((run.stream.clone(), run.first.plus(u64::from(ordinal - start)), run.life))
     }
-}
-
-fn read_header(path: &Path) -> Result<Header, ()> {
-    let mut bytes = vec![0; HEADER_BYTES];
-    File::open(path).and_then(|mut file| file.read_exact(&mut bytes)).map_err(|_| ())?;
-    Header::decode(&bytes.into()).map_err(|_| ())
 }
 
 fn place(value: u64) -> Position {

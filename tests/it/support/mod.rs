@@ -1,6 +1,7 @@
 //! What all tests share: the real server as a process, and a client that shows what was on the wire.
 
-pub(crate) mod random;
+mod check;
+mod run;
 pub(crate) mod store;
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,6 +11,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub(crate) use check::check;
+pub(crate) use run::{Run, everfeed};
 
 /// How long a test waits for what must come, before it says that it did not.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,6 +37,15 @@ impl TestServer {
         let mut command = Command::new(env!("CARGO_BIN_EXE_everfeed"));
         command.arg("serve").arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]).args(arguments);
         command
+    }
+
+    /// Starts it with these settings in its environment, named as in a file: `limits.head`.
+    pub(crate) fn start_with(data: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = Self::command(data, &[]);
+        for (name, value) in settings {
+            command.env(format!("EVERFEED_{}", name.to_ascii_uppercase().replace('.', "__")), value);
+        }
+        Self::spawn(command).unwrap_or_else(|log| panic!("the server did not start: {log:#?}"))
     }
 
     /// Starts the command; gives back the log if it ends before it listens. Tests set more of its environment.
@@ -84,6 +97,29 @@ impl TestServer {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
         self.child.wait().expect("it ends").code()
+    }
+
+    /// Tells it to stop, and does not wait.
+    pub(crate) fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    }
+
+    /// Waits for the end and returns the exit code.
+    pub(crate) fn wait(mut self) -> Option<i32> {
+        self.child.wait().expect("it ends").code()
+    }
+
+    /// How many events the log holds.
+    pub(crate) fn events(&self) -> u64 {
+        self.get("/info", &[]).json()["events"].as_u64().expect("a number")
+    }
+
+    /// Nothing that a client does may make it panic.
+    #[track_caller]
+    pub(crate) fn assert_no_panic(&self) {
+        let panics: Vec<String> = self.log().into_iter().filter(|line| line.contains("panic")).collect();
+        assert!(panics.is_empty(), "{panics:#?}");
     }
 
     pub(crate) fn get(&self, path: &str, headers: &[(&str, &str)]) -> Reply {

@@ -1,0 +1,377 @@
+//! Paths: what is understood, what is refused and with which words, and that printing and parsing agree.
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::event::{Count, EventId, InvalidName, Number, Position, Source, StreamName};
+
+fn parse(target: &str) -> Result<Target, Unaddressable> {
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    Target::parse(path, query)
+}
+
+fn address(target: &str) -> Address {
+    parse(target).unwrap_or_else(|error| panic!("{target}: {error}")).address
+}
+
+fn is_canonical(target: &str) -> bool {
+    parse(target).unwrap_or_else(|error| panic!("{target}: {error}")).is_canonical
+}
+
+fn stream(name: &str) -> StreamName {
+    StreamName::parse(name).unwrap()
+}
+
+fn source(name: &str) -> Source {
+    Source::named(stream(name))
+}
+
+fn request(from: Place, direction: Direction, count: u64) -> PageRequest {
+    PageRequest { from, direction, count: Count::new(count).unwrap() }
+}
+
+#[test]
+fn a_stream_is_one_decoded_segment_byte_for_byte() {
+    for (path, name) in [
+        ("/streams/orders", "orders"),
+        ("/streams/a%2Fb%3F%23%20c", "a/b?# c"),
+        ("/streams/%C3%BC", "ü"),
+        ("/streams/ü", "ü"),
+        ("/streams/a+b", "a+b"),
+        ("/streams/orders.atom", "orders.atom"),
+        ("/streams/100%25", "100%"),
+        ("/%73treams/%6Frders", "orders"),
+    ] {
+        assert_eq!(address(path), Address::Feed(source(name)), "{path}");
+    }
+    assert_eq!(address("/streams/$all"), Address::Feed(Source::All));
+    assert_eq!(address("/streams/%24all"), Address::Feed(Source::All));
+}
+
+#[test]
+fn pages_and_events_have_every_form_of_eventstores() {
+    use Direction::{Backward, Forward};
+    let page = |from, direction, count| Address::Page { source: source("s"), request: request(from, direction, count) };
+    let seven = Place::Number(Number::from(7));
+    assert_eq!(address("/streams/s/7/forward/20"), page(seven, Forward, 20));
+    assert_eq!(address("/streams/s/7/backward/4096"), page(seven, Backward, 4096));
+    assert_eq!(address("/streams/s/7/20"), page(seven, Backward, 20));
+    assert_eq!(address("/streams/s/head/20"), page(Place::Head, Backward, 20));
+    assert_eq!(address("/streams/s/head/backward/20"), page(Place::Head, Backward, 20));
+    assert_eq!(address("/streams/s/7"), Address::Event { source: source("s"), place: seven });
+    assert_eq!(address("/streams/s/head"), Address::Event { source: source("s"), place: Place::Head });
+    assert_eq!(address("/streams/s/7/data"), Address::Data { source: source("s"), place: seven });
+    assert_eq!(address("/streams/s/metadata"), Address::Metadata { stream: stream("s") });
+    assert_eq!(address("/streams/s/metadata/7"), Address::Event { source: source("$$s"), place: seven });
+    assert_eq!(
+        address("/streams/s/metadata/7/forward/20"),
+        Address::Page { source: source("$$s"), request: request(seven, Forward, 20) }
+    );
+    let id = "fbf4a1a1-b4a3-4dfe-a01f-ec52c34e16e4";
+    assert_eq!(
+        address(&format!("/streams/s/incoming/{id}")),
+        Address::Incoming { stream: stream("s"), id: EventId::new(Uuid::parse_str(id).unwrap()).unwrap() }
+    );
+}
+
+#[test]
+fn what_is_not_a_stream_has_its_address_too() {
+    for (path, is) in [
+        ("/", Address::Home),
+        ("/info", Address::Info),
+        ("/ping", Address::Ping),
+        ("/health/live", Address::Live),
+        ("/health/ready", Address::Ready),
+        ("/ui/everfeed.css", Address::Stylesheet),
+        ("/ui/problems/wrong-version", Address::Problem { kind: "wrong-version".to_string() }),
+    ] {
+        assert_eq!(address(path), is);
+        assert!(is_canonical(path));
+        assert_eq!(is.path(), path);
+    }
+}
+
+#[test]
+fn a_suffix_counts_only_after_a_number_or_a_count() {
+    for (path, format) in [
+        ("/streams/s/7.atom", Some(Format::Atom)),
+        ("/streams/s/head.json", Some(Format::Json)),
+        ("/streams/s/7/forward/20.json", Some(Format::Json)),
+        ("/streams/s/7/20.atom", Some(Format::Atom)),
+        ("/streams/$all/7.atom", Some(Format::Atom)),
+        ("/streams/s.atom", None),
+    ] {
+        assert_eq!(parse(path).unwrap().format, format, "{path}");
+    }
+    for path in
+        ["/streams/s/7.xml", "/streams/s/7.atom/forward/20", "/streams/s/metadata.atom", "/streams/s/7.atom.atom"]
+    {
+        assert!(matches!(parse(path), Err(Unaddressable::InvalidNumber { .. })), "{path}");
+    }
+    assert_eq!(
+        parse("/streams/s/7/data.atom").map(|_| ()).unwrap_err().to_string(),
+        "\"data\" is no page size: only the digits 0 to 9 can stand there"
+    );
+}
+
+#[test]
+fn positions_of_32_digits_are_those_of_all_alone() {
+    let digits = "00000000000000AB00000000000000ab";
+    let place = Place::Hex(Position::from(0xAB));
+    for direction in [Direction::Forward, Direction::Backward] {
+        let path = format!("/streams/$all/{digits}/{direction}/5");
+        assert_eq!(address(&path), Address::Page { source: Source::All, request: request(place, direction, 5) });
+    }
+    assert!(is_canonical(&format!("/streams/%24all/{place}/forward/5")));
+    assert!(!is_canonical(&format!("/streams/%24all/{digits}/forward/5")));
+    assert_eq!(
+        address("/streams/$all/7"),
+        Address::Event { source: Source::All, place: Place::Number(Number::from(7)) }
+    );
+    let why = |path: &str| match parse(path) {
+        Err(Unaddressable::InvalidPosition { why, .. }) => why,
+        other => panic!("{path}: {other:?}"),
+    };
+    assert_eq!(why(&format!("/streams/$all/{}1/forward/5", "0".repeat(31))), NotPosition::HalvesDiffer);
+    assert_eq!(why(&format!("/streams/$all/{}/forward/5", "F".repeat(32))), NotPosition::TooLarge);
+    assert_eq!(why(&format!("/streams/$all/{digits}")), NotPosition::BetweenEvents);
+    assert!(matches!(parse(&format!("/streams/s/{digits}/forward/5")), Err(Unaddressable::InvalidNumber { .. })));
+}
+
+#[test]
+fn every_refusal_is_a_sentence_that_says_what_is_wrong() {
+    let digits = "only the digits 0 to 9 can stand there";
+    let large = "it is over 9223372036854775807, the largest number there is";
+    let range = "a page holds 1 to 4096 events";
+    for (target, expected) in [
+        ("/streams", "there is nothing at this path".to_string()),
+        ("/nothing", "there is nothing at this path".to_string()),
+        ("streams/s", "there is nothing at this path".to_string()),
+        ("/streams/s/7/sideways/20", "there is nothing at this path".to_string()),
+        ("/streams/s/7/forward/20/30/40", "there is nothing at this path".to_string()),
+        ("/streams/", "this cannot be the name of a stream: it is empty".to_string()),
+        ("/streams/a%00b", "this cannot be the name of a stream: it holds the control character U+0000".to_string()),
+        ("/streams/%FF", "the path is not UTF-8 once its percent-encoding is undone".to_string()),
+        ("/streams/%c0%af", "the path is not UTF-8 once its percent-encoding is undone".to_string()),
+        ("/streams/%2", "the path has a % that is not followed by two hexadecimal digits; a % itself is written %25".to_string()),
+        ("/streams/%zz", "the path has a % that is not followed by two hexadecimal digits; a % itself is written %25".to_string()),
+        ("/streams/s/-1", format!("\"-1\" is no event number: {digits}")),
+        ("/streams/s/+1", format!("\"+1\" is no event number: {digits}")),
+        ("/streams/s/1e3", format!("\"1e3\" is no event number: {digits}")),
+        ("/streams/s/%D9%A3", format!("\"٣\" is no event number: {digits}")),
+        ("/streams/s/a%0A", format!("\"a\\n\" is no event number: {digits}")),
+        ("/streams/s/.atom", "\"\" is no event number: it is empty".to_string()),
+        ("/streams/s/01", "\"01\" is no event number: it has leading zeros".to_string()),
+        ("/streams/s/9223372036854775808", format!("\"9223372036854775808\" is no event number: {large}")),
+        ("/streams/s/99999999999999999999", format!("\"99999999999999999999\" is no event number: {large}")),
+        ("/streams/s/0/forward/0", format!("\"0\" is no page size: {range}")),
+        ("/streams/s/0/forward/4097", format!("\"4097\" is no page size: {range}")),
+        ("/streams/s/0/forward/99999999999999999999", format!("\"99999999999999999999\" is no page size: {range}")),
+        ("/streams/s/0/forward/020", "\"020\" is no page size: it has leading zeros".to_string()),
+        ("/streams/s/head/forward/20", "a page from `head` can only run backward; forward pages start at a number".to_string()),
+        ("/streams/$$s/metadata", "a stream of settings has no settings of its own".to_string()),
+        ("/streams/s/incoming/7", "\"7\" is no event id: a UUID other than the nil one is expected, such as fbf4a1a1-b4a3-4dfe-a01f-ec52c34e16e4".to_string()),
+        ("/streams/s/incoming/00000000-0000-0000-0000-000000000000", "\"00000000-0000-0000-0000-000000000000\" is no event id: a UUID other than the nil one is expected, such as fbf4a1a1-b4a3-4dfe-a01f-ec52c34e16e4".to_string()),
+        ("/streams/s?embed=all", "\"all\" is no way to embed: `none`, `content`, `rich`, `body`, `pretty` and `tryharder` are".to_string()),
+        ("/streams/s?format=pdf", "\"pdf\" is no format: `atom`, `json`, `xml`, `text`, `atomxj`, `atomsvc` and `atomsvcxj` are".to_string()),
+        ("/streams/s?wait=soon", "\"soon\" is no time to wait: whole seconds are expected, such as wait=30".to_string()),
+        ("/streams/s?wait=-1", "\"-1\" is no time to wait: whole seconds are expected, such as wait=30".to_string()),
+    ] {
+        assert_eq!(parse(target).expect_err(target).to_string(), expected, "{target}");
+    }
+    assert_eq!(parse("/streams/.."), Err(Unaddressable::InvalidName(InvalidName::DotSegment)));
+    let long = parse(&format!("/streams/s/{}", "x".repeat(5_000))).unwrap_err().to_string();
+    assert!(long.len() < 200, "what is quoted is shortened");
+    assert!(matches!(parse("/streams/s/9223372036854775807"), Ok(Target { is_canonical: true, .. })));
+}
+
+#[test]
+fn a_slash_too_many_leads_to_the_path_without_it() {
+    for (target, location) in [
+        ("/streams/s/", "/streams/s"),
+        ("/streams/$all/?embed=body", "/streams/%24all?embed=body"),
+        ("/streams/a%2fb/?x=%0a&y=\"<\u{7f}\u{e9}>\"", "/streams/a%2Fb?x=%0a&y=%22%3C%7F%C3%A9%3E%22"),
+        ("/streams/s/0/forward/20.atom/", "/streams/s/0/forward/20.atom"),
+        ("/streams/s/7/20/", "/streams/s/7/backward/20"),
+        ("/streams/s/metadata/", "/streams/s/metadata"),
+        ("/info/", "/info"),
+        ("/streams/s/?embed=nonsense", "/streams/s?embed=nonsense"),
+    ] {
+        assert_eq!(parse(target), Err(Unaddressable::TrailingSlash { location: location.to_string() }), "{target}");
+    }
+    assert_eq!(parse("/nothing/"), Err(Unaddressable::Unknown));
+    assert!(matches!(parse("/streams/s//"), Err(Unaddressable::InvalidNumber { .. })));
+    assert!(matches!(parse("/streams//"), Err(Unaddressable::InvalidName(InvalidName::Empty))));
+}
+
+#[test]
+fn the_query_has_three_known_parameters() {
+    let target = parse("/streams/s?format=atom&embed=tryharder&wait=30").unwrap();
+    assert_eq!(target.format, Some(Format::Atom));
+    assert_eq!(target.query, Query { embed: Some(Embed::TryHarder), wait_seconds: Some(30) });
+    let embed = |query: &str| parse(&format!("/streams/s?{query}")).unwrap().query.embed;
+    assert_eq!(embed("embed=PrettyBody"), Some(Embed::Pretty));
+    assert_eq!(embed("embed=BODY"), Some(Embed::Body));
+    assert_eq!(embed("embed=b%6Fdy"), Some(Embed::Body));
+    assert_eq!(embed("embed=rich&embed=body"), Some(Embed::Rich));
+    assert_eq!(embed("embed="), None);
+    assert_eq!(embed("%FF=1&Embed=body"), None);
+    assert_eq!(parse("/streams/s?format=AtomXJ").unwrap().format, Some(Format::AtomJson));
+    assert_eq!(parse("/streams/s/7.json?format=atom").unwrap().format, Some(Format::Json), "the suffix is nearer");
+    assert_eq!(parse(&format!("/streams/s?wait={}", "9".repeat(30))).unwrap().query.wait_seconds, Some(u64::MAX));
+}
+
+#[test]
+fn one_spelling_alone_is_canonical() {
+    for target in [
+        "/streams/orders",
+        "/streams/%24all",
+        "/streams/a%2Fb-._~",
+        "/streams/s/0/forward/20.atom",
+        "/streams/s/7.json?embed=none",
+        "/streams/s?format=atom&embed=body",
+        "/streams/s/metadata?format=atom",
+        "/streams/%24%24s/7",
+    ] {
+        assert!(is_canonical(target), "{target}");
+    }
+    for target in [
+        "/streams/$all",
+        "/streams/%6Frders",
+        "/streams/a%2fb",
+        "/%73treams/s",
+        "/streams/ü",
+        "/streams/a+b",
+        "/streams/s/7/20",
+        "/streams/s/metadata/7",
+        "/streams/s/%37",
+        "/streams/s?",
+        "/streams/s?x=1",
+        "/streams/s?embed",
+        "/streams/s?embed=",
+        "/streams/s?embed=BODY",
+        "/streams/s?embed=PrettyBody",
+        "/streams/s?embed=b%6Fdy",
+        "/streams/s?%65mbed=body",
+        "/streams/s?embed=body&embed=body",
+        "/streams/s?embed=body&format=atom",
+        "/streams/s?embed=body&",
+        "/streams/s?embed=body&x=1",
+        "/streams/s?wait=5",
+        "/streams/s/7.atom?format=atom",
+    ] {
+        assert!(!is_canonical(target), "{target}");
+    }
+}
+
+fn any_place() -> impl Strategy<Value = Place> {
+    let value = prop_oneof![0_u64..100, 0_u64..=i64::MAX as u64];
+    prop_oneof![Just(Place::Head), value.prop_map(|value| Place::Number(Number::new(value).unwrap()))]
+}
+
+fn any_address() -> impl Strategy<Value = Address> {
+    let name = prop_oneof![
+        4 => any::<String>().prop_filter_map("no name", |text| StreamName::parse(&text).ok()),
+        1 => Just(StreamName::all()),
+        1 => "[a-z%/?#$.é ]{1,8}".prop_filter_map("no name", |text| StreamName::parse(&text).ok()),
+    ];
+    let count = (1_u64..=4096).prop_map(|count| Count::new(count).unwrap());
+    (name, any_place(), any_place(), count, 0..8, 1_u128..).prop_map(|(stream, from, place, count, kind, id)| {
+        let source = Source::named(stream.clone());
+        let hex = |place| match place {
+            Place::Number(number) if source == Source::All && id % 2 == 0 => Place::Hex(Position::from(number)),
+            place => place,
+        };
+        match kind {
+            0 => Address::Feed(source),
+            1 => Address::Event { source, place },
+            2 => Address::Data { source, place },
+            3 if !stream.as_str().starts_with("$$") && stream.as_str().len() < 500 => Address::Metadata { stream },
+            4 => Address::Incoming { stream, id: EventId::new(Uuid::from_u128(id)).unwrap() },
+            5 if from != Place::Head => {
+                let request = PageRequest { from: hex(from), direction: Direction::Forward, count };
+                Address::Page { source, request }
+            }
+            6 => Address::Problem { kind: stream.to_string() },
+            _ => {
+                let request = PageRequest { from: hex(from), direction: Direction::Backward, count };
+                Address::Page { source, request }
+            }
+        }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_printed_is_parsed_as_the_same(address in any_address()) {
+        let target = Target::parse(&address.path(), None);
+        let expected = Target { address, format: None, query: Query::default(), is_canonical: true };
+        prop_assert_eq!(target, Ok(expected));
+    }
+
+    /// Unreserved characters escaped, digits in lower case, others raw: it is the same, but not ours.
+    #[test]
+    fn any_spelling_is_understood(address in any_address(), seed in prop::collection::vec(0..3, 1..50)) {
+        let ours = address.path();
+        let mut other = String::new();
+        for ((at, byte), how) in ours.bytes().enumerate().zip(seed.iter().cycle()) {
+            let in_escape = ours[..at].bytes().rev().take(2).any(|byte| byte == b'%');
+            match how {
+                // Not the digits of an escape.
+                0 if byte.is_ascii_alphanumeric() && !in_escape => other += &format!("%{byte:02x}"),
+                1 if in_escape => other.push((byte as char).to_ascii_lowercase()),
+                _ => other.push(byte as char),
+            }
+        }
+        let target = Target::parse(&other, None);
+        prop_assert_eq!(target.as_ref().map(|target| &target.address), Ok(&address), "{}", other);
+        prop_assert_eq!(target.map(|target| target.is_canonical), Ok(other == ours));
+    }
+
+    #[test]
+    fn arbitrary_text_never_panics_and_every_error_is_a_sentence(
+        path in prop_oneof![any::<String>(), "/streams/[a-z$%/0-9.?é]{0,30}", "/streams/s(/([0-9]{0,3}|head|forward|backward|data|metadata|%[0-9a-f]{2})){0,5}/?"],
+        query in prop::option::of(prop_oneof![any::<String>(), "((embed|format|wait)(=[a-z0-9%]{0,4})?&?){0,4}"]),
+    ) {
+        if let Err(error) = Target::parse(&path, query.as_deref()) {
+            let text = error.to_string();
+            prop_assert!(text.contains(' ') && !text.chars().any(char::is_control), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn a_base_url_is_scheme_host_and_perhaps_port_and_path() {
+    for (text, expected) in [
+        ("http://localhost:2113", "http://localhost:2113"),
+        ("HTTPS://Feeds.Example.org/Shop/", "https://feeds.example.org/Shop"),
+        ("http://[::1]:2113", "http://[::1]:2113"),
+        ("http://127.0.0.1", "http://127.0.0.1"),
+        ("http://my_host", "http://my_host"),
+    ] {
+        assert_eq!(BaseUrl::parse(text).map(|base| base.to_string()), Ok(expected.to_string()));
+    }
+    for (text, why) in [
+        ("", InvalidBaseUrl::Scheme),
+        ("localhost:2113", InvalidBaseUrl::Scheme),
+        ("ftp://host", InvalidBaseUrl::Scheme),
+        ("http://", InvalidBaseUrl::Scheme),
+        ("http:///path", InvalidBaseUrl::Host),
+        ("http://:80", InvalidBaseUrl::Host),
+        ("http://host:", InvalidBaseUrl::Host),
+        ("http://host:99999", InvalidBaseUrl::Host),
+        ("http://host:8a", InvalidBaseUrl::Host),
+        ("http://[::1", InvalidBaseUrl::Host),
+        ("http://[x]", InvalidBaseUrl::Host),
+        ("http://::1", InvalidBaseUrl::Host),
+        ("http://user@host", InvalidBaseUrl::Character('@')),
+        ("http://host?x", InvalidBaseUrl::Character('?')),
+        ("http://host/<", InvalidBaseUrl::Character('<')),
+        ("http://host\r\n", InvalidBaseUrl::Character('\r')),
+    ] {
+        assert_eq!(BaseUrl::parse(text), Err(why), "{text}");
+    }
+}

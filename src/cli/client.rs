@@ -1,0 +1,192 @@
+//! A small HTTP client for the commands that talk to a server: plain HTTP, one request at a time, patient.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{self, Client as Connections};
+use hyper_util::rt::TokioExecutor;
+use serde::Deserialize;
+
+use crate::address::{BaseUrl, Suffix};
+use crate::event::{Source, StreamName};
+
+use super::Failure;
+
+/// Where a server is that was started without a word.
+pub(super) const SERVER: &str = "http://127.0.0.1:2113";
+
+/// Longer than any long poll.
+const ANSWER_TIME_MAX: Duration = Duration::from_secs(90);
+
+/// A page of 4096 events of 4 MiB would be more; nobody reads such pages with this client.
+const ANSWER_BYTES_MAX: usize = 256 << 20;
+
+/// How often a request is sent that may be repeated, and how long to wait before the second time; it doubles.
+const ATTEMPTS_MAX: u32 = 5;
+const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// Connections to servers.
+pub(super) struct Client {
+    connections: Connections<HttpConnector, Full<Bytes>>,
+}
+
+/// An answer, whole.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+/// RFC 9457, as far as people need it.
+#[derive(Deserialize)]
+struct Problem {
+    title: Option<String>,
+    detail: Option<String>,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self { connections: Connections::builder(TokioExecutor::new()).build_http() }
+    }
+}
+
+impl Client {
+    pub(super) async fn get(&self, url: &str, headers: &[(&str, String)]) -> Result<Answer, Failure> {
+        self.send(Method::GET, url, headers, Bytes::new()).await
+    }
+
+    /// Sends it again when the connection breaks or the server is overloaded: for requests whose repeats change
+    /// nothing, as those of appends with the same ids do not.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, String)],
+        body: Bytes,
+    ) -> Result<Answer, Failure> {
+        let mut wait = RETRY_AFTER;
+        let send = || self.send_once(method.clone(), url, headers, body.clone());
+        for _ in 1..ATTEMPTS_MAX {
+            match send().await {
+                Ok(answer) if answer.status != StatusCode::SERVICE_UNAVAILABLE => return Ok(answer),
+                Err(Trouble::Final(failure)) => return Err(failure),
+                Ok(_) | Err(Trouble::Passing(_)) => tokio::time::sleep(wait).await,
+            }
+            wait *= 2;
+        }
+        Ok(send().await?)
+    }
+
+    /// What it answers now.
+    pub(super) async fn get_once(&self, url: &str) -> Result<Answer, Failure> {
+        Ok(self.send_once(Method::GET, url, &[], Bytes::new()).await?)
+    }
+
+    async fn send_once(
+        &self,
+        method: Method,
+        url: &str,
+        headers: &[(&str, String)],
+        body: Bytes,
+    ) -> Result<Answer, Trouble> {
+        let mut request = Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(Full::new(body)).map_err(|error| Trouble::last(url, error))?;
+        let exchange = async {
+            let answer = self.connections.request(request).await.map_err(|error| Trouble::of(url, &error))?;
+            let (head, body) = answer.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+            let body = body.map_err(|error| Trouble::passing(url, error))?.to_bytes();
+            Ok(Answer { status: head.status, headers: head.headers, body })
+        };
+        let answer = tokio::time::timeout(ANSWER_TIME_MAX, exchange).await;
+        answer.unwrap_or_else(|_| Err(Trouble::passing(url, "no answer in time")))
+    }
+}
+
+/// Whether it may help to try again.
+enum Trouble {
+    Passing(Failure),
+    Final(Failure),
+}
+
+impl From<Trouble> for Failure {
+    fn from(trouble: Trouble) -> Self {
+        match trouble {
+            Trouble::Final(failure) | Trouble::Passing(failure) => failure,
+        }
+    }
+}
+
+impl Trouble {
+    fn passing(url: &str, why: impl std::fmt::Display) -> Self {
+        Self::Passing(Failure::failed(format_args!("{url}: {why}")))
+    }
+
+    fn last(url: &str, why: impl std::fmt::Display) -> Self {
+        Self::Final(Failure::failed(format_args!("{url}: {why}")))
+    }
+
+    /// Where nobody listens, nobody will in a second.
+    fn of(url: &str, error: &legacy::Error) -> Self {
+        let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+        let why = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
+        if error.is_connect() { Self::last(url, why) } else { Self::passing(url, why) }
+    }
+}
+
+impl Answer {
+    /// What the server says was wrong, as a sentence; none if nothing was.
+    pub(super) fn refused(&self) -> Option<String> {
+        if self.status.is_success() {
+            return None;
+        }
+        let problem: Option<Problem> = serde_json::from_slice(&self.body).ok();
+        let said = problem.map(|problem| [problem.title, problem.detail].into_iter().flatten().collect::<Vec<_>>());
+        match said {
+            Some(said) if !said.is_empty() => Some(format!("{} ({})", said.join(": "), self.status.as_u16())),
+            _ => Some(format!("the server answered {}", self.status)),
+        }
+    }
+
+    /// The value of a header, if it is text.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Where the `Link` header leads for this relation.
+    pub(super) fn link(&self, rel: &str) -> Option<&str> {
+        let wanted = format!("rel=\"{rel}\"");
+        let links = self.headers.get_all(http::header::LINK).iter().filter_map(|links| links.to_str().ok());
+        // Our links are percent-encoded, so that neither a comma nor a semicolon stands inside one.
+        links.flat_map(|links| links.split(',')).find_map(|link| {
+            let (target, parameters) = link.split_once(';')?;
+            let is_it = parameters.split(';').any(|parameter| parameter.trim() == wanted);
+            is_it.then(|| target.trim().strip_prefix('<')?.strip_suffix('>')).flatten()
+        })
+    }
+}
+
+/// The URL of a stream that is given as such, or by its name at a server.
+pub(super) fn stream_url(stream: &str, server: &str) -> Result<String, Failure> {
+    use super::Exit::Usage;
+    if stream.starts_with("http://") || stream.starts_with("https://") {
+        return Ok(stream.trim_end_matches('/').to_string());
+    }
+    let base =
+        BaseUrl::parse(server).map_err(|error| Failure::new(Usage, format_args!("--server {server}: {error}")))?;
+    let name = StreamName::parse(stream)
+        .map_err(|error| Failure::new(Usage, format_args!("{stream:?} is no stream: {error}")))?;
+    Ok(base.stream(&Source::named(name), Suffix::None, None))
+}
+
+/// Runs one command's conversation with a server.
+pub(super) fn block_on(conversation: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(conversation)
+}

@@ -1,0 +1,104 @@
+//! The command line: one file per command. Data goes to standard output, everything else to standard error.
+//!
+//! Every command ends with one of the codes of [`Exit`], which `everfeed --help` lists too. Nothing here ends the
+//! process: `main.rs` does, with what [`run`] returns.
+
+mod append;
+mod client;
+mod config;
+mod failure;
+mod healthcheck;
+mod progress;
+mod read;
+mod repair;
+mod serve;
+mod settings;
+mod verify;
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+pub use failure::{Exit, Failure};
+
+/// The environment, passed in.
+pub(crate) type Environment = Vec<(OsString, OsString)>;
+
+/// Keeps events for ever, in order, and publishes every stream as paged Atom feeds.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, after_help = Exit::HELP, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: settings::Options,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (what happens without a command)
+    Serve(settings::Options),
+    /// Append an event, or one event a line
+    Append(append::Options),
+    /// Print the events of a stream, one a line
+    Read(read::Options),
+    /// Check every checksum, gap and index entry of a store that no server has open
+    Verify(verify::Options),
+    /// Rebuild a damaged store in a new directory, from whatever of it can be read
+    Repair(repair::Options),
+    /// Show or check the settings
+    Config(config::Options),
+    /// Ask a running server whether it takes appends
+    Healthcheck(healthcheck::Options),
+}
+
+/// Does what the arguments ask for, and says how it ended. The first argument is the program's name.
+pub fn run(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Exit {
+    let environment: Environment = environment.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // What cannot be printed has nobody to read it.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    let done = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
+        Command::Serve(options) => serve::run(&options, environment),
+        Command::Append(options) => append::run(&options),
+        Command::Read(options) => read::run(&options),
+        Command::Verify(options) => verify::run(&options, environment),
+        Command::Repair(options) => repair::run(&options),
+        Command::Config(options) => config::run(&options, environment),
+        Command::Healthcheck(options) => healthcheck::run(&options, environment),
+    };
+    match done {
+        Ok(()) => Exit::Done,
+        Err(failure) => failure.report(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_and_their_flags_fit_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn help_names_every_exit_code() {
+        let help = Arguments::command().render_help().to_string();
+        for exit in
+            [Exit::Done, Exit::Failed, Exit::Usage, Exit::Damaged, Exit::InUse, Exit::StorageFailed, Exit::NewerFormat]
+        {
+            assert!(help.contains(&format!("\n{:>4}  ", exit as u8)), "{exit:?}");
+        }
+    }
+}

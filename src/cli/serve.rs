@@ -1,0 +1,32 @@
+//! `everfeed serve`: the server, until it is told to stop.
+
+use std::path::Path;
+
+use crate::server::{self, Error};
+use crate::store::OpenError;
+use crate::telemetry;
+
+use super::settings::Options;
+use super::{Environment, Failure};
+
+pub(super) fn run(options: &Options, environment: Environment) -> Result<(), Failure> {
+    let config = options.load(environment)?.config;
+    telemetry::start(&config.log);
+    server::run(&config).map_err(|error| {
+        if matches!(error, Error::Store(OpenError::Damaged { .. })) {
+            tracing::error!(%error, repair = %repair_command(&config.data), "cannot start; this rebuilds what can be read");
+        } else {
+            tracing::error!(%error, "the server ended");
+        }
+        // The log has told it.
+        Failure::from(error).silent()
+    })
+}
+
+/// To be pasted into a shell.
+fn repair_command(data: &Path) -> String {
+    let data = data.display().to_string();
+    let data = data.trim_end_matches('/');
+    let quoted = |path: &str| format!("'{}'", path.replace('\'', r"'\''"));
+    format!("everfeed repair --data {} --into {}", quoted(data), quoted(&format!("{data}.repaired")))
+}

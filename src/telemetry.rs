@@ -1,0 +1,113 @@
+//! The log, on standard error: text for people on a terminal, one JSON object a line for machines.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::debug_fn;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::{Log, LogFormat};
+
+/// From now on everything that is logged, and every panic, goes to standard error.
+pub fn start(log: &Log) {
+    let is_terminal = std::io::stderr().is_terminal();
+    let is_json = match log.format {
+        LogFormat::Auto => !is_terminal,
+        LogFormat::Text => false,
+        LogFormat::Json => true,
+    };
+    subscriber(&log.level.0, is_json, is_terminal, std::io::stderr).init();
+    // The default hook would write several lines of text among the objects.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
+}
+
+fn subscriber(
+    filter: &str,
+    is_json: bool,
+    has_colours: bool,
+    writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
+) -> Box<dyn tracing::Subscriber + Send + Sync> {
+    let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(writer);
+    if is_json {
+        return Box::new(builder.json().flatten_event(true).with_current_span(true).with_span_list(false).finish());
+    }
+    // A request may bring any text into the log; a terminal must not obey it, and a line must stay one.
+    let fields = debug_fn(|writer, field, value| {
+        if field.name() != "message" {
+            write!(writer, "{field}=")?;
+        }
+        write!(Escaping(writer), "{value:?}")
+    });
+    Box::new(builder.fmt_fields(fields.delimited(" ")).with_ansi(has_colours).finish())
+}
+
+/// Writes control characters as `\u{…}`.
+struct Escaping<'a, 'w>(&'a mut tracing_subscriber::fmt::format::Writer<'w>);
+
+impl std::fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        for c in text.chars() {
+            if c.is_control() { write!(self.0, "{}", c.escape_default())? } else { self.0.write_char(c)? }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("nobody panics here").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is written when this is logged.
+    fn logged(is_json: bool, log: impl FnOnce()) -> String {
+        let sink = Sink::default();
+        let writer = sink.clone();
+        let subscriber = subscriber("info", is_json, false, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, log);
+        String::from_utf8(sink.0.lock().expect("nobody panics here").clone()).expect("it is text")
+    }
+
+    const HOSTILE: &str = "\u{1b}[2J\nforged line\u{9b}";
+
+    #[test]
+    fn text_is_one_line_and_nothing_that_a_terminal_obeys() {
+        let line = logged(false, || tracing::info!(number = 7, text = HOSTILE, shown = %HOSTILE, "hello {HOSTILE}"));
+        assert_eq!(line.matches('\n').count(), 1, "{line:?}");
+        assert!(!line.trim_end().contains(char::is_control), "{line:?}");
+        assert!(line.contains("number=7") && line.contains(r"hello \u{1b}[2J\nforged line\u{9b}"), "{line:?}");
+    }
+
+    #[test]
+    fn json_is_one_flat_object_a_line() {
+        let lines = logged(true, || {
+            tracing::info!(number = 7, text = HOSTILE, shown = %HOSTILE, "hello");
+            tracing::debug!("not shown");
+        });
+        assert_eq!(lines.matches('\n').count(), 1, "{lines:?}");
+        let object: serde_json::Value = serde_json::from_str(&lines).expect("it is JSON");
+        assert_eq!(object["message"], "hello");
+        assert_eq!(object["level"], "INFO");
+        assert_eq!(object["number"], 7);
+        assert_eq!(object["shown"], HOSTILE);
+        assert!(object["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')), "{object}");
+    }
+}

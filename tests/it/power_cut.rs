@@ -1,0 +1,209 @@
+//! Power cuts: a file system that is shut down under load, without its log being flushed, keeps every event
+//! that was acknowledged. Appends, sealing, deletes of sealed groups and the reuse of sled's segments are all
+//! under way; some cuts come while the store is opened, or made.
+//!
+//! `EVERFEED_POWER_CUTS=100` makes more of them, `EVERFEED_SEED` repeats their times.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use everfeed::store::verify;
+
+use crate::loop_disk::{LoopDisk, file_bytes};
+use crate::support::PATIENCE;
+use crate::workload::{self, Acknowledged, Batch, Random, Seen, Size};
+
+const CUTS: u32 = 20;
+/// Room for what 100 cuts write.
+const DISK_MEGABYTES: u32 = 8 << 10;
+/// So few events make a chunk that several are sealed in a second.
+const CHUNK_EVENTS: &str = "10000";
+
+const DATA: &str = "EVERFEED_POWER_CUT_DATA";
+const RUN: &str = "EVERFEED_POWER_CUT_RUN";
+
+/// The child process: appends as fast as it can until it is killed.
+#[test]
+fn child() {
+    let Some(data) = workload::setting(DATA).map(PathBuf::from) else { return };
+    let run: u64 = workload::setting(RUN).and_then(|run| run.parse().ok()).expect("the number of this run");
+    println!("opening");
+    let store = workload::open(&data).expect("it opens");
+    println!("opened");
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for task in 0..8_u64 {
+            let store = store.clone();
+            tasks.spawn(async move {
+                for count in 0..u64::from(u32::MAX) {
+                    let serial = run << 40 | task << 32 | count;
+                    let (name, batch) = match task {
+                        0..4 => (format!("one-{task}"), Batch { serial, size: Size::Small, events: 1 }),
+                        4..7 => (format!("many-{}", count % 60), Batch { serial, size: Size::Small, events: 300 }),
+                        // 3 MB take several syncs before they are real.
+                        _ => {
+                            tokio::time::sleep(Duration::from_millis(120)).await;
+                            ("large".into(), Batch { serial, size: Size::Large, events: 5 })
+                        }
+                    };
+                    // Without power nothing more is acknowledged; the parent is about to kill us.
+                    if workload::append_and_tell(&store, &name, &batch).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        while tasks.join_next().await.is_some() {}
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    });
+}
+
+/// When the power goes.
+#[derive(Debug, Clone, Copy)]
+enum Moment {
+    /// So long after the store was told to open: while it recovers, cleans up, or is made.
+    Opening(Duration),
+    /// So long after appends began.
+    Appending(Duration),
+}
+
+/// Lets a child append to `data` until the moment comes, then cuts the power and brings the disk back. Returns
+/// what was acknowledged.
+fn cut(disk: &mut LoopDisk, data: &Path, run: u32, moment: Moment, failpoint: Option<&str>) -> Vec<Acknowledged> {
+    let mut command = workload::child("power_cut::child", DATA, data);
+    command.env(RUN, run.to_string()).env("EVERFEED_CHUNK_EVENTS", CHUNK_EVENTS);
+    if let Some(failpoint) = failpoint {
+        command.env("EVERFEED_FAILPOINT", failpoint);
+    }
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut complaints = child.stderr.take().expect("it is piped");
+    let (told, moments) = channel();
+    let reader = thread::spawn(move || {
+        let mut acknowledged = Vec::new();
+        let mut line = String::new();
+        while lines.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
+            // The first line comes behind what the test harness has to say.
+            if line.ends_with("opening\n") || line == "opened\n" {
+                let _ = told.send(line.trim_end().rsplit(' ').next().map(str::to_string));
+            }
+            acknowledged.extend(Acknowledged::parse(&line));
+            line.clear();
+        }
+        acknowledged
+    });
+    let complained = thread::spawn(move || std::io::read_to_string(&mut complaints).unwrap_or_default());
+    let (line, after) = match moment {
+        Moment::Opening(after) => ("opening", after),
+        Moment::Appending(after) => ("opened", after),
+    };
+    let came = std::iter::from_fn(|| moments.recv_timeout(PATIENCE).ok().flatten()).any(|told| told == line);
+    thread::sleep(after);
+    disk.cut_power();
+    child.kill().expect("it is ours");
+    child.wait().expect("it is ours");
+    let acknowledged = reader.join().expect("it only reads");
+    let complained = complained.join().expect("it only reads");
+    assert!(came, "the child did not come to {line}: {complained}");
+    disk.unmount().expect("nobody holds it");
+    disk.mount().expect("ext4 replays its log");
+    acknowledged
+}
+
+/// Opens the store after a cut, and tells the first thing that is wrong.
+fn check(data: &Path, seen: &mut Seen, acknowledged: &[Acknowledged], whole: bool) -> Result<(), String> {
+    if whole {
+        let report = verify(data, &mut |_, _| {}).map_err(|error| format!("verify: {error}"))?;
+        if !report.is_sound() {
+            return Err(report.to_string());
+        }
+    }
+    let store = workload::open(data).map_err(|error| format!("it does not open: {error}"))?;
+    let from = if whole { 0 } else { seen.events().saturating_sub(20_000) };
+    seen.read_on(&store, from)?;
+    store.close();
+    seen.holds(acknowledged)
+}
+
+#[test]
+fn no_acknowledged_event_is_lost_when_the_power_goes() {
+    let Some(mut disk) = LoopDisk::make_or_skip("power cuts", DISK_MEGABYTES) else { return };
+    let mut random = Random::seeded("power cuts");
+    let cuts = workload::setting("EVERFEED_POWER_CUTS").map_or(CUTS, |cuts| cuts.parse().expect("a number"));
+    let data = disk.path().join("data");
+    let (mut seen, mut acknowledged) = (Seen::default(), Vec::new());
+    let (mut checked, mut sealed_in_passing) = (0, 0);
+    for run in 0..cuts {
+        let started = Instant::now();
+        let moment = match run % 5 {
+            // In the middle of opening, and then again before anybody has looked.
+            3 => Moment::Opening(Duration::from_millis(random.below(150))),
+            _ => Moment::Appending(Duration::from_millis(400 + random.below(1_800))),
+        };
+        acknowledged.extend(cut(&mut disk, &data, run, moment, None));
+        let chunks = std::fs::read_dir(data.join("chunks")).map_or(0, Iterator::count);
+        if run % 5 == 3 {
+            continue;
+        }
+        let before = seen.events();
+        let whole = run == cuts / 2 || run + 1 == cuts;
+        let unchecked = if run + 1 == cuts { 0 } else { checked };
+        if let Err(what) = check(&data, &mut seen, &acknowledged[unchecked..], whole) {
+            panic!("cut {run}, {moment:?}: {what}");
+        }
+        checked = acknowledged.len();
+        sealed_in_passing += u32::from(seen.events() > before + 10_000);
+        println!(
+            "cut {run}: {moment:?}, {} appends acknowledged so far, {} events, {chunks} chunks, sled {} MB, {:?}",
+            acknowledged.len(),
+            seen.events(),
+            file_bytes(&data.join("sled/db")) >> 20,
+            started.elapsed()
+        );
+    }
+    // The load was what it should be: chunks were sealed, their groups deleted, and sled's segments used again.
+    assert!(sealed_in_passing >= cuts / 2, "chunks were sealed in {sealed_in_passing} rounds of {cuts}");
+    let chunks = std::fs::read_dir(data.join("chunks")).expect("it is there").count() as u64;
+    assert!(chunks >= u64::from(cuts), "{chunks} chunks were sealed");
+    assert_eq!(std::fs::read_dir(data.join("sled/blobs")).expect("sled makes it").count(), 0);
+}
+
+#[test]
+fn a_store_whose_making_was_cut_short_opens() {
+    let Some(mut disk) = LoopDisk::make_or_skip("power cuts while a store is made", 1 << 10) else { return };
+    let mut random = Random::seeded("power cuts while a store is made");
+    for run in 0..10 {
+        let data = disk.path().join(format!("new-{run}"));
+        let moment = Moment::Opening(Duration::from_millis(random.below(120)));
+        let acknowledged = cut(&mut disk, &data, run, moment, None);
+        let mut seen = Seen::default();
+        if let Err(what) = check(&data, &mut seen, &acknowledged, false) {
+            panic!("cut {run}, {moment:?}: {what}");
+        }
+        println!("cut {run}: {moment:?}, {} acknowledged, {} events", acknowledged.len(), seen.events());
+    }
+}
+
+/// What the tests above would say of a store that trusted sled's own flush.
+#[test]
+fn leaving_the_fdatasync_out_is_noticed() {
+    let Some(mut disk) = LoopDisk::make_or_skip("power cuts without fdatasync", 2 << 10) else { return };
+    let mut random = Random::seeded("power cuts without fdatasync");
+    let data = disk.path().join("data");
+    let (mut seen, mut acknowledged) = (Seen::default(), Vec::new());
+    for run in 0..6 {
+        let moment = Moment::Appending(Duration::from_millis(400 + random.below(1_000)));
+        acknowledged.extend(cut(&mut disk, &data, run, moment, Some("skip.fdatasync")));
+        if let Err(what) = check(&data, &mut seen, &acknowledged, false) {
+            println!("cut {run}: noticed: {what}");
+            return;
+        }
+    }
+    panic!("the power was cut 6 times without fdatasync, and nothing was missed");
+}

@@ -1,0 +1,90 @@
+//! What every answer whatever must satisfy.
+
+use super::Reply;
+
+/// Every status that the server ever gives.
+const STATUSES: &[u16] =
+    &[200, 201, 204, 304, 307, 400, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 417, 421, 431, 503, 507];
+
+/// Asserts what holds for all answers. `what` is shown when it does not.
+#[track_caller]
+pub(crate) fn check(reply: &Reply, what: &str) {
+    let wrong = |why: &str| panic!("{why}: {what}\n{reply:#?}\n{}", String::from_utf8_lossy(&reply.body));
+    if !STATUSES.contains(&reply.status) {
+        wrong("the status is none of ours");
+    }
+    let Some(cache_control) = reply.header("cache-control") else { return wrong("no Cache-Control") };
+    if reply.header("x-content-type-options") != Some("nosniff") {
+        wrong("no nosniff");
+    }
+    for never in ["set-cookie", "accept-ranges", "content-range", "server"] {
+        if reply.header(never).is_some() {
+            wrong("a header that is never sent");
+        }
+    }
+    let mut names: Vec<&str> = reply.headers.iter().map(|(name, _)| name.as_str()).collect();
+    names.sort_unstable();
+    if names.windows(2).any(|pair| pair[0] == pair[1]) {
+        wrong("a header twice");
+    }
+    match reply.status {
+        200 => {
+            if reply.header("content-type").is_none() {
+                wrong("no Content-Type");
+            }
+            if cache_control != "no-store" && !reply.header("etag").is_some_and(is_strong_tag) {
+                wrong("caches may keep it, and there is no strong tag to ask again with");
+            }
+        }
+        201 => {
+            for name in ["location", "es-currentversion", "kurrent-currentversion", "es-position", "kurrent-position"] {
+                if reply.header(name).is_none() {
+                    wrong(name);
+                }
+            }
+            if cache_control != "no-store" {
+                wrong("an answer to POST is for nobody else");
+            }
+        }
+        204 if reply.header("allow").is_none() => wrong("no Allow"),
+        304 if !reply.header("etag").is_some_and(is_strong_tag) || reply.header("content-type").is_some() => {
+            wrong("no 304");
+        }
+        307 if reply.header("location").is_none() => wrong("no Location"),
+        400.. => check_problem(reply, what),
+        _ => {}
+    }
+}
+
+/// RFC 9457, with every member that is promised.
+#[track_caller]
+fn check_problem(reply: &Reply, what: &str) {
+    assert_eq!(reply.header("content-type"), Some("application/problem+json"), "{what}");
+    // HEAD has none.
+    if !reply.body.is_empty() {
+        let problem = reply.json();
+        assert_eq!(problem["status"], reply.status, "{what}");
+        for member in ["type", "title", "detail"] {
+            let text = problem[member].as_str().unwrap_or_else(|| panic!("no {member}: {problem} {what}"));
+            assert!(!text.is_empty(), "{member} {what}");
+        }
+        let kind = problem["type"].as_str().unwrap_or_default();
+        assert!(kind.contains("/ui/problems/"), "{kind} {what}");
+    }
+    let cache_control = reply.header("cache-control");
+    match reply.status {
+        404 => assert!(matches!(cache_control, Some("public, max-age=1" | "no-store")), "{cache_control:?} {what}"),
+        410 => assert!(matches!(cache_control, Some("public, max-age=60" | "no-store")), "{cache_control:?} {what}"),
+        _ => assert_eq!(cache_control, Some("no-store"), "{what}"),
+    }
+    if reply.status == 405 {
+        assert!(reply.header("allow").is_some(), "{what}");
+    }
+    if matches!(reply.status, 503 | 507) {
+        assert!(reply.header("retry-after").is_some(), "{what}");
+    }
+}
+
+fn is_strong_tag(tag: &str) -> bool {
+    tag.len() > 2 && tag.starts_with('"') && tag.ends_with('"')
+}
