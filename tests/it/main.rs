@@ -19,7 +19,6 @@ mod fuzz;
 mod http2;
 mod kill;
 mod large_pages;
-mod kill;
 mod layering;
 mod limits;
 mod live;

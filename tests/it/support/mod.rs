@@ -2,7 +2,6 @@
 
 mod check;
 pub(crate) mod link;
-pub(crate) mod random;
 mod run;
 pub(crate) mod store;
 pub(crate) mod proxy;
