@@ -12,7 +12,8 @@ use super::{FILE_VARIABLE, Flag, Flags, SETTINGS, Setting, Source, Value};
 const PREFIX: &str = "EVERFEED_";
 
 /// Variables that begin like ours and switch tests, not the server.
-const TEST_SWITCHES: [&str; 4] = ["EVERFEED_FAILPOINT", "EVERFEED_POWER", "EVERFEED_CRASH", "EVERFEED_SEED"];
+const TEST_SWITCHES: [&str; 5] =
+    ["EVERFEED_CHUNK_EVENTS", "EVERFEED_CRASH", "EVERFEED_FAILPOINT", "EVERFEED_POWER", "EVERFEED_SEED"];
 
 /// The value of every setting, and what was wrong on the way.
 pub(super) fn gather(

@@ -112,7 +112,7 @@ impl Writer {
             log: self.shared.state.load().log,
             heads: HashMap::new(),
             ids: HashMap::new(),
-            rows: Vec::with_capacity(GROUP_BYTES + GROUP_BYTES / 4),
+            rows: Vec::with_capacity(requests.iter().map(Request::row_bytes_about).sum()),
             placed: Vec::new(),
             spans: Vec::new(),
         };
@@ -333,7 +333,9 @@ impl Group {
     /// Gives the events bytes of their own. What they came in may be far larger than they are (a connection's
     /// buffer, a batch with all its names), and would stay in memory as long as the tail holds them.
     fn settle(&mut self) {
-        let rows = Bytes::copy_from_slice(&self.rows);
+        // The buffer was made for these rows; only where much was refused or repeated is it too large to keep.
+        let rows = std::mem::take(&mut self.rows);
+        let rows = if rows.capacity() / 2 > rows.len() { Bytes::copy_from_slice(&rows) } else { rows.into() };
         for (placed, spans) in self.placed.iter_mut().zip(&self.spans) {
             if let Some(content) = &mut placed.event.content {
                 content.data = rows.slice(spans.data.clone());

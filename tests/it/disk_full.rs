@@ -30,7 +30,7 @@ fn events(store: &Store) -> usize {
 }
 
 /// Takes all the space that is left, but for `spare_bytes`.
-fn fill(path: &Path, spare_bytes: usize) {
+pub(crate) fn fill(path: &Path, spare_bytes: usize) {
     let mut file = File::create(path).expect("created");
     for piece in [1 << 20, 4 << 10] {
         while file.write_all(&vec![1; piece]).and_then(|()| file.sync_data()).is_ok() {}

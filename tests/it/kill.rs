@@ -1,7 +1,7 @@
 //! kill −9 of a real server under load, again and again: nothing acknowledged is lost, nothing is torn, and
 //! whatever a cache was given stays true.
 //!
-//! `EVERFEED_CRASH_ROUNDS` sets how often, `EVERFEED_CRASH_SEED` from which seed.
+//! `EVERFEED_CRASH_ROUNDS` sets how often, `EVERFEED_SEED` from which seed.
 
 mod ledger;
 mod producer;
@@ -16,8 +16,8 @@ use self::ledger::{Log, Outcome, Sent};
 use self::producer::{Producer, settle};
 use self::reader::Reader;
 use crate::support::TestServer;
-use crate::support::random::Random;
 use crate::support::store::{check_no_blobs, check_sound, chunk_files};
+use crate::workload::{Random, setting};
 
 const STREAMS: [&str; 4] = ["orders", "shipping", "stock", "returns"];
 const BULK: &str = "bulk";
@@ -48,10 +48,8 @@ struct Tally {
 
 #[test]
 fn a_killed_server_loses_nothing_that_it_acknowledged() {
-    let seed = switch("EVERFEED_CRASH_SEED").unwrap_or_else(Random::new_seed);
-    let rounds = switch("EVERFEED_CRASH_ROUNDS").unwrap_or(ROUNDS);
-    println!("EVERFEED_CRASH_SEED={seed} EVERFEED_CRASH_ROUNDS={rounds}");
-    let mut random = Random::new(seed);
+    let rounds = setting("EVERFEED_CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number"));
+    let mut random = Random::seeded("kill");
     let mut tally = Tally::default();
     while tally.rounds < rounds {
         let dir = tempfile::tempdir().expect("a directory");
@@ -141,17 +139,11 @@ fn wait_for_the_moment(data: &Path, random: &mut Random) {
     if waits_for_sealing {
         left = 5 * LOAD_MAX;
     }
-    while !left.is_zero() && !(waits_for_sealing && chunk_files(data).len() > chunks) {
+    while !(left.is_zero() || waits_for_sealing && chunk_files(data).len() > chunks) {
         thread::sleep(STEP);
         left = left.saturating_sub(STEP);
     }
     if waits_for_sealing {
         thread::sleep(Duration::from_micros(random.below(60_000)));
     }
-}
-
-fn switch(name: &str) -> Option<u64> {
-    #[expect(clippy::disallowed_methods, reason = "a switch for long runs of this test, not a setting")]
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }

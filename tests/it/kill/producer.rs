@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::ledger::{Outcome, Receipt, Sent};
 use super::{BULK, STREAMS};
-use crate::support::random::Random;
 use crate::support::{Reply, exchange};
+use crate::workload::Random;
 
 pub(crate) struct Producer {
     random: Random,

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::STREAMS;
-use crate::support::random::Random;
 use crate::support::{Reply, exchange};
+use crate::workload::Random;
 
 /// What a cache asks with.
 type Form = (&'static str, &'static str, &'static str);
@@ -66,6 +66,7 @@ impl Reader {
         assert!(reply.status == 200 || reply.status == 404, "{path}: {reply:?}");
         let is_complete = reply.header("cache-control").is_some_and(|rule| rule.contains("max-age=31536000"));
         if reply.status == 200 && is_complete {
+            assert!(!reply.body.is_empty(), "{path}: an empty document");
             *next += count;
             self.kept.insert((path, form), Kept::of(&reply));
         }

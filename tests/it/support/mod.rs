@@ -1,9 +1,8 @@
 //! What all tests share: the real server as a process, and a client that shows what was on the wire.
 
-mod run;
 mod check;
 pub(crate) mod link;
-pub(crate) mod random;
+mod run;
 pub(crate) mod store;
 pub(crate) mod proxy;
 pub(crate) mod relay;
@@ -45,8 +44,7 @@ impl TestServer {
 
     /// Starts it with these settings in its environment, named as in a file: `limits.head`.
     pub(crate) fn start_with(data: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_everfeed"));
-        command.arg("serve").arg("--data").arg(data).args(["--listen", "127.0.0.1:0"]);
+        let mut command = Self::command(data, &[]);
         for (name, value) in settings {
             command.env(format!("EVERFEED_{}", name.to_ascii_uppercase().replace('.', "__")), value);
         }
