@@ -5,6 +5,7 @@ mod support;
 
 mod append;
 mod bad_input;
+mod byte_stability;
 mod cli;
 mod config;
 mod damaged;
