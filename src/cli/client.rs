@@ -190,3 +190,43 @@ pub(super) fn stream_url(stream: &str, server: &str) -> Result<String, Failure> 
 pub(super) fn block_on(conversation: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(conversation)
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    fn answer(status: StatusCode, body: &'static str) -> Answer {
+        let mut headers = HeaderMap::new();
+        let links = "<http://a/1/forward/2>; rel=\"previous\"; type=\"x/y\", <http://a/0/forward/2>; rel=\"last\"";
+        headers.insert(http::header::LINK, HeaderValue::from_static(links));
+        Answer { status, headers, body: Bytes::from_static(body.as_bytes()) }
+    }
+
+    #[test]
+    fn links_are_found_by_their_relation() {
+        let answer = answer(StatusCode::OK, "");
+        assert_eq!(answer.link("previous"), Some("http://a/1/forward/2"));
+        assert_eq!(answer.link("last"), Some("http://a/0/forward/2"));
+        assert_eq!(answer.link("next"), None);
+    }
+
+    #[test]
+    fn a_refusal_is_a_sentence_whatever_the_body_is() {
+        let refused = |body| answer(StatusCode::CONFLICT, body).refused();
+        assert_eq!(refused(r#"{"title":"Taken","detail":"by 7"}"#), Some("Taken: by 7 (409)".into()));
+        for body in ["", "{}", "<html>"] {
+            assert_eq!(refused(body), Some("the server answered 409 Conflict".into()));
+        }
+        assert_eq!(answer(StatusCode::CREATED, "").refused(), None);
+    }
+
+    #[test]
+    fn a_stream_is_a_name_at_a_server_or_a_url() {
+        assert_eq!(stream_url("a b/ü", "http://h:1/"), Ok("http://h:1/streams/a%20b%2F%C3%BC".into()));
+        assert_eq!(stream_url("$all", SERVER), Ok("http://127.0.0.1:2113/streams/%24all".into()));
+        assert_eq!(stream_url("http://h/streams/a/", SERVER), Ok("http://h/streams/a".into()));
+        assert!(stream_url("..", SERVER).is_err() && stream_url("a", "h").is_err());
+    }
+}

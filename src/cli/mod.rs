@@ -3,17 +3,19 @@
 //! Every command ends with one of the codes of [`Exit`], which `everfeed --help` lists too. Nothing here ends the
 //! process: `main.rs` does, with what [`run`] returns.
 
-mod append;
-mod client;
-mod config;
 mod failure;
-mod healthcheck;
-mod progress;
-mod read;
-mod repair;
-mod serve;
 mod settings;
+mod client;
+mod progress;
+
+mod serve;
+mod append;
+mod read;
 mod verify;
+mod repair;
+mod bench;
+mod config;
+mod healthcheck;
 
 use std::ffi::OsString;
 
@@ -48,6 +50,8 @@ enum Command {
     Repair(repair::Options),
     /// Show or check the settings
     Config(config::Options),
+    /// Measure how fast it is, here
+    Bench(bench::Options),
     /// Ask a running server whether it takes appends
     Healthcheck(healthcheck::Options),
 }
@@ -73,6 +77,7 @@ pub fn run(
         Command::Verify(options) => verify::run(&options, environment),
         Command::Repair(options) => repair::run(&options),
         Command::Config(options) => config::run(&options, environment),
+        Command::Bench(options) => bench::run(&options),
         Command::Healthcheck(options) => healthcheck::run(&options, environment),
     };
     match done {

@@ -19,6 +19,9 @@ const PAGE_SIZE: u64 = 100;
 const WAIT_SECONDS: u64 = 30;
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
+/// How many times in a row a follower asks a server that has gone, before it believes that.
+const LOST_MAX: u32 = 60;
+
 #[derive(Debug, Args)]
 pub(super) struct Options {
     /// The stream: its name, or its whole URL; $all is every stream
@@ -60,15 +63,27 @@ async fn walk(options: &Options, stream: &str, mut printer: Printer) -> Result<(
     let client = Client::default();
     let mut url = format!("{stream}/{}/forward/{PAGE_SIZE}", options.from);
     let mut is_at_end = false;
+    // A server that has never answered is not one that has gone.
+    let mut lost = LOST_MAX;
     while printer.left > 0 {
         let asked = Instant::now();
         let mut headers = vec![("Accept", "application/vnd.eventstore.events+json".to_string())];
         let answer = if is_at_end {
             headers.push(("Cache-Control", "no-cache".to_string()));
-            client.get(&format!("{url}?wait={WAIT_SECONDS}"), &headers).await?
+            client.get(&format!("{url}?wait={WAIT_SECONDS}"), &headers).await
         } else {
-            client.get(&url, &headers).await?
+            client.get(&url, &headers).await
         };
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(_) if options.follow && lost < LOST_MAX => {
+                lost += 1;
+                tokio::time::sleep(ASK_EVERY).await;
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        lost = 0;
         let is_still_to_come = answer.status == StatusCode::NOT_FOUND && options.follow;
         if let Some(problem) = answer.refused().filter(|_| !is_still_to_come) {
             return Err(Failure::failed(problem));
@@ -131,5 +146,18 @@ impl Printer {
         }
         self.next = number + 1;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_is_passed_and_a_step_back_is_refused() {
+        let mut printer = Printer { counts_positions: false, next: 5, left: 10 };
+        assert_eq!(printer.see(5), Ok(()));
+        assert_eq!(printer.see(9), Ok(()));
+        assert_eq!(printer.see(9), Err(Failure::failed("event 9 came where 10 was due")));
     }
 }

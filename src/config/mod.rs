@@ -3,9 +3,9 @@
 //! The environment comes in as an argument; only `main.rs` reads it. Reading order: `settings` (the one table),
 //! `parse` (values), `layers` (where values come from).
 
-mod layers;
-mod parse;
 mod settings;
+mod parse;
+mod layers;
 
 use std::ffi::OsString;
 use std::fmt;

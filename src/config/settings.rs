@@ -87,7 +87,7 @@ settings! {
         data: PathBuf = "./data", parse::path;
         /// Where to listen: an address and a port (0: any free one).
         listen: SocketAddr = "127.0.0.1:2113", parse::socket_address;
-        /// The base of all links, such as "https://feeds.example.org"; empty: what the request's Host says.
+        /// The base of all links, such as `https://feeds.example.org`; empty: what the request's Host says.
         public_url: Option<BaseUrl> = "", parse::base_url;
         /// Other hosts, or whole base URLs, under which clients may ask.
         allowed_hosts: Vec<String> = [], parse::hosts;

@@ -39,7 +39,9 @@ pub(crate) async fn read(mut body: Incoming, limits: &BodyLimits) -> Result<Byte
     let mut received = 0_u64;
     loop {
         let frame = timeout_at(started + limits.time_for(received), body.frame()).await;
-        let frame = frame.map_err(|_| Problem::new(Kind::SlowBody, format!("{received} bytes had arrived by then")))?;
+        let frame = frame.map_err(|_| {
+            Problem::new(Kind::SlowBody, format!("its time was over when {received} bytes of it had arrived"))
+        })?;
         let Some(frame) = frame else { break };
         let frame = frame.map_err(|_| {
             Problem::new(

@@ -131,7 +131,6 @@ impl Page<'_> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn failed(problem: Problem) -> std::io::Error {
     std::io::Error::other(problem.detail)
 }

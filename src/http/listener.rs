@@ -155,7 +155,7 @@ impl ResponseForPanic for Panicked {
 
 /// Tells a connection that it is one too many. Nothing was read of it, so the answer is written as it is.
 async fn refuse(mut socket: TcpStream) {
-    let problem = Problem::new(Kind::TooManyConnections, "there are as many connections as may be");
+    let problem = Problem::too_many_connections();
     let answer = Reply::problem(problem, None, None).into_bytes();
     // Whoever goes away sooner does not need it.
     let _ = socket.write_all(&answer).await;

@@ -2,7 +2,7 @@
 //! application, `event` holds its rules.
 //!
 //! One request on its way: `listener` (a connection, its deadlines) → `host` (under which name) →
-//! [`Address`](crate::address::Address) (what is asked for, the one match below) → `access` (a permit) → a
+//! [`Address`] (what is asked for, the one match below) → `access` (a permit) → a
 //! handler, which answers with facts or a `problem` → `cache_policy` (who may keep it) → `reply` (the wire).
 //!
 //! Reading order is the order of the modules below.
@@ -181,7 +181,7 @@ impl Served {
         let mut draining = self.draining.clone();
         // An error means that nobody can tell it to stop any more, so it never will be told.
         if draining.wait_for(|draining| *draining).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
@@ -203,6 +203,7 @@ impl Served {
                 Reply::problem(problem, known_base.as_ref(), Some(&id))
             }
         };
+        let reply = if method == Method::HEAD { reply.without_body() } else { reply };
         tracing::debug!(
             target: "everfeed::access", request = %id, peer = %ends.peer, %method, path,
             status = reply.status.as_u16(), micros = started.elapsed().as_micros() as u64, "request"

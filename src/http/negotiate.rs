@@ -85,7 +85,8 @@ pub(crate) fn representation(
             .map(|offer| Chosen { representation: offer.representation, varies_by_accept: false })
             .ok_or_else(|| not_acceptable(&offers));
     }
-    let accept = joined(headers, &ACCEPT);
+    // An empty list asks for as little as none.
+    let accept = joined(headers, &ACCEPT).filter(|list| !list.trim_matches([' ', '\t', ',']).is_empty());
     let Some(accept) = accept.as_deref() else {
         return Ok(Chosen { representation: offers[0].representation, varies_by_accept: true });
     };
@@ -225,6 +226,8 @@ mod tests {
         let essence = |accept| feed_type(accept).map(|full| full.split(';').next().unwrap_or_default());
         for (accept, expected) in [
             ("*/*", Ok("application/atom+xml")),
+            ("", Ok("application/atom+xml")),
+            (" ,", Ok("application/atom+xml")),
             ("application/*", Ok("application/atom+xml")),
             ("application/json", Ok("application/json")),
             ("application/json, text/plain, */*", Ok("application/json")),

@@ -190,8 +190,8 @@ impl Problem {
         self
     }
 
-    fn cause(mut self, cause: impl ToString) -> Self {
-        self.cause = Some(cause.to_string());
+    fn cause(mut self, cause: impl Into<String>) -> Self {
+        self.cause = Some(cause.into());
         self
     }
 
@@ -217,6 +217,11 @@ impl Problem {
     /// A header that the server acts on means nothing.
     pub(crate) fn invalid_header(name: &str, why: impl std::fmt::Display) -> Self {
         Self::new(Kind::InvalidHeader, format!("{name}: {why}")).member("header", name)
+    }
+
+    /// As many connections are open as the server takes.
+    pub(crate) fn too_many_connections() -> Self {
+        Self::new(Kind::TooManyConnections, "there are as many connections as may be").retry_after_seconds(1)
     }
 
     /// As many requests wait as the server takes.
@@ -267,7 +272,7 @@ impl Problem {
                 "the storage failed, and it is unknown whether the events were written; to send them again with the same \
                  event ids is safe",
             )
-            .cause(cause)
+            .cause(cause.clone())
             .retry_after_seconds(10),
             AppendError::Read(error) => Self::from(error.clone()),
         }

@@ -97,6 +97,14 @@ impl Reply {
         .header(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))
     }
 
+    /// For HEAD: all that GET would say, without what it is about. (To HTTP/2 a body would break the answer.)
+    pub(crate) fn without_body(mut self) -> Self {
+        if let Content::Whole(bytes) = &self.body {
+            self.headers.insert(CONTENT_LENGTH, bytes.len().into());
+        }
+        Self { body: Content::None, ..self }
+    }
+
     /// For a connection that is not served: the whole answer in the words of HTTP/1.1.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         let (parts, body) = self.into_response(None).into_parts();

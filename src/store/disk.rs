@@ -43,7 +43,7 @@ impl DiskGuard {
     }
 }
 
-pub(crate) fn free_bytes(dir: &Path) -> io::Result<u64> {
+fn free_bytes(dir: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(dir)?;
     Ok(stat.f_bavail * stat.f_frsize)
 }

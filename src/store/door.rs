@@ -31,6 +31,15 @@ const LOG_COST_OF_INSERT: usize = 3;
 /// written anew, with what is left in it.
 const LOG_COST_OF_REMOVE: usize = 2;
 
+/// What it may cost to move a page: a leaf of small records, and the one that is written anew for it.
+const LOG_COST_OF_TIDYING: usize = 64 << 10;
+
+/// After so many changes sled writes a leaf anew.
+const CHANGES_PER_LEAF: u32 = 11;
+
+/// Behind all other keys, so its leaf holds nothing larger than a record. Its value says nothing.
+const TIDY_KEY: &[u8] = b"z";
+
 /// What any change costs besides.
 const LOG_COST_OF_CHANGE: usize = 256;
 
@@ -71,6 +80,8 @@ struct Inner {
 pub(crate) struct Writer {
     door: Door,
     log_bytes_unsynced: usize,
+    /// Made to the one leaf that is written anew for tidying.
+    changes: u64,
 }
 
 /// Changes that become visible together.
@@ -123,7 +134,7 @@ impl Door {
         let file = File::open(&path).map_err(|error| failure("open", &error))?;
         let inner = Inner { db: Some(db), file, failed: AtomicBool::new(false) };
         let door = Self { inner: Arc::new(inner) };
-        Ok((door.clone(), Writer { door, log_bytes_unsynced: 0 }))
+        Ok((door.clone(), Writer { door, log_bytes_unsynced: 0, changes: 0 }))
     }
 
     fn db(&self) -> &sled::Db {
@@ -192,6 +203,32 @@ impl Writer {
         }
         self.log_bytes_unsynced = 0;
         Ok(())
+    }
+
+    /// Lets sled move this many pages out of its oldest segments, so that these can be used again.
+    ///
+    /// sled moves one page for each leaf that it writes anew, and leaves the rest to its flusher, which we do not
+    /// run since it syncs beside us: what little is alive of a segment would keep the whole of it, nearly one for
+    /// every chunk. So one small leaf is written anew again and again.
+    pub(crate) fn tidy(&mut self, pages: u32) -> Result<(), Failure> {
+        if pages == 0 {
+            return Ok(());
+        }
+        let log_bytes = LOG_COST_OF_TIDYING * pages as usize;
+        if self.log_bytes_unsynced > 0 && self.log_bytes_unsynced + log_bytes > LOG_BYTES_UNSYNCED_MAX {
+            self.sync()?;
+        }
+        self.log_bytes_unsynced += log_bytes;
+        let first = self.changes;
+        self.changes += u64::from(pages * CHANGES_PER_LEAF);
+        let tidied = guarded(|| {
+            // Each with another value: sled passes over a change that changes nothing.
+            for change in first..self.changes {
+                self.door.db().insert(TIDY_KEY, &change.to_be_bytes())?;
+            }
+            Ok(())
+        });
+        self.noticing(tidied)
     }
 
     fn noticing<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {

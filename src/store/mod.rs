@@ -1,15 +1,16 @@
 //! Durable events: every append is persisted in sled before it is acknowledged; what has grown old moves, in
 //! large pieces, into immutable files that sled names. The only module that names sled.
 //!
-//! Reading order: [`format`] (what is on disk), `door` (sled), `segment` (the tail in memory), `chunk_file` and
-//! `chunks` (old events), `ids` (event ids for ever), `view` (what readers see), `queue`, `writer` and `sealer`
-//! (the two threads), `recovery` (opening), `verify` and `repair`.
+//! Reading order: `format` (what is on disk), `door` (sled), `segment` (the tail in memory), `chunk_file` and
+//! `chunks` (old events), `ids` (event ids for ever), `view` (what readers see), `shared`, `queue`, `writer` and
+//! `sealer` (the two threads), `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
 //!
 //! One append on its way: [`Store::append`] looks its ids up in the chunks and queues it; the writer thread
 //! decides it together with what else waits, encodes the group, writes it to sled, flushes and syncs, publishes
 //! the new view, wakes waiters and answers. When a segment of the tail is complete the sealer writes it as a
 //! chunk file; the writer lets sled name the file, publishes the view without the segment, and deletes its groups.
 
+mod error;
 mod format;
 mod door;
 mod ids;
@@ -18,10 +19,14 @@ mod chunk_file;
 mod chunks;
 mod view;
 mod waiters;
+mod shared;
 mod queue;
 mod disk;
+mod clock;
 mod directory;
 mod recovery;
+mod tail;
+mod leftovers;
 mod writer;
 mod sealer;
 mod failpoint;
@@ -42,20 +47,20 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use uuid::Uuid;
 
-use crate::event::{Digest, ExpectedVersion, NewEvent, Position, Receipt, Refusal, Source, StreamName, Timestamp};
+use crate::event::{Digest, ExpectedVersion, NewEvent, Position, Receipt, Source, StreamName, Timestamp};
 
-use self::chunks::Chunks;
+use self::clock::ClockGuard;
 use self::disk::DiskGuard;
-use self::door::{Door, Failure};
 use self::format::Closed;
 use self::format::group::{Encoder, Origin};
 use self::ids::Fingerprints;
 use self::queue::{Queue, Request};
 use self::recovery::{NewStore, Opened};
-use self::view::State;
+use self::shared::Shared;
 use self::waiters::Waiters;
 use self::writer::Writer;
 
+pub use error::{AppendError, OpenError, ReadError};
 pub use repair::{RepairReport, repair};
 pub use verify::{VerifyReport, verify};
 pub use view::View;
@@ -119,77 +124,6 @@ pub struct Append {
     pub now: Timestamp,
 }
 
-/// Why an append did not happen, or may not have.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AppendError {
-    /// By the rules. Nothing was written.
-    #[error(transparent)]
-    Refused(Refusal),
-    /// The append queue is full. Nothing was written; it may be tried again.
-    #[error("too many appends are waiting")]
-    Overloaded,
-    /// The disk is nearly full. Nothing was written; appends are taken again once there is space.
-    #[error("the disk is nearly full")]
-    DiskFull,
-    /// The store takes no writes: by a setting, or after a failed sync. Nothing was written.
-    #[error("the store takes no writes: {0}")]
-    ReadOnly(String),
-    /// The sync that this append waited for failed: it may or may not be there after the next start. To repeat
-    /// it with the same ids is safe.
-    #[error("the outcome is unknown: {0}")]
-    OutcomeUnknown(String),
-    /// The event ids could not be looked up. Nothing was written.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-}
-
-/// Why events could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReadError {
-    /// What lies there fails its checksum, or is not what the index says.
-    #[error("damaged: {0}")]
-    Damaged(String),
-    /// The operating system refused.
-    #[error("cannot be read: {0}")]
-    Io(String),
-}
-
-impl From<Failure> for ReadError {
-    fn from(failure: Failure) -> Self {
-        Self::Io(failure.to_string())
-    }
-}
-
-/// Why a store could not be opened.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OpenError {
-    /// Another process has it.
-    #[error("{} is in use by process {process}", path.display())]
-    InUse {
-        /// The data directory.
-        path: PathBuf,
-        /// The process id that the lock file names.
-        process: String,
-    },
-    /// Made by a later release.
-    #[error("the store has format {found}; this release knows formats up to {known}")]
-    NewerFormat {
-        /// The store's.
-        found: u32,
-        /// Ours.
-        known: u32,
-    },
-    /// It cannot be opened as it is; `everfeed repair` can rebuild it.
-    #[error("the store is damaged: {what}")]
-    Damaged {
-        /// What was found.
-        what: String,
-    },
-    /// The operating system refused.
-    #[error("{0}")]
-    Storage(String),
-}
-
 /// Whether appends are accepted, and why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Availability {
@@ -208,27 +142,6 @@ pub struct Store {
     running: Arc<Running>,
 }
 
-/// What all threads share.
-pub(crate) struct Shared {
-    pub(crate) identity: Identity,
-    pub(crate) state: ArcSwap<State>,
-    pub(crate) door: Door,
-    pub(crate) chunks: Chunks,
-    pub(crate) queue: Queue,
-    pub(crate) waiters: Arc<Waiters>,
-    fingerprints: Fingerprints,
-    disk: DiskGuard,
-    availability: Mutex<Availability>,
-    /// The data directory, and what is kept free beside it.
-    data: PathBuf,
-    free_space_floor_bytes: u64,
-    /// The same as `availability`, for the quick look.
-    writable: AtomicBool,
-    /// A write or a sync failed: what the disk holds is known only after the next start.
-    failed: AtomicBool,
-    closing: AtomicBool,
-}
-
 type Answered = tokio::sync::oneshot::Receiver<Result<Receipt, AppendError>>;
 
 struct Running {
@@ -241,44 +154,6 @@ struct Threads {
     sealer: JoinHandle<()>,
     ringer: JoinHandle<()>,
     directory: directory::Directory,
-}
-
-impl Shared {
-    fn is_writable(&self) -> bool {
-        self.writable.load(Ordering::SeqCst)
-    }
-
-    fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::SeqCst)
-    }
-
-    fn availability(&self) -> Availability {
-        match self.refusal() {
-            None => Availability::Writable,
-            Some(AppendError::ReadOnly(reason)) => Availability::ReadOnly { reason },
-            Some(other) => Availability::ReadOnly { reason: other.to_string() },
-        }
-    }
-
-    /// Why any append is refused now.
-    fn refusal(&self) -> Option<AppendError> {
-        if self.is_writable() {
-            return self.disk.is_low().then_some(AppendError::DiskFull);
-        }
-        match &*self.availability.lock().unwrap_or_else(PoisonError::into_inner) {
-            Availability::Writable => None,
-            Availability::ReadOnly { reason } => Some(AppendError::ReadOnly(reason.clone())),
-        }
-    }
-
-    /// After a failed write or sync nothing more is acknowledged until the store is opened again.
-    fn stop_writing(&self, failure: &str) {
-        tracing::error!(failure, "storage failed; the store takes no more writes until it is opened again");
-        self.failed.store(true, Ordering::SeqCst);
-        let reason = format!("storage failed ({failure}); restart to recover");
-        *self.availability.lock().unwrap_or_else(PoisonError::into_inner) = Availability::ReadOnly { reason };
-        self.writable.store(false, Ordering::SeqCst);
-    }
 }
 
 impl Store {
@@ -326,8 +201,6 @@ impl Store {
             disk: DiskGuard::new(&options.data, options.free_space_floor_bytes),
             writable: AtomicBool::new(availability == Availability::Writable),
             availability: Mutex::new(availability),
-            data: options.data.clone(),
-            free_space_floor_bytes: options.free_space_floor_bytes,
             failed: AtomicBool::new(false),
             closing: AtomicBool::new(false),
         });
@@ -343,7 +216,9 @@ impl Store {
             origin: Origin { epoch: meta.epoch, opening: meta.opening },
             groups,
             cuts,
+            untidied: 0,
             sealer,
+            clock: ClockGuard::default(),
         };
         let for_sealer = shared.clone();
         let thread = |name: &str| std::thread::Builder::new().name(name.to_string());
@@ -368,20 +243,10 @@ impl Store {
         View { state: self.running.shared.state.load_full(), shared: self.running.shared.clone() }
     }
 
-    /// Whether appends are accepted. Looks at the disk.
+    /// Whether appends are accepted: not by a setting, after a failure, or while the disk is nearly full.
     #[must_use]
     pub fn availability(&self) -> Availability {
-        let shared = &self.running.shared;
-        match shared.availability() {
-            Availability::Writable => match disk::free_bytes(&shared.data) {
-                Ok(free) if free < shared.free_space_floor_bytes => {
-                    Availability::ReadOnly { reason: AppendError::DiskFull.to_string() }
-                }
-                // What the disk does not tell, the next append finds out.
-                Ok(_) | Err(_) => Availability::Writable,
-            },
-            read_only @ Availability::ReadOnly { .. } => read_only,
-        }
+        self.running.shared.availability()
     }
 
     /// Whether a write or a sync failed: then nothing more is acknowledged until the store is opened again.

@@ -16,6 +16,9 @@ pub(crate) const APPENDS_MAX: usize = 1_000;
 /// The most bytes of events that wait.
 pub(crate) const BYTES_MAX: usize = 64 << 20;
 
+/// Ids, digests and integers of a row.
+const ROW_OVERHEAD_BYTES_ABOUT: usize = 72;
+
 /// An append with all that can be found out before it is decided.
 pub(crate) struct Request {
     pub(crate) stream: StreamName,
@@ -32,6 +35,13 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// About what its events take as rows.
+    pub(crate) fn row_bytes_about(&self) -> usize {
+        let text = |event: &NewEvent| event.event_type.as_str().len() + event.content.media_type.as_str().len();
+        let names: usize = self.events.iter().map(text).sum();
+        self.bytes() + names + self.events.len() * (self.stream.as_str().len() + ROW_OVERHEAD_BYTES_ABOUT)
+    }
+
     /// Data and metadata of its events.
     pub(crate) fn bytes(&self) -> usize {
         self.events.iter().map(|event| event.content.len()).sum()

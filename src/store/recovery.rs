@@ -1,27 +1,28 @@
 //! Opening a store: what sled and the chunk files hold becomes the first view.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::event::{Event, LogHead, Number, Position, Status, StreamHead, StreamName, Timestamp};
+use crate::event::{LogHead, Number, Position, Status, StreamHead, StreamName, Timestamp};
 
 use super::chunk_file;
 use super::chunks::Chunks;
 use super::directory::{Directory, LOCK_RETRY, Marker};
 use super::disk;
-use super::door::{self, Batch, Cause, Door, Failure};
+use super::door::{self, Batch, Cause, Door};
 use super::format::group::{self, Part};
 use super::format::{
-    ChunkRecord, FORMAT, Key, Malformed, Meta, RunRecord, all_runs_prefix, chunk_prefix, group_prefix, row, run_prefix,
+    ChunkRecord, FORMAT, Key, Malformed, Meta, RunRecord, all_runs_prefix, chunk_prefix, group_prefix, run_prefix,
 };
 use super::ids::Fingerprints;
-use super::segment::{Cut, Placed, Segment};
+use super::leftovers::Leftovers;
+use super::segment::Cut;
+use super::tail::Tail;
 use super::view::{Sealed, State};
 use super::writer::Extent;
 use super::{OpenError, Options};
@@ -40,25 +41,6 @@ pub(crate) struct Opened {
     pub(crate) leftovers: Leftovers,
     pub(crate) replayed_events: u64,
     pub(crate) replayed_bytes: u64,
-}
-
-/// What a crash left behind; it belongs to nothing, and the next start removes it.
-#[derive(Debug, Default)]
-pub(crate) struct Leftovers {
-    /// Groups that are sealed, and parts of groups that never became real: keys, and lengths of values.
-    groups: Vec<(Vec<u8>, usize)>,
-    /// Chunk files that sled does not name.
-    files: Vec<PathBuf>,
-}
-
-impl Leftovers {
-    pub(crate) fn count(&self) -> usize {
-        self.groups.len() + self.files.len()
-    }
-
-    fn add_parts(&mut self, parts: Vec<(Vec<u8>, Bytes)>) {
-        self.groups.extend(parts.into_iter().map(|(key, value)| (key, value.len())));
-    }
 }
 
 /// What a store gets when it is made.
@@ -86,7 +68,7 @@ pub(crate) fn open(options: &Options, new: NewStore) -> Result<Opened, OpenError
     if is_new {
         opened.directory.finish(opened.meta.log).map_err(storage)?;
     }
-    opened.clean()?;
+    std::mem::take(&mut opened.leftovers).remove(&mut opened.writer)?;
     // A full disk costs the ballast, never the start.
     if let Err(error) = disk::set_ballast(&opened.directory.ballast(), options.free_space_floor_bytes) {
         tracing::warn!(%error, "no ballast could be set aside");
@@ -183,7 +165,7 @@ fn read(
         replayed_bytes: 0,
     };
     opened.read_tail()?;
-    opened.find_unnamed()?;
+    opened.leftovers.find_files(&opened.directory, &opened.state.sealed, opened.state.log.next)?;
     match closed {
         Some(closed) if opened.state.log.next != closed.next => {
             let found = opened.state.log.next;
@@ -313,47 +295,6 @@ impl Opened {
         self.cuts = tail.cuts;
         Ok(())
     }
-
-    /// Finds the chunk files that sled does not name. Their events must be in the tail still: a file that holds
-    /// more was named once, and sled has lost it.
-    fn find_unnamed(&mut self) -> Result<(), OpenError> {
-        let named: std::collections::HashSet<_> =
-            self.state.sealed.chunks.iter().map(|chunk| (chunk.first, chunk.generation)).collect();
-        for entry in std::fs::read_dir(self.directory.chunks()).map_err(storage)? {
-            let path = entry.map_err(storage)?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let Some((first, generation)) = chunk_file::parse_name(name) else { continue };
-            if named.contains(&(first, generation)) {
-                continue;
-            }
-            let end = chunk_file::read_header(&path).map_or(first.plus(1), |header| header.end);
-            if self.state.log.next < end {
-                return Err(damaged(&format!("chunks/{name} holds events that sled's part does not know")));
-            }
-            self.leftovers.files.push(path);
-        }
-        Ok(())
-    }
-
-    /// Takes away what a crash may have left.
-    fn clean(&mut self) -> Result<(), OpenError> {
-        let leftovers = std::mem::take(&mut self.leftovers);
-        for file in leftovers.files {
-            tracing::info!(file = %file.display(), "removed a chunk file that was never named");
-            std::fs::remove_file(file).map_err(storage)?;
-        }
-        let mut batch = Batch::default();
-        for (key, value_bytes) in leftovers.groups {
-            batch.remove(key, value_bytes);
-            if batch.is_full() {
-                self.writer.write(std::mem::take(&mut batch))?;
-            }
-        }
-        if !batch.is_empty() {
-            self.writer.write(batch)?;
-        }
-        Ok(self.writer.sync()?)
-    }
 }
 
 /// The head of a stream as the chunks have it: the run with its highest number.
@@ -380,53 +321,7 @@ fn sealed_head(door: &Door, stream: &StreamName, sealed_end: Position) -> Result
     found.map_err(malformed)
 }
 
-/// Builds the segments of a tail from its events.
-pub(crate) struct Tail {
-    fingerprints: Fingerprints,
-    pub(crate) log: LogHead,
-    pub(crate) segments: Vec<Arc<Segment>>,
-    pub(crate) cuts: VecDeque<Cut>,
-    heads: HashMap<StreamName, StreamHead>,
-}
-
-impl Tail {
-    pub(crate) fn new(fingerprints: Fingerprints, log: LogHead) -> Self {
-        Self { fingerprints, log, segments: Vec::new(), cuts: VecDeque::new(), heads: HashMap::new() }
-    }
-
-    /// The head of a stream that has events in the tail.
-    pub(crate) fn head(&self, stream: &StreamName) -> Option<StreamHead> {
-        self.heads.get(stream).copied()
-    }
-
-    /// Adds the next event of the log; `head` is where its stream stood before it.
-    pub(crate) fn push(&mut self, event: Event, head: StreamHead) -> Result<(), OpenError> {
-        if event.position != self.log.next {
-            let (expected, found) = (self.log.next, event.position);
-            return Err(damaged(&format!("the log jumps from position {expected} to {found}")));
-        }
-        if event.number != head.next || event.time < self.log.time {
-            return Err(damaged(&format!("event {}@{} does not follow the one before it", event.number, event.stream)));
-        }
-        let life_start = if event.life == head.life { head.life_start } else { event.number };
-        let after = StreamHead { next: event.number.plus(1), life: event.life, life_start, status: Status::Live };
-        let weight = row::weight(&event);
-        if !self.cuts.back().is_some_and(|cut| cut.takes(weight)) {
-            self.segments.push(Arc::new(Segment::new(event.position)));
-            self.cuts.push_back(Cut::default());
-        }
-        if let (Some(cut), Some(segment)) = (self.cuts.back_mut(), self.segments.last()) {
-            cut.add(weight);
-            self.log = LogHead { next: event.position.plus(1), time: event.time };
-            self.heads.insert(event.stream.clone(), after);
-            let fingerprint = self.fingerprints.of(&event.stream, event.id);
-            segment.push([Placed { event, fingerprint, life_start }]);
-        }
-        Ok(())
-    }
-}
-
-fn damaged(what: &str) -> OpenError {
+pub(crate) fn damaged(what: &str) -> OpenError {
     OpenError::Damaged { what: what.to_string() }
 }
 
@@ -435,15 +330,6 @@ fn malformed(error: Malformed) -> OpenError {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
-fn storage(error: io::Error) -> OpenError {
+pub(crate) fn storage(error: io::Error) -> OpenError {
     OpenError::Storage(error.to_string())
-}
-
-impl From<Failure> for OpenError {
-    fn from(failure: Failure) -> Self {
-        match failure.cause {
-            Cause::Damage => Self::Damaged { what: failure.to_string() },
-            Cause::Io(_) | Cause::InUse => Self::Storage(failure.to_string()),
-        }
-    }
 }

@@ -61,6 +61,13 @@ impl View {
         self.state.log
     }
 
+    /// Chunks that are complete and not yet in their files.
+    #[must_use]
+    pub fn chunks_due(&self) -> usize {
+        // The newest segment still grows.
+        self.state.tail.len().saturating_sub(1)
+    }
+
     /// Where a source stands. In `$all` numbers are positions. A stream that was never written has the default
     /// head.
     ///

@@ -12,6 +12,7 @@ use crate::event::{
 };
 
 use super::chunk_file::Written;
+use super::clock::ClockGuard;
 use super::door::{self, Batch, Failure};
 use super::format::group::{Encoder, Origin};
 use super::format::{Key, RunRecord, row};
@@ -26,6 +27,9 @@ const GROUP_BYTES: usize = 1 << 20;
 
 /// Appends wait while the tail takes more than this in memory.
 const TAIL_BYTES_MAX: u64 = 128 << 20;
+
+/// So many of sled's pages are moved after a group, at most: about a millisecond.
+const TIDY_PAGES: u32 = 64;
 
 /// A group that sled holds.
 #[derive(Debug, Clone, Copy)]
@@ -54,8 +58,11 @@ pub(crate) struct Writer {
     pub(crate) groups: VecDeque<Extent>,
     /// The size of each segment of the tail, oldest first.
     pub(crate) cuts: VecDeque<Cut>,
+    /// How many of sled's pages are still to be moved for chunks that were named.
+    pub(crate) untidied: u32,
     /// Takes segments that are complete and durable.
     pub(crate) sealer: Sender<Arc<Segment>>,
+    pub(crate) clock: ClockGuard,
 }
 
 /// A group in the making. Nothing of it is seen before it is durable.
@@ -105,12 +112,13 @@ impl Writer {
             log: self.shared.state.load().log,
             heads: HashMap::new(),
             ids: HashMap::new(),
-            rows: Vec::with_capacity(GROUP_BYTES + GROUP_BYTES / 4),
+            rows: Vec::with_capacity(requests.iter().map(Request::row_bytes_about).sum()),
             placed: Vec::new(),
             spans: Vec::new(),
         };
         let mut answers = Vec::with_capacity(requests.len());
         for mut request in requests {
+            self.clock.look(request.now, group.log.time);
             let result = self.decide(&mut group, &mut request);
             answers.push((request.answer, result));
         }
@@ -128,6 +136,11 @@ impl Writer {
         }
         for (to, result) in answers {
             answer(to, result);
+        }
+        let pages = self.untidied.min(TIDY_PAGES);
+        self.untidied -= pages;
+        if let Err(failure) = self.door.tidy(pages) {
+            self.shared.stop_writing(&failure.to_string());
         }
     }
 
@@ -234,6 +247,9 @@ impl Writer {
     /// Lets sled name a chunk, publishes it in place of its segment, and deletes the groups that it replaces.
     fn name_chunk(&mut self, chunk: Written) -> Result<(), Failure> {
         let Written { record, runs, filter } = chunk;
+        // The records of its streams are in as many leaves at worst, each of them also where it was before, and
+        // each keeps a segment of sled's alive; so do the last traces of its groups.
+        self.untidied = self.untidied.saturating_add(2 * runs.len() as u32 + 64);
         let mut batch = Batch::default();
         for (run, ordinal) in runs {
             let value = RunRecord {
@@ -317,7 +333,9 @@ impl Group {
     /// Gives the events bytes of their own. What they came in may be far larger than they are (a connection's
     /// buffer, a batch with all its names), and would stay in memory as long as the tail holds them.
     fn settle(&mut self) {
-        let rows = Bytes::copy_from_slice(&self.rows);
+        // The buffer was made for these rows; only where much was refused or repeated is it too large to keep.
+        let rows = std::mem::take(&mut self.rows);
+        let rows = if rows.capacity() / 2 > rows.len() { Bytes::copy_from_slice(&rows) } else { rows.into() };
         for (placed, spans) in self.placed.iter_mut().zip(&self.spans) {
             if let Some(content) = &mut placed.event.content {
                 content.data = rows.slice(spans.data.clone());

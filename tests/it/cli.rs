@@ -1,9 +1,12 @@
 //! The commands, through the binary: what they print, where, and with which exit code they end.
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
 use everfeed::event::{Content, EventId, EventType, ExpectedVersion, MediaType, NewEvent, StreamName, Timestamp};
 use everfeed::store::{Append, Options, Store};
@@ -127,6 +130,37 @@ fn the_same_command_again_appends_nothing() {
     }
 }
 
+/// Reads one request with a short body, and returns its headers.
+fn read_request(connection: &TcpStream) -> Vec<String> {
+    let mut reader = BufReader::new(connection);
+    let headers: Vec<String> =
+        reader.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+    let length = headers.iter().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+    reader.read_exact(&mut vec![0; length]).unwrap();
+    headers
+}
+
+#[test]
+fn a_broken_connection_is_tried_again_with_the_same_id() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = format!("http://{}", listener.local_addr().unwrap());
+    let server = thread::spawn(move || {
+        let id = |headers: &[String]| headers.iter().find(|line| line.starts_with("es-eventid: ")).unwrap().clone();
+        let (broken, _) = listener.accept().unwrap();
+        let first = id(&read_request(&broken));
+        drop(broken);
+        let (mut whole, _) = listener.accept().unwrap();
+        let second = id(&read_request(&whole));
+        let receipt = "location: /streams/orders/0\r\nes-currentversion: 0\r\nes-position: 0\r\ncontent-length: 0";
+        write!(whole, "HTTP/1.1 201 Created\r\n{receipt}\r\n\r\n").unwrap();
+        (first, second)
+    });
+    let run = everfeed(&["append", "orders", "--server", &at]).input("{}").run();
+    assert_eq!((run.code, run.errors.as_str()), (0, ""));
+    let (first, second) = server.join().unwrap();
+    assert_eq!(first, second);
+}
+
 #[test]
 fn what_was_wrong_is_said_in_a_sentence() {
     let dir = tempfile::tempdir().unwrap();
@@ -178,6 +212,33 @@ fn a_follower_sees_what_comes_later() {
         let event: Value = serde_json::from_str(&printed.next().unwrap().unwrap()).unwrap();
         assert_eq!((&event["eventNumber"], &event["data"]["n"]), (&json!(n), &json!(n)));
     }
+    assert!(follower.wait().unwrap().success());
+}
+
+#[test]
+fn a_follower_outlives_a_restart_of_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = TestServer::start(dir.path(), &[]);
+    let listen = server.address.to_string();
+    let at = format!("http://{listen}");
+    let append = |n: u32| {
+        let run = everfeed(&["append", "orders", "--server", &at]).input(&n.to_string()).run();
+        assert_eq!(run.code, 0, "{}", run.errors);
+    };
+    append(0);
+    let mut follower = Command::new(env!("CARGO_BIN_EXE_everfeed"))
+        .args(["read", "orders", "--follow", "--count", "2", "--server", &at])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut printed = BufReader::new(follower.stdout.take().unwrap()).lines();
+    assert!(printed.next().unwrap().unwrap().contains("\"data\":0"));
+    server.kill();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_everfeed"));
+    command.args(["--listen", &listen, "--data", path(dir.path())]);
+    let _server = TestServer::spawn(command).unwrap_or_else(|log| panic!("{log:#?}"));
+    append(1);
+    assert!(printed.next().unwrap().unwrap().contains("\"data\":1"));
     assert!(follower.wait().unwrap().success());
 }
 

@@ -239,12 +239,9 @@ fn whatever_is_sent_every_answer_is_whole_and_only_what_was_acknowledged_is_writ
         check(&reply, &what);
         *statuses.entry(reply.status).or_default() += 1;
         if reply.status == 201 && reply.header("everfeed-repeat").is_none() {
-            // The only batch of two that there is.
-            written += if raw.ends_with(b"\"metadata\":{}}]") || raw.ends_with(b"\"metadata\":{}}]\r\n0\r\n\r\n") {
-                if String::from_utf8_lossy(&raw).contains("events+json") { 2 } else { 1 }
-            } else {
-                1
-            };
+            let number = |text: Option<&str>| text.and_then(|text| text.rsplit('/').next()?.parse::<u64>().ok());
+            let (first, last) = (number(reply.header("location")), number(reply.header("es-currentversion")));
+            written += last.expect("a version") - first.expect("a number") + 1;
         }
     }
     println!("{statuses:?}");

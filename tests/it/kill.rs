@@ -139,7 +139,7 @@ fn wait_for_the_moment(data: &Path, random: &mut Random) {
     if waits_for_sealing {
         left = 5 * LOAD_MAX;
     }
-    while !left.is_zero() && !(waits_for_sealing && chunk_files(data).len() > chunks) {
+    while !(left.is_zero() || waits_for_sealing && chunk_files(data).len() > chunks) {
         thread::sleep(STEP);
         left = left.saturating_sub(STEP);
     }

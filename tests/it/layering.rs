@@ -18,8 +18,14 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// What only one module may name.
-const OWNERS: &[(&str, &str)] =
-    &[("sled::", "store/door.rs"), ("quick_xml", "feed/"), ("CACHE_CONTROL", "http/cache_policy.rs")];
+const OWNERS: &[(&str, &str)] = &[
+    ("sled::", "store/door.rs"),
+    ("quick_xml", "feed/"),
+    ("CACHE_CONTROL", "http/cache_policy.rs"),
+    ("Response::new", "http/reply.rs"),
+    ("Response::builder", "http/reply.rs"),
+    ("AppendError::", "store/ and http/problem.rs"),
+];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).expect("it is there") {
@@ -51,7 +57,7 @@ fn modules_name_only_what_the_map_allows() {
         let module = inside.split(['/', '.']).next().unwrap_or_default();
         let code = code(&path);
         for (owned, owner) in OWNERS {
-            if code.contains(owned) && !inside.starts_with(owner) {
+            if code.contains(owned) && !owner.split(" and ").any(|owner| inside.starts_with(owner)) {
                 broken.push(format!("{inside} names {owned}, which only {owner} may"));
             }
         }

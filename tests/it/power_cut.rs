@@ -171,6 +171,11 @@ fn no_acknowledged_event_is_lost_when_the_power_goes() {
     assert!(sealed_in_passing >= cuts / 2, "chunks were sealed in {sealed_in_passing} rounds of {cuts}");
     let chunks = std::fs::read_dir(data.join("chunks")).expect("it is there").count() as u64;
     assert!(chunks >= u64::from(cuts), "{chunks} chunks were sealed");
+    let sled_megabytes = file_bytes(&data.join("sled/db")) >> 20;
+    assert!(
+        sled_megabytes < u64::from(96 + cuts),
+        "sled's file has {sled_megabytes} MB: it does not use its segments again"
+    );
     assert_eq!(std::fs::read_dir(data.join("sled/blobs")).expect("sled makes it").count(), 0);
 }
 

@@ -64,12 +64,16 @@ pub(super) fn extent(page_size: Count, shape: &Shape, next: Number) -> Extent {
         Sheet::Nothing => open(Number::ZERO, 0),
         Sheet::Page { window, direction: _ } => Extent {
             is_complete: window.is_complete(next),
-            // By 32 digits it is one more spelling of a page that has its number.
-            is_canonical: window.is_canonical()
-                && !matches!(shape, Shape::Page(page) if matches!(page.from, Place::Hex(_))),
+            is_canonical: is_canonical(&window, shape),
             ..open(window.first(), window.last().get() + 1)
         },
     }
+}
+
+/// By 32 digits a page is one more spelling of the one that has its number.
+fn is_canonical(window: &Window, shape: &Shape) -> bool {
+    let is_by_number = matches!(shape, Shape::Page(PageRequest { from: Place::Number(_), .. }));
+    window.is_canonical() && is_by_number
 }
 
 pub(super) fn links(page_size: Count, shape: &Shape, next: Number, links: &mut Links<'_>) {
@@ -155,7 +159,7 @@ impl Neighbours {
                 Self { follows_an_archive: false, ..open(&Window::forward(Number::ZERO, count), Some(Number::ZERO)) }
             }
             Sheet::Page { window, .. } if window.is_complete(next) => {
-                let is_archive = extent(count, shape, next).is_canonical;
+                let is_archive = is_canonical(window, shape);
                 Self {
                     newer: window.newer(next).map(|newer| newer.first()),
                     older: older(window),

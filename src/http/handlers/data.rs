@@ -66,7 +66,8 @@ pub(crate) async fn send(
         base: asked.base,
     };
     let tag = validator::tag(Form::Ours, &facts);
-    let marks = Marks { identity_tag: tag.clone(), tag, last_modified: Some(event.time) };
+    let marks =
+        Marks { identity_tag: tag.clone(), tag, last_modified: Some(event.time).filter(|_| event::is_dated(place)) };
     let freshness = event::freshness(asked, place, kind == Kind::Json);
     if conditional::is_conditional(asked.headers) && conditional::is_not_modified(asked.headers, &marks.validators()) {
         return Ok(feed::not_modified(&marks, freshness, vary));
@@ -74,7 +75,9 @@ pub(crate) async fn send(
     let mut headers = HeaderMap::new();
     document::insert(&mut headers, CONTENT_TYPE, content.media_type.as_str());
     document::insert(&mut headers, ETAG, &marks.tag);
-    document::insert(&mut headers, LAST_MODIFIED, &httpdate::fmt_http_date(event.time.to_system_time()));
+    if let Some(modified) = marks.last_modified {
+        document::insert(&mut headers, LAST_MODIFIED, &httpdate::fmt_http_date(modified.to_system_time()));
+    }
     // A producer's own media type must never run as a page of this server.
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     let body = Content::Whole(content.data.clone());

@@ -1,6 +1,7 @@
 //! Single events, as documents.
 
 use hyper::StatusCode;
+use hyper::header::LAST_MODIFIED;
 
 use crate::access::ReadPermit;
 use crate::address::Place;
@@ -9,7 +10,7 @@ use crate::feed::Representation;
 use crate::store::View;
 
 use super::super::cache_policy::Freshness;
-use super::super::document::{NoDocument, Wanted, What};
+use super::super::document::{Marks, NoDocument, Wanted, What};
 use super::super::negotiate;
 use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply, Vary};
@@ -41,19 +42,20 @@ pub(crate) async fn get(
     let freshness = freshness(asked, place, matches!(representation, Representation::EventStore { .. }));
     if conditional::is_conditional(asked.headers) {
         let marks = served.documents.marks(&view, &wanted, &standing, coding).await?;
+        let marks = Marks { last_modified: marks.last_modified.filter(|_| is_dated(place)), ..marks };
         if conditional::is_not_modified(asked.headers, &marks.validators()) {
             return Ok(feed::not_modified(&marks, freshness, vary));
         }
     }
     match served.documents.get(&view, &wanted, &standing, coding).await {
-        Ok(document) => Ok(Reply {
-            status: StatusCode::OK,
-            reason: None,
-            freshness,
-            vary,
-            headers: document.headers.clone(),
-            body: Content::Whole(document.body.clone()),
-        }),
+        Ok(document) => {
+            let mut headers = document.headers.clone();
+            if !is_dated(place) {
+                headers.remove(LAST_MODIFIED);
+            }
+            let body = Content::Whole(document.body.clone());
+            Ok(Reply { status: StatusCode::OK, reason: None, freshness, vary, headers, body })
+        }
         Err(NoDocument::Problem(problem)) => Err(*problem),
         Err(NoDocument::Large) => Err(Problem::new(Kind::Internal, "one event is never too large")),
     }
@@ -71,6 +73,11 @@ pub(crate) fn resolve(view: &View, source: &Source, place: Place) -> Result<(Num
             Err(Problem::new(Kind::InvalidAddress, "a single event is asked for by its position in decimal"))
         }
     }
+}
+
+/// Whether a date tells this document from others at its address: the newest event may change twice in a second.
+pub(crate) fn is_dated(place: Place) -> bool {
+    place != Place::Head
 }
 
 /// An event never changes; which one is the newest does.

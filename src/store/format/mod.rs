@@ -21,6 +21,7 @@
 //! | `g` position (u64) part (u16)           | one part of a [`group`]  | until its events are sealed |
 //! | `c` first position (u64)                | [`ChunkRecord`]          | for ever |
 //! | `s` stream name, 0x00, number (u64)     | [`RunRecord`]            | for ever |
+//! | `z`                                     | says nothing             | written again and again: sled tidies its file with every such change |
 //!
 //! Integers in keys are big-endian, so that keys sort by them; names hold no control character, so 0x00
 //! ends one. Values are at most [`VALUE_BYTES_MAX`] bytes, since sled moves what is larger into files that it

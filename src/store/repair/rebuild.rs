@@ -11,8 +11,8 @@ use super::super::format::chunk::Header;
 use super::super::format::group::{Encoder, Origin};
 use super::super::format::{Closed, Key, Meta, RunRecord, row};
 use super::super::ids::Fingerprints;
-use super::super::recovery::Tail;
 use super::super::segment::Segment;
+use super::super::tail::Tail;
 use super::OpenError;
 
 /// About how many bytes of rows go into one group.

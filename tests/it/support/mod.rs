@@ -1,8 +1,11 @@
 //! What all tests share: the real server as a process, and a client that shows what was on the wire.
 
 mod check;
+pub(crate) mod link;
 mod run;
 pub(crate) mod store;
+pub(crate) mod proxy;
+pub(crate) mod relay;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};

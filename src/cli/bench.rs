@@ -1,0 +1,89 @@
+//! `everfeed bench`: how fast it is, measured by whoever wants to know, on the machine that they care about.
+//!
+//! Without `--url` a server is started in a process of its own, over a new store that is removed at the end. The
+//! load comes from one thread, so that two cores are enough for both.
+//!
+//! Reading order: `connection`, `pace` and `load` make requests, `orders` makes what is in them, `server` and
+//! `machine` are what they meet, `report` is what comes out. Then one file a benchmark.
+
+mod append;
+mod connection;
+mod consume;
+mod fill;
+mod history;
+mod load;
+mod machine;
+mod nginx;
+mod open;
+mod orders;
+mod pace;
+mod poll;
+mod replay;
+mod report;
+mod server;
+mod size;
+mod wait;
+
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+
+use super::Failure;
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(subcommand)]
+    bench: Bench,
+    /// Print one JSON object instead of a table
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Bench {
+    /// Durable appends: events a second and latencies
+    Append(append::Options),
+    /// Complete pages from memory, alone or next to nginx with the same bytes
+    Replay(replay::Options),
+    /// One consumer that follows a feed from its first event, from disk
+    Consume(consume::Options),
+    /// Polling a head feed with If-None-Match
+    Poll(poll::Options),
+    /// Long polls, all woken by one append
+    Wait(wait::Options),
+    /// Appends to a long history, next to appends to an empty store
+    History(history::Options),
+    /// Starting over a long history, after a stop and after a kill
+    Open(open::Options),
+    /// Bytes on disk over bytes of JSON
+    Size(size::Options),
+    /// Fill a store, for the others to be run over
+    Fill(fill::Options),
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let report = runtime.block_on(async {
+        let bench = async {
+            match &options.bench {
+                Bench::Append(options) => append::run(options).await,
+                Bench::Replay(options) => replay::run(options).await,
+                Bench::Consume(options) => consume::run(options).await,
+                Bench::Poll(options) => poll::run(options).await,
+                Bench::Wait(options) => wait::run(options).await,
+                Bench::History(options) => history::run(options).await,
+                Bench::Open(options) => open::run(options).await,
+                Bench::Size(options) => size::run(options).await,
+                Bench::Fill(options) => fill::run(options).await,
+            }
+        };
+        // So that servers are ended and directories removed.
+        tokio::select! {
+            report = bench => report,
+            _ = tokio::signal::ctrl_c() => Err(std::io::Error::other("interrupted")),
+        }
+    })?;
+    let text = if options.json { format!("{:#}\n", report.json()) } else { report.table() };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! What can go wrong, by what its reader can do about it.
+
+use std::path::PathBuf;
+
+use crate::event::Refusal;
+
+use super::door::{Cause, Failure};
+
+/// Why an append did not happen, or may not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// By the rules. Nothing was written.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The append queue is full. Nothing was written; it may be tried again.
+    #[error("too many appends are waiting")]
+    Overloaded,
+    /// The disk is nearly full. Nothing was written; appends are taken again once there is space.
+    #[error("the disk is nearly full")]
+    DiskFull,
+    /// The store takes no writes: by a setting, or after a failed sync. Nothing was written.
+    #[error("the store takes no writes: {0}")]
+    ReadOnly(String),
+    /// The sync that this append waited for failed: it may or may not be there after the next start. To repeat
+    /// it with the same ids is safe.
+    #[error("the outcome is unknown: {0}")]
+    OutcomeUnknown(String),
+    /// The event ids could not be looked up. Nothing was written.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Why events could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// What lies there fails its checksum, or is not what the index says.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// The operating system refused.
+    #[error("cannot be read: {0}")]
+    Io(String),
+}
+
+impl From<Failure> for ReadError {
+    fn from(failure: Failure) -> Self {
+        Self::Io(failure.to_string())
+    }
+}
+
+/// Why a store could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{} is in use by process {process}", path.display())]
+    InUse {
+        /// The data directory.
+        path: PathBuf,
+        /// The process id that the lock file names.
+        process: String,
+    },
+    /// Made by a later release.
+    #[error("the store has format {found}; this release knows formats up to {known}")]
+    NewerFormat {
+        /// The store's.
+        found: u32,
+        /// Ours.
+        known: u32,
+    },
+    /// It cannot be opened as it is; `everfeed repair` can rebuild it.
+    #[error("the store is damaged: {what}")]
+    Damaged {
+        /// What was found.
+        what: String,
+    },
+    /// The operating system refused.
+    #[error("{0}")]
+    Storage(String),
+}
+
+impl From<Failure> for OpenError {
+    fn from(failure: Failure) -> Self {
+        match failure.cause {
+            Cause::Damage => Self::Damaged { what: failure.to_string() },
+            Cause::Io(_) | Cause::InUse => Self::Storage(failure.to_string()),
+        }
+    }
+}

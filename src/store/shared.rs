@@ -1,0 +1,71 @@
+//! What the threads of an open store share, and whether it takes appends.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+
+use super::chunks::Chunks;
+use super::disk::DiskGuard;
+use super::door::Door;
+use super::ids::Fingerprints;
+use super::queue::Queue;
+use super::view::State;
+use super::waiters::Waiters;
+use super::{AppendError, Availability, Identity};
+
+/// What all threads share.
+pub(crate) struct Shared {
+    pub(crate) identity: Identity,
+    pub(crate) state: ArcSwap<State>,
+    pub(crate) door: Door,
+    pub(crate) chunks: Chunks,
+    pub(crate) queue: Queue,
+    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) fingerprints: Fingerprints,
+    pub(crate) disk: DiskGuard,
+    pub(crate) availability: Mutex<Availability>,
+    /// The same as `availability`, for the quick look.
+    pub(crate) writable: AtomicBool,
+    /// A write or a sync failed: what the disk holds is known only after the next start.
+    pub(crate) failed: AtomicBool,
+    pub(crate) closing: AtomicBool,
+}
+
+impl Shared {
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writable.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn availability(&self) -> Availability {
+        match self.refusal() {
+            None => Availability::Writable,
+            Some(AppendError::ReadOnly(reason)) => Availability::ReadOnly { reason },
+            Some(other) => Availability::ReadOnly { reason: other.to_string() },
+        }
+    }
+
+    /// Why any append is refused now.
+    pub(crate) fn refusal(&self) -> Option<AppendError> {
+        if self.is_writable() {
+            return self.disk.is_low().then_some(AppendError::DiskFull);
+        }
+        match &*self.availability.lock().unwrap_or_else(PoisonError::into_inner) {
+            Availability::Writable => None,
+            Availability::ReadOnly { reason } => Some(AppendError::ReadOnly(reason.clone())),
+        }
+    }
+
+    /// After a failed write or sync nothing more is acknowledged until the store is opened again.
+    pub(crate) fn stop_writing(&self, failure: &str) {
+        tracing::error!(failure, "storage failed; the store takes no more writes until it is opened again");
+        self.failed.store(true, Ordering::SeqCst);
+        let reason = format!("storage failed ({failure}); restart to recover");
+        *self.availability.lock().unwrap_or_else(PoisonError::into_inner) = Availability::ReadOnly { reason };
+        self.writable.store(false, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,90 @@
+//! `everfeed bench`: every benchmark runs against a real server and gives its figures. How large they are is not
+//! looked at: a test that asserts time fails on somebody else's machine.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Runs one benchmark, small, and returns its figures.
+fn check_bench(arguments: &str) -> Value {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let output = Command::new(env!("CARGO_BIN_EXE_everfeed"))
+        .arg("bench")
+        .args(arguments.split_whitespace())
+        .arg("--json")
+        .arg("--scratch")
+        .arg(scratch.path())
+        .output()
+        .expect("the binary is there");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "bench {arguments}: {errors}");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("it prints one object");
+    assert_eq!(report["bench"].as_str(), arguments.split_whitespace().next());
+    assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
+    for key in ["cores", "memory_mb", "kernel", "cpu", "load_average"] {
+        assert!(!report["machine"][key].is_null(), "the machine's {key}");
+    }
+    let left = std::fs::read_dir(scratch.path()).expect("it is there").count();
+    assert_eq!(left, 0, "bench {arguments} leaves nothing behind");
+    report["figures"].clone()
+}
+
+fn check_positive(figures: &Value, names: &[&str]) {
+    for name in names {
+        assert!(figures[name].as_f64().is_some_and(|figure| figure > 0.0), "{name}: {figures:#}");
+    }
+}
+
+#[test]
+fn append_measures_rates_and_latencies_in_a_closed_and_in_an_open_loop() {
+    let latencies = ["latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "latency_p99_9_ms", "latency_max_ms"];
+    for arguments in [
+        "append --connections 4 --seconds 1 --warmup 0.2",
+        "append --connections 2 --seconds 1 --warmup 0 --batch 50 --streams 3 --server-ids",
+        "append --connections 8 --seconds 1 --warmup 0 --rate 50",
+    ] {
+        let figures = check_bench(arguments);
+        check_positive(&figures, &latencies);
+        check_positive(&figures, &["events_per_second", "server_rss_mb", "disk_mb"]);
+    }
+}
+
+#[test]
+fn replay_is_measured_next_to_nginx_with_the_same_bytes() {
+    let figures = check_bench("replay --connections 2 --seconds 0.3 --rounds 1 --pages 2 --count 20 --against-nginx");
+    for encoding in ["identity", "gzip"] {
+        for name in ["pages_per_second_median", "nginx_pages_per_second_median", "ratio_to_nginx_median"] {
+            check_positive(&figures, &[&format!("{encoding}_{name}")]);
+        }
+    }
+}
+
+#[test]
+fn a_consumer_sees_every_event_of_what_it_follows() {
+    for (arguments, events) in [
+        ("consume --events 230", 230),
+        ("consume --events 205 --streams 10 --follow 2 --count 7", 41),
+        ("consume --events 205 --streams 10 --all", 205),
+    ] {
+        assert_eq!(check_bench(arguments)["events"], events, "{arguments}");
+    }
+}
+
+#[test]
+fn polls_and_waits_are_measured() {
+    let figures = check_bench("poll --connections 4 --seconds 1 --warmup 0 --rate 100 --news 10");
+    check_positive(&figures, &["polls", "polls_with_news_and_warmup", "latency_p99_ms"]);
+    let figures = check_bench("wait --waiters 50 --rounds 2 --settle 0.2");
+    check_positive(&figures, &["last_woken_after_sending_ms_max", "server_rss_mb"]);
+}
+
+#[test]
+fn histories_are_opened_appended_to_and_weighed() {
+    let figures = check_bench("open --events 1000 --rounds 1");
+    check_positive(&figures, &["clean_start_seconds_median", "start_after_kill_seconds_median"]);
+    let figures = check_bench("history --events 1000 --rounds 1 --seconds 1 --connections 4");
+    check_positive(&figures, &["ratio_full_to_empty_median"]);
+    let figures = check_bench("size --events 1000");
+    assert_eq!(figures["events"], 1_000);
+    check_positive(&figures, &["raw_json_mb", "disk_mb", "ratio_disk_to_raw_json"]);
+}

@@ -1,0 +1,256 @@
+//! Every limit of size, number and time, on both sides of it. What is over one is refused, and not written.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::support::{PATIENCE, Reply, TestServer, check, exchange};
+
+const TEXT: (&str, &str) = ("Content-Type", "text/plain");
+
+fn start(settings: &[(&str, &str)]) -> (tempfile::TempDir, TestServer) {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start_with(data.path(), settings);
+    (data, server)
+}
+
+fn connect(server: &TestServer) -> TcpStream {
+    let socket = TcpStream::connect(server.address).expect("it listens");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    socket
+}
+
+#[track_caller]
+fn check_status(reply: &Reply, status: u16, what: &str) {
+    check(reply, what);
+    assert_eq!(reply.status, status, "{what} {}", String::from_utf8_lossy(&reply.body));
+}
+
+/// What is read until the server closes.
+fn rest(socket: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    // A reset says as well as an end that it is closed.
+    let _ = socket.read_to_end(&mut bytes);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[test]
+fn request_lines_and_headers() {
+    let (_data, server) = start(&[("limits.request_line", "256"), ("limits.head", "8 KiB"), ("limits.headers", "16")]);
+    let raw = |head: String| exchange(server.address, head.as_bytes()).expect("an answer");
+    let line = |bytes: usize| {
+        let target = format!("/ping?{}", "x".repeat(bytes - "GET /ping? HTTP/1.1".len()));
+        raw(format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+    };
+    check_status(&line(256), 200, "a line of 256 bytes");
+    check_status(&line(257), 414, "a line of 257 bytes");
+    check_status(&line(60_000), 414, "a line of 60 kB");
+    check_status(&line(70_000), 414, "a line that hyper does not take either");
+
+    // With ": " and the end of the line.
+    let sized = |bytes: usize| {
+        let value = "x".repeat(bytes - "Host: localhost\r\n".len() - "X: \r\n".len());
+        raw(format!("GET /ping HTTP/1.1\r\nHost: localhost\r\nX: {value}\r\n\r\n"))
+    };
+    check_status(&sized(8 << 10), 200, "headers of 8 KiB");
+    check_status(&sized((8 << 10) + 1), 431, "headers of a byte more");
+    check_status(&sized(200_000), 431, "headers of 200 kB");
+    check_status(&sized(1_000_000), 431, "headers that hyper does not take either");
+
+    let counted = |count: usize| {
+        let headers: String = (1..count).map(|n| format!("X-{n}: y\r\n")).collect();
+        raw(format!("GET /ping HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n"))
+    };
+    check_status(&counted(16), 200, "16 headers");
+    check_status(&counted(17), 431, "17 headers");
+    check_status(&counted(3_000), 431, "more headers than hyper takes");
+    server.assert_no_panic();
+}
+
+#[test]
+fn bodies_events_and_batches() {
+    let (_data, server) = start(&[("limits.body", "1 KiB")]);
+    check_status(&server.post("/streams/s", &[TEXT], &[b'x'; 1_024]), 201, "1 KiB");
+    check_status(&server.post("/streams/s", &[TEXT], &[b'x'; 1_025]), 413, "a byte more");
+    check_status(&server.post("/streams/s", &[TEXT], &vec![b'x'; 5 << 20]), 413, "5 MiB");
+
+    // Without a length, and without an end: refused as soon as it is too large, and told so.
+    let mut socket = connect(&server);
+    write!(socket, "POST /streams/s HTTP/1.1\r\nHost: localhost\r\n").expect("it reads");
+    write!(socket, "Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n").expect("it reads");
+    let chunk = format!("100\r\n{}\r\n", "x".repeat(256));
+    let started = std::time::Instant::now();
+    while socket.write_all(chunk.as_bytes()).is_ok() {
+        assert!(started.elapsed() < PATIENCE, "it stops listening");
+    }
+    let answer = rest(&mut socket);
+    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("/ui/problems/body-too-large"), "{answer}");
+    assert_eq!(server.events(), 1, "nothing else was written");
+    server.assert_no_panic();
+
+    let (_data, server) = start(&[]);
+    check_status(&server.post("/streams/s", &[TEXT], &vec![b'x'; 4 << 20]), 201, "an event of 4 MiB");
+    check_status(&server.post("/streams/s", &[TEXT], &vec![b'x'; (4 << 20) + 1]), 413, "a byte more");
+    check_status(&server.post("/streams/s", &[TEXT], &vec![b'x'; (16 << 20) + 1]), 413, "a body over 16 MiB");
+    let batch = |count: usize| {
+        let body = format!("[{}]", vec![r#"{"eventType":"t"}"#; count].join(","));
+        server.post("/streams/b", &[("Content-Type", "application/vnd.eventstore.events+json")], body.as_bytes())
+    };
+    check_status(&batch(10_000), 201, "10,000 events");
+    check_status(&batch(10_001), 413, "10,001 events");
+    assert_eq!(server.events(), 10_001);
+    server.assert_no_panic();
+}
+
+#[test]
+fn connections_in_all_and_from_one_address() {
+    for setting in ["limits.connections", "limits.connections_per_address"] {
+        let (_data, server) = start(&[(setting, "2")]);
+        let mut first = connect(&server);
+        write!(first, "GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
+        let mut some = [0; 12];
+        first.read_exact(&mut some).expect("an answer");
+        assert_eq!(&some, b"HTTP/1.1 200");
+        check_status(&server.get("/ping", &[]), 200, "a second");
+        let second = connect(&server);
+        let reply = exchange(server.address, b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("an answer");
+        check_status(&reply, 503, "a third");
+        assert!(reply.text().contains("/ui/problems/too-many-connections"));
+        // A place that is given up can be taken again, once the server has noticed.
+        drop((first, second));
+        let started = std::time::Instant::now();
+        while server.get("/ping", &[]).status != 200 {
+            assert!(started.elapsed() < PATIENCE, "the places are free again");
+        }
+    }
+}
+
+#[test]
+fn waits_in_all_and_from_one_address() {
+    for setting in ["limits.waits", "limits.waits_per_address"] {
+        let (_data, server) = start(&[(setting, "1")]);
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| {
+                // Whichever of the two comes first has the place; this one comes back until it does.
+                loop {
+                    let reply = server.get("/streams/s?wait=60", &[]);
+                    if reply.status != 503 {
+                        return reply;
+                    }
+                }
+            });
+            let started = std::time::Instant::now();
+            loop {
+                let reply = server.get("/streams/other?wait=1", &[]);
+                check(&reply, "a second wait");
+                if reply.status == 503 {
+                    assert!(reply.text().contains("/ui/problems/too-many-waits"), "{}", reply.text());
+                    break;
+                }
+                assert!(started.elapsed() < PATIENCE, "the first one waits");
+            }
+            check_status(&server.post("/streams/s", &[TEXT], b"x"), 201, "an append");
+            check_status(&first.join().expect("an answer"), 200, "the first");
+        });
+        let started = std::time::Instant::now();
+        while server.get("/streams/other?wait=1", &[]).status != 404 {
+            assert!(started.elapsed() < PATIENCE, "the place is free again");
+        }
+    }
+}
+
+#[test]
+fn the_time_for_a_head() {
+    let (_data, server) = start(&[("timeouts.head", "300ms"), ("timeouts.idle", "60s")]);
+    for start in ["", "G", "GET /ping HTTP/1.1\r\nHost: localhost\r\n"] {
+        let mut socket = connect(&server);
+        write!(socket, "{start}").expect("it is open");
+        assert_eq!(rest(&mut socket), "", "closed without an answer: {start:?}");
+    }
+    // Bytes that drip in buy no time.
+    let mut socket = connect(&server);
+    let mut bytes = 0;
+    while bytes < 1_000 && socket.write_all(b"G").is_ok() {
+        bytes += 1;
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(bytes < 1_000, "it was closed");
+    // Between requests, and while one is answered, another limit counts.
+    let mut socket = connect(&server);
+    let mut answer = [0; 12];
+    write!(socket, "GET /streams/s?wait=1 HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it is open");
+    socket.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 404");
+    std::thread::sleep(Duration::from_millis(900));
+    write!(socket, "GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("it is open");
+    assert!(rest(&mut socket).contains("HTTP/1.1 200 "));
+}
+
+#[test]
+fn the_time_between_requests() {
+    let (_data, server) = start(&[("timeouts.idle", "300ms")]);
+    let mut socket = connect(&server);
+    for _ in 0..2 {
+        // A wait that is longer than the limit is no idleness.
+        write!(socket, "GET /streams/s?wait=1 HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it is open");
+    }
+    let answers = rest(&mut socket);
+    assert_eq!(answers.matches("HTTP/1.1 404 ").count(), 2, "{answers}");
+}
+
+#[test]
+fn the_time_and_the_rate_of_a_body() {
+    let head =
+        "POST /streams/s HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 10000000\r\n\r\n";
+    for settings in [
+        &[("timeouts.body", "300ms")][..],
+        // The rate counts after ten seconds.
+        &[("timeouts.body", "600s"), ("timeouts.body_rate", "1 MiB")],
+    ] {
+        let (_data, server) = start(settings);
+        let mut socket = connect(&server);
+        write!(socket, "{head}").expect("it is open");
+        // Bytes that drip in buy no time.
+        let mut drips = 0;
+        while drips < 1_000 && socket.write_all(b"xxxx").is_ok() {
+            drips += 1;
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert!(drips < 1_000, "it stops listening");
+        let answer = rest(&mut socket);
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("/ui/problems/slow-body"), "{answer}");
+        assert_eq!(server.events(), 0);
+        check_status(&server.post("/streams/s", &[TEXT], b"in time"), 201, "a body in time");
+    }
+}
+
+#[test]
+fn the_patience_with_a_reader_that_takes_nothing() {
+    let (_data, server) = start(&[("timeouts.stalled_reader", "500ms")]);
+    for _ in 0..6 {
+        check_status(&server.post("/streams/s", &[TEXT], &vec![b'x'; 4 << 20]), 201, "an event");
+    }
+    let ask = |socket: &mut TcpStream| {
+        let head = "Accept: application/vnd.eventstore.events+json\r\nConnection: close\r\n\r\n";
+        write!(socket, "GET /streams/s/0/forward/6 HTTP/1.1\r\nHost: localhost\r\n{head}").expect("it is open");
+    };
+    let mut stalled = connect(&server);
+    ask(&mut stalled);
+    // One who reads slowly, but reads, gets all of it.
+    let mut slow = connect(&server);
+    ask(&mut slow);
+    let mut received = 0_u64;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match slow.read(&mut buffer).expect("it is open") {
+            0 => break,
+            bytes => received += bytes as u64,
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(received > 24 << 20, "{received}");
+    std::thread::sleep(Duration::from_secs(2));
+    let cut = rest(&mut stalled).len() as u64;
+    assert!(cut < 24 << 20, "{cut}: what nobody took was given up");
+    server.assert_no_panic();
+}

@@ -1,0 +1,172 @@
+//! Every kind of refusal, provoked and held to a golden file, and the page behind each `type`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::net::TcpStream;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::{Reply, TestServer, check, exchange};
+
+/// What no request can bring about here, and why.
+const NOT_PROVOKED: &[(&str, &str)] = &[
+    ("stream-deleted", "needs a stream that was deleted"),
+    ("too-busy", "needs eight slow readers: large_pages.rs"),
+    ("outcome-unknown", "needs a disk that fails"),
+    ("damaged", "needs a damaged store"),
+    ("internal", "needs a fault of ours"),
+];
+
+/// The answers, by the kind that they name, with what differs from run to run taken out.
+#[derive(Default)]
+struct Gathered(BTreeMap<String, Value>);
+
+impl Gathered {
+    #[track_caller]
+    fn add(&mut self, server: &TestServer, expected: &str, reply: &Reply) {
+        check(reply, expected);
+        let mut problem = reply.json();
+        let kind = problem["type"].as_str().expect("a type").rsplit('/').next().expect("a kind").to_string();
+        assert_eq!(kind, expected, "{problem}");
+        if let Some(id) = problem.get_mut("requestId") {
+            *id = "ID".into();
+        }
+        let body = problem.to_string().replace(&server.address.to_string(), "HOST");
+        let body: Value = serde_json::from_str(&body).expect("it still is JSON");
+        let headers: serde_json::Map<String, Value> = reply
+            .headers
+            .iter()
+            .filter(|(name, _)| !matches!(name.as_str(), "date" | "content-length" | "connection"))
+            .map(|(name, value)| (name.clone(), value.as_str().into()))
+            .collect();
+        let status = format!("{} {}", reply.status, reply.reason);
+        self.0.insert(kind, json!({ "status": status, "headers": headers, "problem": body }));
+    }
+}
+
+fn start(settings: &[(&str, &str)]) -> (tempfile::TempDir, TestServer) {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start_with(data.path(), settings);
+    (data, server)
+}
+
+#[test]
+fn every_kind_of_problem_is_as_the_golden_file_has_it() {
+    let mut gathered = Gathered::default();
+    let text = ("Content-Type", "text/plain");
+    let json = ("Content-Type", "application/json");
+
+    let (_data, server) = start(&[("limits.waits", "0"), ("timeouts.body", "300ms"), ("limits.body", "1 KiB")]);
+    let id = ("Idempotency-Key", "k");
+    assert_eq!(server.post("/streams/s", &[text, id], b"x").status, 201);
+    let raw = |raw: &str| exchange(server.address, raw.as_bytes()).expect("an answer");
+    let long = format!("/streams/{}", "a".repeat(9_000));
+    let wide = "x".repeat(33_000);
+    for (kind, reply) in [
+        ("malformed-request", raw("hello\r\n\r\n")),
+        ("uri-too-long", server.get(&long, &[])),
+        ("headers-too-large", server.get("/ping", &[("X", &wide)])),
+        ("missing-host", raw("GET /ping HTTP/1.1\r\n\r\n")),
+        ("unknown-host", server.get("/ping", &[("Host", "evil.example")])),
+        ("unknown-address", server.get("/nothing", &[])),
+        ("invalid-address", server.get("/streams/s/0/forward/0", &[])),
+        ("method-not-allowed", raw("PUT /streams/s HTTP/1.1\r\nHost: localhost\r\n\r\n")),
+        ("invalid-header", server.post("/streams/s", &[text, ("ES-EventId", "x")], b"x")),
+        ("not-acceptable", server.get("/streams/s", &[("Accept", "image/png")])),
+        ("unsupported-media-type", server.post("/streams/s", &[], b"x")),
+        ("invalid-body", server.post("/streams/s", &[json], b"{\n\"a\": tru}")),
+        (
+            "incomplete-body",
+            raw("POST /streams/s HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nTransfer-Encoding: \
+                 chunked\r\n\r\nx\r\n"),
+        ),
+        (
+            "slow-body",
+            raw("POST /streams/s HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: \
+                 2\r\n\r\nx"),
+        ),
+        ("body-too-large", server.post("/streams/s", &[text], &[b'x'; 1_025])),
+        ("reserved-stream", server.post("/streams/$all", &[text], b"x")),
+        ("stream-not-found", server.get("/streams/none", &[])),
+        ("event-not-found", server.get("/streams/s/7", &[])),
+        ("wrong-expected-version", server.post("/streams/s", &[text, ("ES-ExpectedVersion", "7")], b"x")),
+        ("event-id-taken", server.post("/streams/s", &[text, id], b"y")),
+        ("too-many-waits", server.get("/streams/none?wait=1", &[])),
+    ] {
+        gathered.add(&server, kind, &reply);
+    }
+    assert_eq!(server.events(), 1);
+    server.assert_no_panic();
+
+    let (_data, server) = start(&[("limits.connections", "1")]);
+    let mut first = TcpStream::connect(server.address).expect("it listens");
+    first.write_all(b"GET /ping HTTP/1.1\r\n").expect("it reads");
+    let reply = exchange(server.address, b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("an answer");
+    gathered.add(&server, "too-many-connections", &reply);
+
+    let (_data, server) = start(&[("read_only", "true")]);
+    gathered.add(&server, "read-only", &server.post("/streams/s", &[text], b"x"));
+
+    let (_data, server) = start(&[("disk.floor", "1048576 MiB")]);
+    gathered.add(&server, "disk-full", &server.post("/streams/s", &[text], b"x"));
+
+    let listed = server.get("/ui/problems/unheard-of", &[]).json();
+    let listed = listed["detail"].as_str().and_then(|detail| detail.split("are ").nth(1)).expect("a list").to_string();
+    let mut known: Vec<&str> = NOT_PROVOKED.iter().map(|(kind, _)| *kind).collect();
+    known.extend(gathered.0.keys().map(String::as_str));
+    let mut listed: Vec<&str> = listed.split(", ").collect();
+    known.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(known, listed, "every kind is provoked, or it says why not");
+
+    let actual = serde_json::to_string_pretty(&gathered.0).expect("it is JSON") + "\n";
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/problems.json");
+    let found = std::fs::read_to_string(&golden).unwrap_or_default();
+    if found != actual {
+        let proposed = Path::new(env!("CARGO_TARGET_TMPDIR")).join("problems.json");
+        std::fs::write(&proposed, &actual).expect("it is written");
+        panic!("{} differs from what is answered now: {}", golden.display(), proposed.display());
+    }
+}
+
+#[test]
+fn every_type_is_a_page_that_explains_it() {
+    let (_data, server) = start(&[]);
+    let listed = server.get("/ui/problems/unheard-of", &[]).json();
+    let listed = listed["detail"].as_str().and_then(|detail| detail.split("are ").nth(1)).expect("a list").to_string();
+    for kind in listed.split(", ") {
+        let page = server.get(&format!("/ui/problems/{kind}"), &[]);
+        check(&page, kind);
+        assert_eq!(page.status, 200);
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+        assert!(page.header("content-security-policy").is_some());
+        assert!(page.text().contains(&format!("· {kind}</p>")), "{}", page.text());
+        let tag = page.header("etag").expect("a tag").to_string();
+        let again = server.get(&format!("/ui/problems/{kind}"), &[("If-None-Match", &tag)]);
+        check(&again, kind);
+        assert_eq!(again.status, 304);
+    }
+    // A type names the host that it was asked under.
+    let problem = server.get("/streams/none", &[("Host", "localhost")]).json();
+    assert_eq!(problem["type"], "http://localhost/ui/problems/stream-not-found");
+}
+
+#[test]
+fn a_problem_is_found_in_the_log_by_its_id() {
+    let (_data, server) = start(&[("read_only", "true"), ("log.level", "info,everfeed::access=debug")]);
+    let problem = server.post("/streams/s", &[("Content-Type", "text/plain")], b"x").json();
+    let id = problem["requestId"].as_str().expect("an id");
+    // The log is read on another thread, so it may be a moment behind.
+    let lines = || server.log().into_iter().filter(|line| line.contains(id)).collect::<Vec<_>>();
+    let started = std::time::Instant::now();
+    while lines().len() < 2 && started.elapsed() < crate::support::PATIENCE {
+        std::thread::yield_now();
+    }
+    let lines = lines();
+    assert!(lines.iter().any(|line| line.contains("\"refused\"") && line.contains("read-only")), "{lines:#?}");
+    let access = lines.iter().find(|line| line.contains("everfeed::access")).expect("one line for each request");
+    for part in ["\"POST\"", "/streams/s", "503"] {
+        assert!(access.contains(part), "{access}");
+    }
+}

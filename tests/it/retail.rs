@@ -1,0 +1,83 @@
+//! A wholesaler's business, posted by the producers of the examples and summed up by their aggregator.
+
+#[path = "../../examples/online_retail.rs"]
+#[expect(dead_code, reason = "as a program it has a main of its own")]
+mod online_retail;
+#[path = "../../examples/revenue.rs"]
+#[expect(dead_code, reason = "as a program it has a main of its own")]
+mod revenue;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+
+use indicatif::ProgressBar;
+
+use crate::support::TestServer;
+
+pub(crate) use online_retail::{Posted, STREAMS};
+pub(crate) use revenue::{Totals, aggregate};
+
+/// Posts the sample, as the example does.
+pub(crate) fn post_sample(server: &str) -> Posted {
+    let invoices = online_retail::read(online_retail::SAMPLE.as_ref()).expect("the sample can be read");
+    online_retail::post(server, &invoices, 100, &ProgressBar::hidden()).expect("the server takes them all")
+}
+
+/// Events in the streams of `STREAMS`, and the totals, by a direct sum over the lines of the sample.
+pub(crate) fn direct_sum() -> ([usize; 3], Totals) {
+    let file = flate2::read::GzDecoder::new(File::open(online_retail::SAMPLE).expect("the sample is there"));
+    let lines: Vec<csv::StringRecord> =
+        csv::Reader::from_reader(file).into_records().collect::<Result<_, _>>().expect("the sample is a CSV file");
+    // An invoice with neither a price nor a customer on any of its lines corrects the stock.
+    let mut corrects: HashMap<&str, bool> = HashMap::new();
+    for line in &lines {
+        *corrects.entry(&line[0]).or_insert(true) &= thousandths(&line[5]) == 0 && line[6].is_empty();
+    }
+    let mut totals = Totals { revenue: BTreeMap::new(), stock: BTreeMap::new() };
+    for line in &lines {
+        let quantity: i64 = line[3].parse().expect("a quantity");
+        let moved = match (corrects[&line[0]], &line[0][..1]) {
+            (true, _) => quantity,
+            (false, "A") => 0,
+            (false, _) => -quantity,
+        };
+        *totals.revenue.entry(line[7].to_string()).or_default() += quantity * thousandths(&line[5]);
+        *totals.stock.entry(line[1].to_string()).or_default() += moved;
+    }
+    let count = |is_mine: fn(&str, bool) -> bool| corrects.iter().filter(|(number, is)| is_mine(number, **is)).count();
+    let is_cancellation = |number: &str, _: bool| number.starts_with(['C', 'A']);
+    let events = [
+        count(|number, corrects| !number.starts_with(['C', 'A']) && !corrects),
+        count(is_cancellation),
+        count(|_, corrects| corrects),
+    ];
+    (events, totals)
+}
+
+/// Another way to read a price than the example's, so that they check each other.
+fn thousandths(price: &str) -> i64 {
+    let price: f64 = price.parse().expect("a price");
+    (price * 1000.0).round() as i64
+}
+
+fn events_in(server: &TestServer, stream: &str) -> usize {
+    let head = server.get(&format!("/streams/{stream}/head"), &[("Accept", "application/vnd.eventstore.event+json")]);
+    assert_eq!(head.status, 200, "{}", head.text());
+    head.json()["eventNumber"].as_u64().expect("a number") as usize + 1
+}
+
+#[test]
+fn posting_the_sample_twice_changes_nothing() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start(data.path(), &[]);
+    let url = format!("http://{}", server.address);
+    let (events, expected) = direct_sum();
+    let all = events.iter().sum();
+
+    assert_eq!(post_sample(&url), Posted { events: all, repeats: 0 });
+    assert_eq!(aggregate(&url, false).expect("it can be read"), expected);
+
+    assert_eq!(post_sample(&url), Posted { events: all, repeats: all });
+    assert_eq!(STREAMS.map(|stream| events_in(&server, stream)), events);
+    assert_eq!(aggregate(&url, false).expect("it can be read"), expected);
+}
