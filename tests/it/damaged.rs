@@ -206,7 +206,9 @@ fn a_store_of_a_later_release_is_exit_13_and_stays_as_it_is() {
 fn a_wrong_setting_is_exit_2_before_the_data_are_touched() {
     let dir = tempfile::tempdir().expect("a directory");
     let data = dir.path().join("data");
-    let run = everfeed(&["serve", "--data", data.to_str().expect("UTF-8"), "--page-size", "0"]).run();
+    let serve = everfeed(&["serve", "--data", data.to_str().expect("UTF-8"), "--listen", "127.0.0.1:0"]);
+    let run = serve.set("EVERFEED_PAGE_SIZE", "0").run();
     assert_eq!(run.code, 2, "{}", run.errors);
+    assert!(run.errors.contains("EVERFEED_PAGE_SIZE"), "{}", run.errors);
     assert!(!data.exists());
 }

@@ -6,6 +6,7 @@ mod support;
 mod append;
 mod bad_input;
 mod bench;
+mod byte_stability;
 mod caching;
 mod cli;
 mod conditional;
