@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use crate::event::{Event, EventId, Known, Position, StreamName};
 
@@ -20,6 +20,9 @@ use super::ids::{FILTER_BYTES, Fingerprint};
 
 /// As many chunk files are kept open, with their block tables (about 200 kB each).
 const OPEN_FILES_MAX: usize = 128;
+
+/// The share of the blocks' memory that is for those that were read before they were last let go.
+const BLOCKS_HOT: f64 = 0.1;
 
 /// All chunk files of a store.
 pub(crate) struct Chunks {
@@ -68,10 +71,25 @@ impl Chunks {
     pub(crate) fn new(dir: PathBuf, cache_bytes: u64) -> Self {
         // What a block weighs on average only sizes the cache's own tables.
         let blocks_about = (cache_bytes / (64 << 10)).max(16) as usize;
+        // Whoever replays `$all` comes back to every block of a chunk, again and again, until the chunk is done, and
+        // then never again. So what is new must be let stay as long as there is room, and nothing is worth keeping
+        // because it was popular once. In one shard, because a chunk takes nearly all of the room.
+        let options = OptionsBuilder::new()
+            .shards(1)
+            .hot_allocation(BLOCKS_HOT)
+            .estimated_items_capacity(blocks_about)
+            .weight_capacity(cache_bytes)
+            .build()
+            .expect("both capacities are set");
         Self {
             dir,
             open: Cache::new(OPEN_FILES_MAX),
-            blocks: Cache::with_weighter(blocks_about, cache_bytes, BlockWeight),
+            blocks: Cache::with_options(
+                options,
+                BlockWeight,
+                DefaultHashBuilder::default(),
+                DefaultLifecycle::default(),
+            ),
         }
     }
 
