@@ -31,6 +31,7 @@ use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, EXPECT, HeaderValue, LOCATION, TRANSFER_ENCODING};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
@@ -223,41 +224,47 @@ impl Served {
                 _ => Err(method_not_allowed(request.method(), METHODS)),
             };
         }
-        let (parts, incoming) = request.into_parts();
-        let target = match Target::parse(parts.uri.path(), parts.uri.query()) {
+        let (Parts { method, uri, mut headers, .. }, incoming) = request.into_parts();
+        let target = match Target::parse(uri.path(), uri.query()) {
             Ok(target) => target,
             Err(Unaddressable::TrailingSlash { location }) => return Ok(moved(base, &location)),
             Err(error) => return Err(error.into()),
         };
+        drop(uri);
         let allowed = allowed(&target.address);
-        match parts.method {
-            Method::GET | Method::HEAD | Method::POST if allowed.split(", ").any(|method| method == parts.method) => {}
+        match method {
+            Method::GET | Method::HEAD | Method::POST if allowed.split(", ").any(|allowed| allowed == method) => {}
             Method::OPTIONS => return Ok(options(allowed)),
-            _ => return Err(method_not_allowed(&parts.method, allowed)),
+            _ => return Err(method_not_allowed(&method, allowed)),
         }
-        let is_head = parts.method == Method::HEAD;
-        let is_post = parts.method == Method::POST;
-        let asked = Asked { headers: &parts.headers, target: &target, base, peer: ends.peer, is_head };
+        if live::may_wait(&headers, target.query.wait_seconds) {
+            headers = request::detached(&headers);
+        }
+        let is_head = method == Method::HEAD;
+        let asked = Asked { headers: &headers, target: &target, base, peer: ends.peer, is_head };
+        let is_post = method == Method::POST;
+        // Boxed, or every request would carry room for the largest of them all, also while it waits.
         match &target.address {
             Address::Feed(source) if is_post => {
                 let permit = self.access.write(source.stream())?;
-                handlers::append::post(self, &asked, &permit, None, incoming).await
+                Box::pin(handlers::append::post(self, &asked, &permit, None, incoming)).await
             }
             Address::Incoming { stream, id } => {
                 let permit = self.access.write(stream.clone())?;
-                handlers::append::post(self, &asked, &permit, Some(*id), incoming).await
+                Box::pin(handlers::append::post(self, &asked, &permit, Some(*id), incoming)).await
             }
             Address::Feed(source) => {
-                handlers::feed::get(self, &asked, &self.access.read(source.clone()), Shape::Head).await
+                Box::pin(handlers::feed::get(self, &asked, &self.access.read(source.clone()), Shape::Head)).await
             }
             Address::Page { source, request } => {
-                handlers::feed::get(self, &asked, &self.access.read(source.clone()), Shape::Page(*request)).await
+                let shape = Shape::Page(*request);
+                Box::pin(handlers::feed::get(self, &asked, &self.access.read(source.clone()), shape)).await
             }
             Address::Event { source, place } => {
-                handlers::event::get(self, &asked, &self.access.read(source.clone()), *place).await
+                Box::pin(handlers::event::get(self, &asked, &self.access.read(source.clone()), *place)).await
             }
             Address::Data { source, place } => {
-                handlers::data::get(self, &asked, &self.access.read(source.clone()), *place).await
+                Box::pin(handlers::data::get(self, &asked, &self.access.read(source.clone()), *place)).await
             }
             Address::Info => Ok(handlers::operations::info(self)),
             Address::Ping => Ok(handlers::operations::ping()),

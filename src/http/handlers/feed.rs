@@ -1,5 +1,7 @@
 //! Head feeds and pages: the answer now, or a moment after the next event.
 
+use std::time::Duration;
+
 use hyper::StatusCode;
 use hyper::header::{ETAG, HeaderMap};
 use tokio::time::timeout_at;
@@ -46,30 +48,43 @@ pub(crate) async fn get(
     let Some(time) = time else {
         return answer(served, asked, &served.store.view(), &wanted, chosen, coding).await.result;
     };
-    // HEAD gets the headers of the same GET, but never waits for them.
-    let may_wait = !asked.is_head;
+    let result = Box::pin(answer_after_waiting(served, asked, &wanted, chosen, coding, time)).await;
+    // What somebody waited for is an answer to that wait, not a page for others.
+    match result {
+        Ok(reply) => Ok(Reply { freshness: Freshness::Never, ..reply }),
+        Err(problem) => Err(problem.freshness(Freshness::Never)),
+    }
+}
+
+/// The answer once there is something new in it, or when the time is over. Nothing but a place among those who
+/// wait is held meanwhile: there may be thousands.
+async fn answer_after_waiting(
+    served: &Served,
+    asked: &Asked<'_>,
+    wanted: &Wanted,
+    chosen: Chosen,
+    coding: Coding,
+    time: Duration,
+) -> Result<Reply, Problem> {
     let mut wait: Option<Wait> = None;
+    // HEAD gets the headers of the same GET, but never waits for them.
+    let mut is_over = asked.is_head;
     loop {
         // The watch comes before the view: an event between the two then ends the wait at once.
         let mut watch = served.store.watch(&wanted.source);
-        let answer = answer(served, asked, &served.store.view(), &wanted, chosen, coding).await;
-        if answer.is_quiet && may_wait && !served.is_draining() {
-            let until = match &wait {
-                Some(wait) => wait.until,
-                None => wait.insert(served.waits.begin(asked.peer.ip(), time)?).until,
-            };
-            let news = async {
-                tokio::select! { () = watch.changed() => (), () = served.draining() => () }
-            };
-            if timeout_at(until, news).await.is_ok() {
-                continue;
-            }
+        let answer = Box::pin(answer(served, asked, &served.store.view(), wanted, chosen, coding)).await;
+        if !answer.is_quiet || is_over || served.is_draining() {
+            return answer.result;
         }
-        // What somebody waited for is an answer to that wait, not a page for others.
-        return match answer.result {
-            Ok(reply) => Ok(Reply { freshness: Freshness::Never, ..reply }),
-            Err(problem) => Err(problem.freshness(Freshness::Never)),
+        drop(answer);
+        let until = match &wait {
+            Some(wait) => wait.until,
+            None => wait.insert(served.waits.begin(asked.peer.ip(), time)?).until,
         };
+        let news = async {
+            tokio::select! { () = watch.changed() => (), () = served.draining() => () }
+        };
+        is_over = timeout_at(until, news).await.is_err();
     }
 }
 
