@@ -3,7 +3,7 @@ FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
 # Dependencies first, with a program that is none: they are built again only when they change.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src tests/it && touch src/lib.rs tests/it/main.rs && echo 'fn main() {}' > src/main.rs \
+RUN mkdir -p src tests/it benches && touch src/lib.rs tests/it/main.rs benches/micro.rs && echo 'fn main() {}' > src/main.rs \
     && cargo build --locked --release && rm -r src
 COPY src src
 COPY static static
