@@ -44,11 +44,6 @@ pub(crate) fn wait_asked(
     Ok(seconds.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds).min(limits.time_max)))
 }
 
-/// Whether a request may come to wait: a quick look, before anything is read of it.
-pub(crate) fn may_wait(headers: &HeaderMap, in_query: Option<u64>) -> bool {
-    in_query.is_some() || ["es-longpoll", "kurrent-longpoll", "prefer"].iter().any(|name| headers.contains_key(*name))
-}
-
 /// RFC 7240 §4.3. A preference that cannot be read is ignored, as that standard has it.
 fn preferred(headers: &HeaderMap) -> Option<u64> {
     headers

@@ -224,21 +224,17 @@ impl Served {
                 _ => Err(method_not_allowed(request.method(), METHODS)),
             };
         }
-        let (Parts { method, uri, mut headers, .. }, incoming) = request.into_parts();
+        let (Parts { method, uri, headers, .. }, incoming) = request.into_parts();
         let target = match Target::parse(uri.path(), uri.query()) {
             Ok(target) => target,
             Err(Unaddressable::TrailingSlash { location }) => return Ok(moved(base, &location)),
             Err(error) => return Err(error.into()),
         };
-        drop(uri);
         let allowed = allowed(&target.address);
         match method {
             Method::GET | Method::HEAD | Method::POST if allowed.split(", ").any(|allowed| allowed == method) => {}
             Method::OPTIONS => return Ok(options(allowed)),
             _ => return Err(method_not_allowed(&method, allowed)),
-        }
-        if live::may_wait(&headers, target.query.wait_seconds) {
-            headers = request::detached(&headers);
         }
         let is_head = method == Method::HEAD;
         let asked = Asked { headers: &headers, target: &target, base, peer: ends.peer, is_head };

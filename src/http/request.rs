@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use hyper::header::HeaderMap;
 
 use crate::address::{BaseUrl, Target};
 
@@ -51,20 +51,6 @@ impl std::fmt::Display for RequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}-{}", self.run, self.number)
     }
-}
-
-/// The same headers in memory of their own. hyper's lie in the buffer that the request was read into, and keep
-/// all of it for as long as one of them is held: too much for a request that waits.
-pub(crate) fn detached(headers: &HeaderMap) -> HeaderMap {
-    let own = |name: &HeaderName, value: &HeaderValue| {
-        let name = HeaderName::from_bytes(name.as_str().as_bytes()).expect("it is a name already");
-        (name, HeaderValue::from_bytes(value.as_bytes()).expect("it is a value already"))
-    };
-    let mut detached = HeaderMap::with_capacity(headers.len());
-    for (name, value) in headers.iter().map(|(name, value)| own(name, value)) {
-        detached.append(name, value);
-    }
-    detached
 }
 
 /// A header that EventStore's clients send in an older and a newer spelling.
