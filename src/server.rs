@@ -123,8 +123,9 @@ fn signalled_twice(drain: watch::Sender<bool>) -> std::io::Result<impl Future<Ou
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
-        tracing::info!("stopping: no new connections; what is under way comes to its end");
+        // Whoever reads this line may take it as a fact.
         drain.send_replace(true);
+        tracing::info!("stopping: no new connections; what is under way comes to its end");
         tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
     })
 }
