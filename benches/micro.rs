@@ -7,7 +7,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use everfeed::address::{BaseUrl, Shape, Target};
 use everfeed::event::{
     Content, Count, Event, EventId, EventType, ExpectedVersion, MediaType, NewEvent, Number, Order, Source, StreamName,
-    Timestamp,
+    Timestamp, Visible,
 };
 use everfeed::feed::read::{self, Heading};
 use everfeed::feed::{self, AtomContent, Feed, Representation};
@@ -82,7 +82,7 @@ fn documents(criterion: &mut Criterion, events: &[Event]) {
         log: Uuid::from_u128(42),
         source: &source,
         shape: &Shape::Page(request),
-        next: Number::from(66_000),
+        visible: Visible::all_below(Number::from(66_000)),
         page_size: Count::new(100).expect("in range"),
         times: Some((events[events.len() - 1].time, events[0].time)),
         created: events[0].time,
@@ -94,7 +94,7 @@ fn documents(criterion: &mut Criterion, events: &[Event]) {
         let mut document = feed::feed(representation, &feed);
         document.begin(&mut out);
         for event in events {
-            document.entry(event, &mut out);
+            document.entry(event, event.number, &mut out);
         }
         document.end(&mut out);
         out

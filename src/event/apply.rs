@@ -3,7 +3,7 @@
 //! Pure: the time, the ids and what is known of them come in with the proposal. Whoever applies the same
 //! proposals in the same order to the same heads gets the same outcomes, on any machine.
 
-use super::{Digest, EventId, ExpectedVersion, Life, NewEvent, Number, Position, Timestamp};
+use super::{Digest, EventId, ExpectedVersion, Life, NewEvent, Number, Position, Timestamp, Visible};
 
 /// Where the log stands: what the next event gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +25,8 @@ pub struct StreamHead {
     pub life_start: Number,
     /// Whether it is there.
     pub status: Status,
+    /// The first number that is not truncated or deleted; it may be above all that are assigned.
+    pub first_visible: Number,
 }
 
 /// Whether a stream is there.
@@ -44,6 +46,12 @@ impl StreamHead {
     #[must_use]
     pub const fn last(&self) -> Option<Number> {
         self.next.before()
+    }
+
+    /// The numbers that there are to be seen.
+    #[must_use]
+    pub fn visible(&self) -> Visible {
+        Visible { from: self.first_visible.min(self.next), next: self.next }
     }
 
     /// Whether the stream has an event in its present life.

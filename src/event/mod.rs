@@ -6,6 +6,7 @@
 //! Reading order is the order of the modules below.
 
 mod apply;
+mod derived;
 mod expected;
 mod id;
 pub mod limits;
@@ -18,6 +19,7 @@ mod source;
 mod time;
 
 pub use apply::{Known, LogHead, Outcome, Proposal, Receipt, Refusal, Status, StreamHead, apply};
+pub use derived::Derived;
 pub use expected::{ExpectedVersion, InvalidExpectedVersion};
 pub use id::{EventId, NilEventId};
 pub use media_type::{InvalidMediaType, MediaType};
@@ -25,5 +27,5 @@ pub use name::{EventType, InvalidName, StreamName};
 pub use number::{Life, Number, NumberOutOfRange, Position};
 pub use page::{Count, CountOutOfRange, Window};
 pub use record::{Content, Digest, Event, NewEvent};
-pub use source::{Order, Source};
+pub use source::{Order, Source, Visible};
 pub use time::Timestamp;

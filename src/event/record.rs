@@ -1,5 +1,8 @@
 //! Events: as a producer proposes them, and as the log keeps them.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
@@ -50,6 +53,8 @@ pub struct Event {
     pub digest: Digest,
     /// None once it was removed.
     pub content: Option<Content>,
+    /// The `$correlationId` of an event whose content was removed: it names a derived stream, so it stays.
+    pub kept_correlation: Option<Arc<str>>,
 }
 
 /// The first 16 bytes of SHA-256 over type, media type and data, each preceded by its length (64 bits,
@@ -69,6 +74,28 @@ impl Digest {
         let mut digest = [0; 16];
         digest.copy_from_slice(&hash.finalize()[..16]);
         Self(digest)
+    }
+}
+
+impl Event {
+    /// The `$correlationId` in its metadata, if that is a text; also when the content is gone.
+    #[must_use]
+    pub fn correlation(&self) -> Option<Cow<'_, str>> {
+        /// What is looked for in metadata; everything else in them is passed over.
+        #[derive(serde::Deserialize)]
+        struct Correlated<'a> {
+            #[serde(rename = "$correlationId", borrow)]
+            id: Cow<'a, str>,
+        }
+        match &self.content {
+            None => self.kept_correlation.as_deref().map(Cow::Borrowed),
+            Some(content) => {
+                let metadata = content.metadata.as_deref()?;
+                // Nearly all metadata go without, and need not be parsed to know that.
+                memchr::memmem::find(metadata, b"$correlationId")?;
+                Some(serde_json::from_slice::<Correlated<'_>>(metadata).ok()?.id)
+            }
+        }
     }
 }
 

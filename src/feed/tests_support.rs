@@ -64,6 +64,7 @@ pub(crate) fn any_event() -> impl Strategy<Value = Event> {
             event_type: EventType::parse(&event_type).expect("a type"),
             digest: Digest([0; 16]),
             content,
+            kept_correlation: None,
         },
     )
 }

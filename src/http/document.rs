@@ -115,7 +115,9 @@ impl Documents {
     /// Which numbers the wanted document shows at this head.
     pub(crate) fn standing(&self, wanted: &Wanted, head: StreamHead) -> Standing {
         let extent = match &wanted.what {
-            What::Feed(shape) => wanted.representation.paging(self.page_size).extent(&wanted.source, shape, head.next),
+            What::Feed(shape) => {
+                wanted.representation.paging(self.page_size).extent(&wanted.source, shape, head.visible())
+            }
             What::Event(number) => Extent { shown: Some((*number, *number)), is_complete: true, is_canonical: true },
         };
         Standing { head, extent }
@@ -205,14 +207,15 @@ impl Documents {
                 body.reserve(events.iter().map(event_bytes_about).sum::<usize>() + 4_096);
                 let mut document = feed::feed(*representation, &feed);
                 document.begin(&mut body);
-                for event in &events {
-                    document.entry(event, &mut body);
+                let places = standing.extent.shown.map(|(first, last)| places(order, first, last));
+                for (event, place) in events.iter().zip(places.into_iter().flatten()) {
+                    document.entry(event, place, &mut body);
                 }
                 document.end(&mut body);
             }
             What::Event(number) => {
                 let event = event_at(view, source, *number).await?;
-                feed::entry(*representation, base, self.identity.log, source, &event, &mut body);
+                feed::entry(*representation, base, self.identity.log, source, &event, *number, &mut body);
             }
         }
         let headers = self.headers(wanted, standing, &marks);
@@ -239,7 +242,7 @@ impl Documents {
             log: self.identity.log,
             source: &wanted.source,
             shape,
-            next: standing.head.next,
+            visible: standing.head.visible(),
             page_size: self.page_size,
             times,
             created,
@@ -254,7 +257,7 @@ impl Documents {
         let (media_type, address) = match what {
             What::Feed(shape) => {
                 let at = representation.at(base, source);
-                let links = representation.paging(self.page_size).links(&at, shape, standing.head.next);
+                let links = representation.paging(self.page_size).links(&at, shape, standing.head.visible());
                 insert(&mut headers, LINK, &link_header(&links));
                 let address = match shape {
                     Shape::Head => base.stream(source, at.suffix, None),
@@ -300,6 +303,15 @@ impl From<Problem> for NoDocument {
 pub(crate) async fn event_at(view: &View, source: &Source, number: Number) -> Result<Event, Problem> {
     let events = view.read(source, number, number, Order::OldestFirst, usize::MAX).await?;
     events.into_iter().next().ok_or_else(|| Problem::new(Kind::Internal, format!("event {number}@{source} is missing")))
+}
+
+/// The numbers of a run, in this order.
+pub(crate) fn places(order: Order, first: Number, last: Number) -> impl Iterator<Item = Number> {
+    let count = last.get() + 1 - first.get();
+    (0..count).map(move |offset| match order {
+        Order::OldestFirst => first.plus(offset),
+        Order::NewestFirst => first.plus(count - 1 - offset),
+    })
 }
 
 fn key(wanted: &Wanted, standing: &Standing, coding: Coding) -> Key {

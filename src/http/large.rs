@@ -5,13 +5,13 @@ use hyper::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
 use tokio::sync::mpsc;
 
 use crate::address::Shape;
-use crate::event::{Event, Number, Order};
+use crate::event::{Number, Order};
 use crate::feed::{self, Document};
 use crate::store::View;
 
 use super::Served;
 use super::coding::Encoder;
-use super::document::{Marks, Standing, Wanted, What, event_at};
+use super::document::{Marks, Standing, Wanted, What, event_at, places};
 use super::negotiate::Coding;
 use super::problem::Problem;
 use super::reply::Content;
@@ -108,12 +108,13 @@ impl Page<'_> {
         loop {
             let slice = self.view.read(&self.wanted.source, first, last, order, SLICE_BYTES).await;
             let slice = slice.map_err(std::io::Error::other)?;
-            for event in &slice {
-                document.entry(event, &mut out);
+            let mut sent = None;
+            for (event, place) in slice.iter().zip(places(order, first, last)) {
+                document.entry(event, place, &mut out);
+                sent = Some(place);
             }
             self.send(encoder.push(std::mem::take(&mut out))?).await?;
-            let Some(Event { number, position, .. }) = slice.last() else { return Ok(()) };
-            let sent = if self.wanted.source == crate::event::Source::All { (*position).into() } else { *number };
+            let Some(sent) = sent else { return Ok(()) };
             match order {
                 Order::OldestFirst if sent >= last => return Ok(()),
                 Order::NewestFirst if sent <= first => return Ok(()),

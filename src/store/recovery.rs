@@ -311,6 +311,7 @@ fn sealed_head(door: &Door, stream: &StreamName, sealed_end: Position) -> Result
                     life: run.life,
                     life_start: run.life_start,
                     status: Status::Live,
+                    first_visible: Number::ZERO,
                 });
             }
             Ok(_) => found = Err(Malformed("key")),

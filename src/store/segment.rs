@@ -118,7 +118,13 @@ impl Segment {
         let visible = run.visible(self.first, log);
         let last = run.first.plus(visible.checked_sub(1)? as u64);
         let (life_start, life) = *run.lives.iter().rev().find(|(start, _)| *start <= last)?;
-        Some(StreamHead { next: last.plus(1), life, life_start, status: crate::event::Status::Live })
+        Some(StreamHead {
+            next: last.plus(1),
+            life,
+            life_start,
+            status: crate::event::Status::Live,
+            first_visible: Number::ZERO,
+        })
     }
 
     /// The first number that the stream has here.

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::event::{Event, LogHead, Status, StreamHead, StreamName};
+use crate::event::{Event, LogHead, Number, Status, StreamHead, StreamName};
 
 use super::OpenError;
 use super::format::row;
@@ -40,7 +40,13 @@ impl Tail {
             return Err(damaged(&format!("event {}@{} does not follow the one before it", event.number, event.stream)));
         }
         let life_start = if event.life == head.life { head.life_start } else { event.number };
-        let after = StreamHead { next: event.number.plus(1), life: event.life, life_start, status: Status::Live };
+        let after = StreamHead {
+            next: event.number.plus(1),
+            life: event.life,
+            life_start,
+            status: Status::Live,
+            first_visible: Number::ZERO,
+        };
         let weight = row::weight(&event);
         if !self.cuts.back().is_some_and(|cut| cut.takes(weight)) {
             self.segments.push(Arc::new(Segment::new(event.position)));

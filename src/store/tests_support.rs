@@ -28,6 +28,7 @@ pub(crate) fn event(name: &str, number: u64, position: u64) -> Event {
         digest: Digest::of(&event_type, &content),
         event_type,
         content: Some(content),
+        kept_correlation: None,
     }
 }
 

@@ -75,6 +75,7 @@ impl View {
     /// When the store's index cannot be read.
     pub fn head(&self, source: &Source) -> Result<StreamHead, ReadError> {
         match source {
+            Source::Derived(..) => Ok(StreamHead::default()),
             Source::All => Ok(StreamHead { next: self.state.log.next.into(), ..StreamHead::default() }),
             Source::Stream(stream) => {
                 let in_tail = self.state.tail.iter().rev().find_map(|segment| segment.head(stream, self.state.log));
@@ -94,6 +95,7 @@ impl View {
             life: run.life,
             life_start: run.life_start,
             status: crate::event::Status::Live,
+            first_visible: Number::ZERO,
         }))
     }
 
@@ -131,6 +133,7 @@ impl View {
         bytes_max: usize,
     ) -> Result<Vec<Event>, ReadError> {
         let needs_files = match source {
+            Source::Derived(..) => false,
             Source::All => Position::from(first) < self.state.sealed.end(),
             Source::Stream(stream) => {
                 let tail_first = self.state.tail.iter().find_map(|segment| segment.first_number(stream));
@@ -201,6 +204,7 @@ impl View {
     /// Appends events `first` to `last`, oldest first; the caller keeps to the head.
     fn fetch(&self, source: &Source, first: Number, last: Number, out: &mut Vec<Event>) -> Result<(), ReadError> {
         match source {
+            Source::Derived(..) => Ok(()),
             Source::All => self.fetch_log(first.into(), last.into(), out),
             Source::Stream(stream) => self.fetch_stream(stream, first, last, out),
         }

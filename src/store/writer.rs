@@ -322,6 +322,7 @@ impl Group {
                 event_type,
                 digest,
                 content: Some(content),
+                kept_correlation: None,
             };
             self.spans.push(row::encode(&event, &mut self.rows));
             let fingerprint = request.fingerprints[index];

@@ -64,6 +64,9 @@ impl Model {
             Source::Stream(stream) => {
                 self.streams.get(stream).into_iter().flatten().map(|position| &self.log[*position]).collect()
             }
+            Source::Derived(derived, name) => {
+                self.log.iter().filter(|event| derived.stream_of(event).as_ref() == Some(name)).collect()
+            }
         }
     }
 
@@ -126,6 +129,7 @@ impl Model {
                 event_type: new.event_type.clone(),
                 digest: new.digest(),
                 content: Some(new.content.clone()),
+                kept_correlation: None,
             });
         }
         let last = self.log.last().expect("one was appended");
@@ -143,11 +147,8 @@ impl Model {
         bytes_max: usize,
     ) -> Vec<Event> {
         let visible = self.of(source).into_iter().filter(|event| event.position.get() < next);
-        let number = |event: &Event| match source {
-            Source::All => event.position.into(),
-            Source::Stream(_) => event.number,
-        };
-        let mut wanted: Vec<&Event> = visible.filter(|event| first <= number(event) && number(event) <= last).collect();
+        let wanted = (0_u64..).zip(visible).filter(|(place, _)| (first.get()..=last.get()).contains(place));
+        let mut wanted: Vec<&Event> = wanted.map(|(_, event)| event).collect();
         if order == Order::NewestFirst {
             wanted.reverse();
         }

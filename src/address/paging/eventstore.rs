@@ -2,7 +2,7 @@
 //! the head feed. Its clients compute with these links, so their conditions are kept exactly.
 
 use crate::address::{Direction, PageRequest, Place};
-use crate::event::{Count, Number, Position, Source};
+use crate::event::{Count, Number, Position, Source, Visible};
 
 use super::{Extent, Links, Shape, run};
 
@@ -41,7 +41,8 @@ impl Read {
     }
 }
 
-pub(super) fn extent(source: &Source, shape: &Shape, next: Number) -> Extent {
+pub(super) fn extent(source: &Source, shape: &Shape, visible: Visible) -> Extent {
+    let Visible { from, next } = visible;
     let Read { direction, edge, count, is_fixed } = Read::new(source, shape, next);
     let (first, end) = match direction {
         Direction::Forward => (edge, edge + count.get()),
@@ -52,25 +53,34 @@ pub(super) fn extent(source: &Source, shape: &Shape, next: Number) -> Extent {
         Direction::Forward => end < next.get(),
         Direction::Backward => end <= next.get(),
     };
-    Extent { shown: run(first, end.min(next.get())), is_complete: is_fixed && is_complete, is_canonical: is_fixed }
+    // A page of which nothing is left leads to the first visible event, and that moves.
+    let is_left = from.get() < end;
+    Extent {
+        shown: run(first.max(from.get()), end.min(next.get())),
+        is_complete: is_fixed && is_complete && is_left,
+        is_canonical: is_fixed,
+    }
 }
 
-pub(super) fn links(shape: &Shape, next: Number, links: &mut Links<'_>) {
+pub(super) fn links(shape: &Shape, visible: Visible, links: &mut Links<'_>) {
+    let Visible { from, next } = visible;
     let source = links.at.source;
     let Read { direction, edge, count, is_fixed: _ } = Read::new(source, shape, next);
-    let (c, n) = (count.get(), next.get());
+    let (c, n, floor) = (count.get(), next.get(), from.get());
     let page = |edge: u64, direction| PageRequest { from: place(source, edge, direction), direction, count };
 
-    // Where the older page ends, unless this is the end of the stream.
+    // Where the older page ends, unless this is the end of the stream: its beginning, or what is truncated.
     let older = match (direction, source) {
-        (Direction::Forward, _) => Some(edge).filter(|edge| *edge > 0),
+        (Direction::Forward, _) => Some(edge).filter(|edge| *edge > floor),
         (Direction::Backward, Source::All) => edge.checked_sub(c),
-        (Direction::Backward, Source::Stream(_)) => edge.checked_sub(c).filter(|edge| *edge > 0),
+        (Direction::Backward, Source::Stream(_) | Source::Derived(..)) => {
+            edge.checked_sub(c).filter(|edge| *edge > floor)
+        }
     };
-    // Where the newer page starts.
+    // Where the newer page starts. Nobody has to walk through what is truncated.
     let newer = match direction {
-        Direction::Forward => (edge < n).then(|| (edge + c).min(n)),
-        Direction::Backward => Some(edge.min(n)),
+        Direction::Forward => (edge < n).then(|| (edge + c).clamp(floor, n)),
+        Direction::Backward => Some(edge.clamp(floor, n)),
     };
 
     links.push("self", links.path.as_str().to_string());
@@ -89,8 +99,10 @@ pub(super) fn links(shape: &Shape, next: Number, links: &mut Links<'_>) {
 fn place(source: &Source, edge: u64, direction: Direction) -> Place {
     match (source, direction) {
         (Source::All, _) => Place::Hex(Position::new(edge).expect("at most the head")),
-        (Source::Stream(_), Direction::Forward) => Place::Number(Number::new(edge).expect("at most the head")),
-        (Source::Stream(_), Direction::Backward) => {
+        (Source::Stream(_) | Source::Derived(..), Direction::Forward) => {
+            Place::Number(Number::new(edge).expect("at most the head"))
+        }
+        (Source::Stream(_) | Source::Derived(..), Direction::Backward) => {
             Place::Number(Number::new(edge - 1).expect("below what was asked for"))
         }
     }

@@ -3,7 +3,7 @@
 //! documents (RFC 5005 §4).
 
 use crate::address::{Direction, PageRequest, Place};
-use crate::event::{Count, Number, Window};
+use crate::event::{Count, Number, Visible, Window};
 
 use super::{Extent, Links, Shape, run};
 
@@ -52,9 +52,10 @@ impl Sheet {
     }
 }
 
-pub(super) fn extent(page_size: Count, shape: &Shape, next: Number) -> Extent {
+pub(super) fn extent(page_size: Count, shape: &Shape, visible: Visible) -> Extent {
+    let Visible { from, next } = visible;
     let open = |first: Number, end: u64| Extent {
-        shown: run(first.get(), end.min(next.get())),
+        shown: run(first.max(from).get(), end.min(next.get())),
         is_complete: false,
         is_canonical: false,
     };
@@ -63,7 +64,8 @@ pub(super) fn extent(page_size: Count, shape: &Shape, next: Number) -> Extent {
         Sheet::Newest { window } => open(window.first(), next.get()),
         Sheet::Nothing => open(Number::ZERO, 0),
         Sheet::Page { window, direction: _ } => Extent {
-            is_complete: window.is_complete(next),
+            // A page of which nothing is left leads to the first visible one, and that moves.
+            is_complete: window.is_complete(next) && from <= window.last(),
             is_canonical: is_canonical(&window, shape),
             ..open(window.first(), window.last().get() + 1)
         },
@@ -76,13 +78,14 @@ fn is_canonical(window: &Window, shape: &Shape) -> bool {
     window.is_canonical() && is_by_number
 }
 
-pub(super) fn links(page_size: Count, shape: &Shape, next: Number, links: &mut Links<'_>) {
+pub(super) fn links(page_size: Count, shape: &Shape, visible: Visible, links: &mut Links<'_>) {
+    let Visible { next, .. } = visible;
     let count = match shape {
         Shape::Head => page_size,
         Shape::Page(request) => request.count,
     };
     let sheet = Sheet::new(page_size, shape, next);
-    let neighbours = Neighbours::of(&sheet, shape, next, count);
+    let neighbours = Neighbours::of(&sheet, shape, visible, count);
     let forward = |from| PageRequest { from: Place::Number(from), direction: Direction::Forward, count };
 
     match (&sheet, shape) {
@@ -133,7 +136,8 @@ struct Neighbours {
 }
 
 impl Neighbours {
-    fn of(sheet: &Sheet, shape: &Shape, next: Number, count: Count) -> Self {
+    fn of(sheet: &Sheet, shape: &Shape, visible: Visible, count: Count) -> Self {
+        let Visible { from, next } = visible;
         let older = |window: &Window| {
             window.older().map(|older| {
                 let (from, direction) = if older.is_canonical() {
@@ -144,10 +148,11 @@ impl Neighbours {
                 PageRequest { from: Place::Number(from), direction, count }
             })
         };
-        // An open page says where the archive before it is only if it begins where that one ends.
+        // An open page says where the archive before it is only if it begins where that one ends. Unlike a
+        // complete one it may change, so it leads to older pages only as long as there is something to be seen.
         let open = |window: &Window, newer| Self {
             newer,
-            older: older(window),
+            older: older(window).filter(|_| from < window.first()),
             follows_an_archive: window.first().get().is_multiple_of(count.get()),
             is_archive: false,
             has_current: true,
@@ -157,6 +162,17 @@ impl Neighbours {
             Sheet::Newest { window } => open(window, Some(next)),
             Sheet::Nothing => {
                 Self { follows_an_archive: false, ..open(&Window::forward(Number::ZERO, count), Some(Number::ZERO)) }
+            }
+            // Nothing is left of it: straight to the first page of which something is.
+            Sheet::Page { window, .. } if window.is_complete(next) && window.last() < from => {
+                let first_visible = if from < next { Window::backward(from, count).first() } else { next };
+                Self {
+                    newer: Some(first_visible),
+                    older: None,
+                    follows_an_archive: false,
+                    is_archive: false,
+                    has_current: true,
+                }
             }
             Sheet::Page { window, .. } if window.is_complete(next) => {
                 let is_archive = is_canonical(window, shape);

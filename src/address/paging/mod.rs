@@ -5,7 +5,7 @@ mod grid;
 #[cfg(test)]
 mod walks;
 
-use crate::event::{Count, Number, Source};
+use crate::event::{Count, Number, Source, Visible};
 
 use super::{BaseUrl, Embed, Link, PageRequest, StreamPath, Suffix};
 
@@ -56,22 +56,22 @@ pub struct At<'a> {
 }
 
 impl Paging {
-    /// The numbers that a document shows when `next` is the first number not assigned yet.
+    /// The numbers that a document shows when these are to be seen.
     #[must_use]
-    pub fn extent(&self, source: &Source, shape: &Shape, next: Number) -> Extent {
+    pub fn extent(&self, source: &Source, shape: &Shape, visible: Visible) -> Extent {
         match self {
-            Self::Grid { page_size } => grid::extent(*page_size, shape, next),
-            Self::EventStore => eventstore::extent(source, shape, next),
+            Self::Grid { page_size } => grid::extent(*page_size, shape, visible),
+            Self::EventStore => eventstore::extent(source, shape, visible),
         }
     }
 
-    /// The links of a document when `next` is the first number not assigned yet, `self` first.
+    /// The links of a document when these numbers are to be seen, `self` first.
     #[must_use]
-    pub fn links(&self, at: &At<'_>, shape: &Shape, next: Number) -> Vec<Link> {
+    pub fn links(&self, at: &At<'_>, shape: &Shape, visible: Visible) -> Vec<Link> {
         let mut links = Links::new(at);
         match self {
-            Self::Grid { page_size } => grid::links(*page_size, shape, next, &mut links),
-            Self::EventStore => eventstore::links(shape, next, &mut links),
+            Self::Grid { page_size } => grid::links(*page_size, shape, visible, &mut links),
+            Self::EventStore => eventstore::links(shape, visible, &mut links),
         }
         links.links
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::address::{Address, Direction, Link, Place, Target};
-use crate::event::StreamName;
+use crate::event::{StreamName, Visible};
 
 /// A feed that grows, served by one way of paging and read back through its own links.
 struct Server {
@@ -44,7 +44,7 @@ impl Server {
             Address::Page { source, request } if source == self.source => Shape::Page(request),
             other => panic!("{path_and_query} is {other:?}"),
         };
-        let next = Number::new(self.next).expect("in range");
+        let next = Visible::all_below(Number::new(self.next).expect("in range"));
         let at = At { base: &self.base, source: &self.source, suffix: self.suffix, embed: None };
         let links = self.paging.links(&at, &shape, next);
         Answer { shape, extent: self.paging.extent(&self.source, &shape, next), links }

@@ -8,7 +8,7 @@ use roxmltree::Node;
 
 use super::*;
 use crate::address::{Address, Target};
-use crate::event::{Content, Digest, EventId, EventType, Life, MediaType, Order, Position, StreamName};
+use crate::event::{Content, Digest, EventId, EventType, Life, MediaType, Order, Position, StreamName, Visible};
 use crate::feed::AtomContent;
 
 const ATOM: &str = "http://www.w3.org/2005/Atom";
@@ -28,6 +28,7 @@ fn event(stream: &str, number: u32, content: Option<Content>) -> Event {
         digest: Digest::of(&event_type, &shown),
         event_type,
         content,
+        kept_correlation: None,
     }
 }
 
@@ -53,7 +54,7 @@ fn document(representation: Representation, path: &str, next: u32, event_at: imp
         other => panic!("{other:?} is no feed"),
     };
     let page_size = Count::new(3).unwrap();
-    let shown = representation.paging(page_size).extent(&source, &shape, next.into()).shown;
+    let shown = representation.paging(page_size).extent(&source, &shape, Visible::all_below(next.into())).shown;
     let mut events: Vec<Event> = match shown {
         Some((first, last)) => {
             (first.get()..=last.get()).map(|number| event_at(u32::try_from(number).unwrap())).collect()
@@ -69,7 +70,7 @@ fn document(representation: Representation, path: &str, next: u32, event_at: imp
         log: LOG,
         source: &source,
         shape: &shape,
-        next: next.into(),
+        visible: Visible::all_below(next.into()),
         page_size,
         times,
         created: Timestamp::from_micros(1_291_191_960_000_000),
@@ -79,7 +80,7 @@ fn document(representation: Representation, path: &str, next: u32, event_at: imp
     let mut document = feed(representation, &about);
     document.begin(&mut out);
     for event in &events {
-        document.entry(event, &mut out);
+        document.entry(event, event.number, &mut out);
     }
     document.end(&mut out);
     String::from_utf8(out).unwrap()
@@ -88,7 +89,7 @@ fn document(representation: Representation, path: &str, next: u32, event_at: imp
 fn entry_document(representation: Representation, event: &Event) -> String {
     let base = BaseUrl::parse("https://feeds.example.org/shop").unwrap();
     let mut out = Vec::new();
-    entry(representation, &base, LOG, &Source::Stream(event.stream.clone()), event, &mut out);
+    entry(representation, &base, LOG, &Source::Stream(event.stream.clone()), event, event.number, &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -280,7 +281,7 @@ fn ids_are_the_same_on_every_page_and_differ_between_logs_streams_and_events() {
     let id = |log: Uuid, event: &Event| {
         let base = BaseUrl::parse("http://h").unwrap();
         let mut out = Vec::new();
-        entry(INLINE, &base, log, &Source::All, event, &mut out);
+        entry(INLINE, &base, log, &Source::All, event, event.position.into(), &mut out);
         let document = String::from_utf8(out).unwrap();
         let parsed = roxmltree::Document::parse(&document).unwrap();
         text(child(parsed.root_element(), "id").unwrap()).to_string()

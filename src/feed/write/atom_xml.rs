@@ -6,11 +6,11 @@
 use uuid::Uuid;
 
 use crate::address::{BaseUrl, StreamPath};
-use crate::event::{Event, StreamName};
+use crate::event::{Event, Number, StreamName};
 use crate::feed::{AtomContent, Representation};
 
 use super::text::{push_base64, push_decimal, push_time};
-use super::{Document, Feed, atom_content, xml};
+use super::{Document, Feed, atom_content, place_in, xml};
 
 const DECLARATION: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
 const NAMESPACES: &[u8] =
@@ -33,10 +33,10 @@ impl<'a> FeedXml<'a> {
 
 impl Document for FeedXml<'_> {
     fn begin(&mut self, out: &mut Vec<u8>) {
-        let Feed { base, log, source, shape, next, page_size, times, created, etag: _ } = *self.feed;
+        let Feed { base, log, source, shape, visible, page_size, times, created, etag: _ } = *self.feed;
         let representation = Representation::Atom { content: self.content };
         let paging = representation.paging(page_size);
-        let extent = paging.extent(source, shape, next);
+        let extent = paging.extent(source, shape, visible);
 
         out.extend_from_slice(DECLARATION);
         out.extend_from_slice(b"<feed");
@@ -54,21 +54,21 @@ impl Document for FeedXml<'_> {
         if extent.is_complete && extent.is_canonical {
             out.extend_from_slice(b"<fh:archive/>\n");
         }
-        for link in paging.links(&representation.at(base, source), shape, next) {
+        for link in paging.links(&representation.at(base, source), shape, visible) {
             push_link(link.rel, link.media_type, &[link.href.as_str()], out);
             out.push(b'\n');
         }
     }
 
-    fn entry(&mut self, event: &Event, out: &mut Vec<u8>) {
-        let Feed { base, log, .. } = *self.feed;
+    fn entry(&mut self, event: &Event, place: Number, out: &mut Vec<u8>) {
+        let Feed { base, log, source, .. } = *self.feed;
         // In `$all` neighbours are of different streams; everywhere else this happens once.
         let stream = match self.stream.take() {
             Some(forms) if forms.name == event.stream => forms,
             _ => StreamForms::new(base, &event.stream),
         };
         out.extend_from_slice(b"<entry>");
-        push_entry(self.content, log, self.stream.insert(stream), event, b"", out);
+        push_entry(self.content, log, self.stream.insert(stream), place_in(source, place), event, b"", out);
         out.extend_from_slice(b"</entry>\n");
     }
 
@@ -78,12 +78,19 @@ impl Document for FeedXml<'_> {
 }
 
 /// One event as an Atom entry document.
-pub(super) fn entry(content: AtomContent, base: &BaseUrl, log: Uuid, event: &Event, out: &mut Vec<u8>) {
+pub(super) fn entry(
+    content: AtomContent,
+    base: &BaseUrl,
+    log: Uuid,
+    place: Option<Number>,
+    event: &Event,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(DECLARATION);
     out.extend_from_slice(b"<entry");
     out.extend_from_slice(NAMESPACES);
     out.push(b'>');
-    push_entry(content, log, &StreamForms::new(base, &event.stream), event, AUTHOR, out);
+    push_entry(content, log, &StreamForms::new(base, &event.stream), place, event, AUTHOR, out);
     out.extend_from_slice(b"</entry>\n");
 }
 
@@ -104,8 +111,17 @@ impl StreamForms {
     }
 }
 
-/// What stands inside `entry`. Links lead to the event in its own stream, also from a page of `$all`.
-fn push_entry(content: AtomContent, log: Uuid, stream: &StreamForms, event: &Event, author: &[u8], out: &mut Vec<u8>) {
+/// What stands inside `entry`. Links lead to the event in its own stream, also from a page of a derived one, in
+/// which it has a place of its own.
+fn push_entry(
+    content: AtomContent,
+    log: Uuid,
+    stream: &StreamForms,
+    place: Option<Number>,
+    event: &Event,
+    author: &[u8],
+    out: &mut Vec<u8>,
+) {
     let (mut number, mut position) = (Vec::with_capacity(20), Vec::with_capacity(20));
     push_decimal(event.number.get(), &mut number);
     push_decimal(event.position.get(), &mut position);
@@ -144,6 +160,10 @@ fn push_entry(content: AtomContent, log: Uuid, stream: &StreamForms, event: &Eve
     out.extend_from_slice(number.as_bytes());
     out.extend_from_slice(b"\" position=\"");
     out.extend_from_slice(position.as_bytes());
+    if let Some(place) = place {
+        out.extend_from_slice(b"\" place=\"");
+        push_decimal(place.get(), out);
+    }
     out.extend_from_slice(b"\"/>");
 
     if let Some(kept) = &event.content {

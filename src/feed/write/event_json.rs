@@ -11,7 +11,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::event::{Content, Event, MediaType};
+use crate::event::{Content, Event, MediaType, Number};
 
 use super::Document;
 use super::json::{Layout, Object, put_text};
@@ -27,7 +27,7 @@ impl Document for Array {
         out.push(b'[');
     }
 
-    fn entry(&mut self, event: &Event, out: &mut Vec<u8>) {
+    fn entry(&mut self, event: &Event, _place: Number, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.has_entries { b",\n" } else { b"\n" });
         self.has_entries = true;
         entry(event, out);

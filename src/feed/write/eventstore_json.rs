@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::address::{At, BaseUrl, Direction, Embed, PageRequest, Paging, Place, Shape, Suffix};
-use crate::event::{Event, Source, StreamName, Timestamp};
+use crate::event::{Event, Number, Source, StreamName, Timestamp};
 use crate::feed::json::is_object;
 
 use super::event_json::{put_identity, put_metadata};
@@ -34,7 +34,7 @@ impl Document for FeedJson<'_> {
         let mut object = Object::open(out, Layout::Indented(0));
         let name = match feed.source {
             Source::All => None,
-            Source::Stream(stream) => Some(stream.as_str()),
+            Source::Stream(stream) | Source::Derived(_, stream) => Some(stream.as_str()),
         };
         match name {
             None => object.text("title", "All events"),
@@ -57,13 +57,13 @@ impl Document for FeedJson<'_> {
             object.text("eTag", etag);
         }
         let at = At { base: feed.base, source: feed.source, suffix: Suffix::None, embed: None };
-        let links = Paging::EventStore.links(&at, feed.shape, feed.next);
+        let links = Paging::EventStore.links(&at, feed.shape, feed.visible);
         put_links(&mut object, links.iter().map(|link| (link.rel, link.href.as_str())));
         // Object and array stay open: `end` closes them.
         object.member("entries").push(b'[');
     }
 
-    fn entry(&mut self, event: &Event, out: &mut Vec<u8>) {
+    fn entry(&mut self, event: &Event, _place: Number, out: &mut Vec<u8>) {
         if self.has_entries {
             out.push(b',');
         }
@@ -114,7 +114,7 @@ fn is_head(shape: &Shape) -> bool {
 fn is_head_of_stream(feed: &Feed<'_>) -> bool {
     match feed.shape {
         Shape::Page(PageRequest { from: Place::Number(first), direction: Direction::Forward, count }) => {
-            feed.next <= first.plus(count.get())
+            feed.visible.next <= first.plus(count.get())
         }
         shape => is_head(shape),
     }

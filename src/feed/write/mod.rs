@@ -15,7 +15,7 @@ mod xml;
 use uuid::Uuid;
 
 use crate::address::{BaseUrl, Embed, Shape};
-use crate::event::{Count, Event, Number, Source, Timestamp};
+use crate::event::{Count, Event, Number, Source, Timestamp, Visible};
 
 use super::Representation;
 
@@ -30,8 +30,8 @@ pub struct Feed<'a> {
     pub source: &'a Source,
     /// What it was asked as.
     pub shape: &'a Shape,
-    /// The first number not assigned yet.
-    pub next: Number,
+    /// The numbers that there are to be seen.
+    pub visible: Visible,
     /// The server's page size.
     pub page_size: Count,
     /// The oldest and the newest time among the events shown; none on an empty page.
@@ -47,8 +47,9 @@ pub struct Feed<'a> {
 pub trait Document {
     /// Writes what comes before the first event.
     fn begin(&mut self, out: &mut Vec<u8>);
-    /// Writes one event.
-    fn entry(&mut self, event: &Event, out: &mut Vec<u8>);
+    /// Writes one event. `place` is its number in the feed's source, which in `$all` and in derived streams is
+    /// not its own.
+    fn entry(&mut self, event: &Event, place: Number, out: &mut Vec<u8>);
     /// Writes what comes after the last event.
     fn end(&mut self, out: &mut Vec<u8>);
 }
@@ -64,17 +65,18 @@ pub fn feed<'a>(representation: Representation, feed: &'a Feed<'a>) -> Box<dyn D
     }
 }
 
-/// Writes one event as a document of its own.
+/// Writes one event as a document of its own. `place` is its number in the source that it was asked for in.
 pub fn entry(
     representation: Representation,
     base: &BaseUrl,
     log: Uuid,
-    _source: &Source,
+    source: &Source,
     event: &Event,
+    place: Number,
     out: &mut Vec<u8>,
 ) {
     match representation {
-        Representation::Atom { content } => atom_xml::entry(content, base, log, event, out),
+        Representation::Atom { content } => atom_xml::entry(content, base, log, place_in(source, place), event, out),
         Representation::EventStore { embed, .. } => eventstore_json::entry(embed, base, event, out),
         Representation::Envelope { .. } => event_json::entry(event, out),
         Representation::Data => {
@@ -82,5 +84,13 @@ pub fn entry(
                 out.extend_from_slice(&content.data);
             }
         }
+    }
+}
+
+/// The place that a document tells beside the event's own number and position: only derived streams have one.
+fn place_in(source: &Source, place: Number) -> Option<Number> {
+    match source {
+        Source::Derived(..) => Some(place),
+        Source::All | Source::Stream(_) => None,
     }
 }

@@ -1,7 +1,8 @@
 //! One event, as groups and chunks hold it.
 //!
 //! ```text
-//! flags       u8      bit 0: content follows; bit 1: with metadata; the others are 0
+//! flags       u8      bit 0: content follows; bit 1: with metadata; bit 2: without content, with a correlation
+//!                     id; the others are 0
 //! position    varint
 //! stream      bytes
 //! number      varint
@@ -13,6 +14,7 @@
 //! media type  bytes   only with content
 //! metadata    bytes   only with metadata
 //! data        bytes   only with content
+//! correlation bytes   only of an event whose content was removed
 //! ```
 //!
 //! Each row stands alone, so that a single block or group can be read when all around it is lost. (What
@@ -31,6 +33,7 @@ use super::{Malformed, Reader};
 
 const CONTENT: u8 = 1;
 const METADATA: u8 = 2;
+const CORRELATION: u8 = 4;
 
 /// What an event counts towards [`super::CHUNK_BYTES_MAX`]. It decides where chunks are cut, so it depends on
 /// what never changes about an event as it was appended, and is part of the format.
@@ -57,6 +60,10 @@ pub(crate) fn encode(event: &Event, out: &mut Vec<u8>) -> Spans {
     if metadata.is_some() {
         flags |= METADATA;
     }
+    let kept_correlation = event.kept_correlation.as_deref().filter(|_| event.content.is_none());
+    if kept_correlation.is_some() {
+        flags |= CORRELATION;
+    }
     out.push(flags);
     put_varint(out, event.position.get());
     put_bytes(out, event.stream.as_str().as_bytes());
@@ -75,13 +82,16 @@ pub(crate) fn encode(event: &Event, out: &mut Vec<u8>) -> Spans {
         put_bytes(out, &content.data);
         spans.data = out.len() - content.data.len()..out.len();
     }
+    if let Some(correlation) = kept_correlation {
+        put_bytes(out, correlation.as_bytes());
+    }
     spans
 }
 
 /// Reads one row. `previous` lends its names where they are the same, which saves their allocation.
 pub(crate) fn decode(reader: &mut Reader<'_>, previous: Option<&Event>) -> Result<Event, Malformed> {
     let flags = reader.u8()?;
-    if flags & !(CONTENT | METADATA) != 0 || flags == METADATA {
+    if !matches!(flags, 0 | CONTENT | CORRELATION) && flags != CONTENT | METADATA {
         return Err(Malformed("row: unknown flags"));
     }
     let position = Position::new(reader.varint()?).map_err(|_| Malformed("row: position"))?;
@@ -108,7 +118,9 @@ pub(crate) fn decode(reader: &mut Reader<'_>, previous: Option<&Event>) -> Resul
         let metadata = if flags & METADATA == 0 { None } else { Some(reader.bytes()?) };
         Some(Content { media_type, metadata, data: reader.bytes()? })
     };
-    Ok(Event { stream, number, position, life, time: Timestamp::from_micros(micros), id, event_type, digest, content })
+    let kept_correlation = if flags & CORRELATION == 0 { None } else { Some(reader.text()?.into()) };
+    let time = Timestamp::from_micros(micros);
+    Ok(Event { stream, number, position, life, time, id, event_type, digest, content, kept_correlation })
 }
 
 #[cfg(test)]
@@ -136,7 +148,7 @@ pub(crate) mod tests {
         pub(crate) fn any_event()(
             stream in "[a-zé$/-]{1,12}", number in 0..i64::MAX as u64, position in 0..i64::MAX as u64, life: u32,
             micros in 0_i64..253_402_300_799_999_999, id in 1_u128.., event_type in "[A-Za-z]{1,12}", digest: [u8; 16],
-            content in prop::option::of(any_content()),
+            content in prop::option::of(any_content()), correlation in prop::option::of("[a-z-]{1,9}"),
         ) -> Event {
             Event {
                 stream: StreamName::parse(&stream).expect("a name"),
@@ -147,6 +159,7 @@ pub(crate) mod tests {
                 id: EventId::new(Uuid::from_u128(id)).expect("not nil"),
                 event_type: EventType::parse(&event_type).expect("a type"),
                 digest: Digest(digest),
+                kept_correlation: correlation.filter(|_| content.is_none()).map(Into::into),
                 content,
             }
         }
@@ -193,6 +206,7 @@ pub(crate) mod tests {
                 data: Bytes::from_static(b"{}"),
                 metadata: Some(Bytes::from_static(b"1")),
             }),
+            kept_correlation: None,
         };
         let mut out = Vec::new();
         let spans = encode(&event, &mut out);

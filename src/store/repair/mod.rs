@@ -205,7 +205,13 @@ impl Placer {
         self.time = event.time;
         let head = self.heads.get(&event.stream).copied().unwrap_or_default();
         let life_start = if event.life == head.life { head.life_start } else { event.number };
-        let after = StreamHead { next: event.number.plus(1), life: event.life, life_start, status: head.status };
+        let after = StreamHead {
+            next: event.number.plus(1),
+            life: event.life,
+            life_start,
+            status: head.status,
+            first_visible: Number::ZERO,
+        };
         self.heads.insert(event.stream.clone(), after);
         (event, head, is_lost)
     }
@@ -221,6 +227,7 @@ impl Placer {
             event_type: EventType::parse("$lost").expect("a type"),
             digest: Digest([0; 16]),
             content: None,
+            kept_correlation: None,
         }
     }
 }

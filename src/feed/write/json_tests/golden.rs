@@ -21,6 +21,7 @@ fn event(name: &str, number: u32, event_type: &str, media_type: &str, data: &[u8
         id: EventId::new(Uuid::from_u128(0x0190_c6a4_7b1e_7f5e_9a52_0000_0000_0001 + u128::from(number)))
             .expect("not nil"),
         event_type: EventType::parse(event_type).expect("a type"),
+        kept_correlation: None,
         digest: Digest([0; 16]),
         content: Some(Content {
             media_type: MediaType::parse(media_type).expect("a media type"),

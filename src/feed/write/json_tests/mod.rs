@@ -6,7 +6,7 @@ mod hostile;
 use uuid::Uuid;
 
 use crate::address::{BaseUrl, Direction, Embed, PageRequest, Place, Shape};
-use crate::event::{Count, Event, Source, StreamName, Timestamp};
+use crate::event::{Count, Event, Source, StreamName, Timestamp, Visible};
 use crate::feed::{Feed, Label, Representation, entry, feed};
 
 const EMBEDS: [Embed; 6] = [Embed::None, Embed::Content, Embed::Rich, Embed::Body, Embed::Pretty, Embed::TryHarder];
@@ -32,7 +32,7 @@ fn written(representation: Representation, source: &Source, shape: &Shape, next:
         log: Uuid::from_u128(7),
         source,
         shape,
-        next: next.into(),
+        visible: Visible::all_below(next.into()),
         page_size: Count::new(100).expect("a count"),
         times,
         created: Timestamp::from_micros(1_795_426_200_000_000),
@@ -41,7 +41,7 @@ fn written(representation: Representation, source: &Source, shape: &Shape, next:
     let mut document = feed(representation, &about);
     let mut out = Vec::new();
     document.begin(&mut out);
-    let mut put = |event| document.entry(event, &mut out);
+    let mut put = |event: &Event| document.entry(event, event.number, &mut out);
     match representation {
         Representation::Envelope { .. } => events.iter().for_each(&mut put),
         _ => events.iter().rev().for_each(&mut put),
@@ -52,7 +52,15 @@ fn written(representation: Representation, source: &Source, shape: &Shape, next:
 
 fn written_entry(representation: Representation, event: &Event) -> String {
     let mut out = Vec::new();
-    entry(representation, &base(), Uuid::from_u128(7), &Source::Stream(event.stream.clone()), event, &mut out);
+    entry(
+        representation,
+        &base(),
+        Uuid::from_u128(7),
+        &Source::Stream(event.stream.clone()),
+        event,
+        event.number,
+        &mut out,
+    );
     String::from_utf8(out).expect("documents are UTF-8")
 }
 
