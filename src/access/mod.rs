@@ -1,7 +1,7 @@
 //! Who may do what. A permit is proof, as a value, that this caller may do this here; whatever reads or writes
 //! asks for one.
 //!
-//! This server is open: everybody may read every stream, and write all but those of the server itself.
+//! This server is open: everybody may read every stream, and write all but those that the server keeps itself.
 
 use crate::event::{Source, StreamName};
 
@@ -49,8 +49,16 @@ impl Access {
     /// # Errors
     /// For streams that belong to the server.
     pub fn write(&self, stream: StreamName) -> Result<WritePermit, Denied> {
-        if stream.is_system() { Err(Denied::Reserved(stream)) } else { Ok(WritePermit { stream }) }
+        if stream.is_system() && !is_written_by_others(&stream) {
+            return Err(Denied::Reserved(stream));
+        }
+        Ok(WritePermit { stream })
     }
+}
+
+/// Of the server's own streams those that others write: the settings of streams, and `$settings`.
+fn is_written_by_others(stream: &StreamName) -> bool {
+    stream.as_str() == "$settings" || stream.with_settings().is_some_and(|stream| !stream.is_system())
 }
 
 impl ReadPermit {
@@ -74,12 +82,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_the_server_are_read_by_everybody_and_written_by_nobody() {
+    fn names_of_the_server_are_read_by_everybody_and_written_by_nobody_but_for_settings() {
         let stream = |name| StreamName::parse(name).expect("a name");
         let access = Access::open();
         assert_eq!(access.read(Source::All).source(), &Source::All);
-        assert!(access.write(stream("orders")).is_ok());
-        for name in ["$all", "$ce-orders", "$$orders"] {
+        for name in ["orders", "$$orders", "$settings"] {
+            assert!(access.write(stream(name)).is_ok(), "{name}");
+        }
+        for name in ["$all", "$ce-orders", "$streams", "$truncations", "$$$ce-orders"] {
             assert_eq!(access.write(stream(name)).err(), Some(Denied::Reserved(stream(name))));
         }
     }

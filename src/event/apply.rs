@@ -3,6 +3,7 @@
 //! Pure: the time, the ids and what is known of them come in with the proposal. Whoever applies the same
 //! proposals in the same order to the same heads gets the same outcomes, on any machine.
 
+use super::settings::InvalidSettings;
 use super::{Digest, EventId, ExpectedVersion, Life, NewEvent, Number, Position, Timestamp, Visible};
 
 /// Where the log stands: what the next event gets.
@@ -142,6 +143,20 @@ pub enum Refusal {
         first: usize,
         /// Where it stands again.
         second: usize,
+    },
+    /// Only the server writes events of this type.
+    #[error("event {index} has the type `$streamDeleted`, which only a deletion writes: send DELETE instead")]
+    ReservedType {
+        /// Where it stands in the append, from 0.
+        index: usize,
+    },
+    /// The stream holds settings, and this is none.
+    #[error("event {index}: {why}")]
+    InvalidSettings {
+        /// Where it stands in the append, from 0.
+        index: usize,
+        /// What is wrong with it.
+        why: InvalidSettings,
     },
     /// The stream is not at the version that was expected.
     #[error("{expected} was expected, and the stream {}", match .current {

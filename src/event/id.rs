@@ -4,7 +4,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
-use super::Position;
+use super::{Number, Position, StreamName};
 
 /// The id that a producer gave an event, or the server made for it. Any UUID but the nil one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -30,6 +30,13 @@ impl EventId {
     #[must_use]
     pub fn from_idempotency_key(key: &[u8], index: usize) -> Self {
         Self::derived(&[b"key", key, index.to_string().as_bytes()])
+    }
+
+    /// The id of an event that the server itself writes, such as the settings that a deletion leaves: each number
+    /// of a stream is written once.
+    #[must_use]
+    pub fn of_server(stream: &StreamName, number: Number) -> Self {
+        Self::derived(&[b"server", stream.as_str().as_bytes(), number.to_string().as_bytes()])
     }
 
     /// The id of the event that a repair puts at a position whose own event is lost.

@@ -6,6 +6,7 @@
 //! Reading order is the order of the modules below.
 
 mod apply;
+mod deletion;
 mod derived;
 mod expected;
 mod id;
@@ -15,10 +16,13 @@ mod name;
 mod number;
 mod page;
 mod record;
+mod retention;
+mod settings;
 mod source;
 mod time;
 
 pub use apply::{Known, LogHead, Outcome, Proposal, Receipt, Refusal, Status, StreamHead, apply};
+pub use deletion::{Deletion, DeletionOutcome, check, delete};
 pub use derived::Derived;
 pub use expected::{ExpectedVersion, InvalidExpectedVersion};
 pub use id::{EventId, NilEventId};
@@ -27,5 +31,7 @@ pub use name::{EventType, InvalidName, StreamName};
 pub use number::{Life, Number, NumberOutOfRange, Position};
 pub use page::{Count, CountOutOfRange, Window};
 pub use record::{Content, Digest, Event, NewEvent};
+pub use retention::{Effect, HARD_DELETION_TYPE, Retention, SETTINGS_TYPE, TRUNCATION_TYPE, TRUNCATIONS};
+pub use settings::{InvalidSettings, Settings, with_truncate_before};
 pub use source::{Order, Source, Visible};
 pub use time::Timestamp;

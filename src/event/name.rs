@@ -90,6 +90,18 @@ impl StreamName {
         self.0.starts_with('$')
     }
 
+    /// The stream that holds this one's settings.
+    #[must_use]
+    pub fn settings(&self) -> Self {
+        Self(["$$", self.as_str()].concat().into())
+    }
+
+    /// The stream whose settings this one holds.
+    #[must_use]
+    pub fn with_settings(&self) -> Option<Self> {
+        self.0.strip_prefix("$$").and_then(|name| Self::parse(name).ok())
+    }
+
     /// Whether this is `$all`.
     #[must_use]
     pub fn is_all(&self) -> bool {

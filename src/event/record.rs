@@ -78,6 +78,12 @@ impl Digest {
 }
 
 impl Event {
+    /// Takes its content away. What names a derived stream stays.
+    pub fn remove_content(&mut self) {
+        self.kept_correlation = self.correlation().map(|id| id.as_ref().into());
+        self.content = None;
+    }
+
     /// The `$correlationId` in its metadata, if that is a text; also when the content is gone.
     #[must_use]
     pub fn correlation(&self) -> Option<Cow<'_, str>> {

@@ -4,7 +4,14 @@
 //! any number of pollers cost the origin one request a second, while proxies turn `no-cache` into no
 //! coalescing and full answers to every conditional request. `s-maxage` would forbid the stale answers.
 
+use std::borrow::Cow;
+
 use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+
+use crate::event::Settings;
+
+/// What may be truncated is kept this long.
+const TRUNCATABLE_SECONDS: u32 = 3_600;
 
 /// What an answer is, as far as caches are concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +22,8 @@ pub(crate) enum Freshness {
     OffGrid,
     /// Whatever the next append may change.
     Live,
+    /// What a later truncation may change, and what a stream's settings (`$cacheControl`) give so many seconds to.
+    Seconds(u32),
     /// A complete page or an event as EventStore JSON, in that API's words.
     EventStoreFrozen,
     /// Anything else as EventStore JSON.
@@ -36,12 +45,26 @@ impl Freshness {
         match self {
             Self::Frozen | Self::OffGrid => Self::Live,
             Self::EventStoreFrozen => Self::EventStoreLive,
+            Self::Seconds(_) => Self::Live,
             Self::Live | Self::EventStoreLive | Self::MayCome | Self::Gone | Self::Moved | Self::Never => self,
         }
     }
 
-    const fn cache_control(self) -> &'static str {
-        match self {
+    /// For a stream with these settings: what may be truncated must not be kept for ever, and what changes may be
+    /// kept as long as its owners say.
+    pub(crate) fn of_a_stream_with(self, settings: &Settings) -> Self {
+        match (self, settings.cache_control) {
+            (Self::Frozen | Self::OffGrid | Self::EventStoreFrozen, _) if settings.has_limits() => {
+                Self::Seconds(TRUNCATABLE_SECONDS)
+            }
+            (Self::Live | Self::EventStoreLive, Some(seconds)) => Self::Seconds(seconds),
+            _ => self,
+        }
+    }
+
+    fn cache_control(self) -> Cow<'static, str> {
+        let fixed = match self {
+            Self::Seconds(seconds) => return format!("public, max-age={seconds}").into(),
             Self::Frozen => "public, max-age=31536000, immutable",
             Self::OffGrid => "public, max-age=3600",
             Self::Live => "public, max-age=1, stale-while-revalidate=2, stale-if-error=86400",
@@ -50,13 +73,18 @@ impl Freshness {
             Self::MayCome => "public, max-age=1",
             Self::Gone => "public, max-age=60",
             Self::Never => "no-store",
-        }
+        };
+        fixed.into()
     }
 }
 
 /// Writes the header.
 pub(crate) fn apply(freshness: Freshness, headers: &mut HeaderMap) {
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static(freshness.cache_control()));
+    let value = match freshness.cache_control() {
+        Cow::Borrowed(value) => HeaderValue::from_static(value),
+        Cow::Owned(value) => HeaderValue::from_str(&value).expect("words and digits"),
+    };
+    headers.insert(CACHE_CONTROL, value);
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
 use crate::address::{BaseUrl, Extent, Shape, link_header};
-use crate::event::{Count, Event, Number, Order, Source, StreamHead, Timestamp};
+use crate::event::{Count, Event, Number, Order, Settings, Source, StreamHead, StreamName, Timestamp};
 use crate::feed::{self, Feed, Representation};
 use crate::store::{Identity, View};
 
@@ -47,6 +47,10 @@ pub(crate) enum What {
 pub(crate) struct Standing {
     pub(crate) head: StreamHead,
     pub(crate) extent: Extent,
+    /// What of it is truncated or deleted; 0 if nothing is.
+    pub(crate) removed: u64,
+    /// The settings of the stream, if it has any.
+    pub(crate) settings: Option<Settings>,
 }
 
 /// What a document is compared by and dated with.
@@ -87,6 +91,8 @@ struct Key {
     wanted: Wanted,
     /// The first number not assigned when it was made; none when that makes no difference.
     made_at: Option<Number>,
+    /// What of it was removed when it was made.
+    removed: u64,
     coding: Coding,
 }
 
@@ -112,15 +118,25 @@ impl Documents {
         Self { identity, page_size, cache: Cache::with_weighter(documents_about, cache_bytes, ByBody) }
     }
 
-    /// Which numbers the wanted document shows at this head.
-    pub(crate) fn standing(&self, wanted: &Wanted, head: StreamHead) -> Standing {
+    /// What of its source the wanted document shows at this head.
+    pub(crate) async fn standing(&self, view: &View, wanted: &Wanted, head: StreamHead) -> Result<Standing, Problem> {
         let extent = match &wanted.what {
             What::Feed(shape) => {
                 wanted.representation.paging(self.page_size).extent(&wanted.source, shape, head.visible())
             }
             What::Event(number) => Extent { shown: Some((*number, *number)), is_complete: true, is_canonical: true },
         };
-        Standing { head, extent }
+        let (removed, settings) = match &wanted.source {
+            Source::Stream(stream) => {
+                let settings = view.retention(stream).map(|retention| retention.settings);
+                (removed_from_stream(&extent, head.visible().from), settings)
+            }
+            Source::All | Source::Derived(..) => match extent.shown {
+                Some((first, last)) => (mark_of(&view.removed(&wanted.source, first, last).await?), None),
+                None => (0, None),
+            },
+        };
+        Ok(Standing { head, extent, removed, settings })
     }
 
     /// The document's marks, without rendering it.
@@ -140,7 +156,7 @@ impl Documents {
         let facts = Facts {
             identity: self.identity,
             life: event.life,
-            first_visible: Number::ZERO,
+            removed: standing.removed,
             newest: (newest, event.position),
             representation: wanted.representation,
             base: &wanted.base,
@@ -305,6 +321,26 @@ pub(crate) async fn event_at(view: &View, source: &Source, number: Number) -> Re
     events.into_iter().next().ok_or_else(|| Problem::new(Kind::Internal, format!("event {number}@{source} is missing")))
 }
 
+/// How far the stream is truncated, if that touches the page: it shows nothing, or begins with what is left.
+fn removed_from_stream(extent: &Extent, first_visible: Number) -> u64 {
+    match extent.shown {
+        Some((first, _)) if first > first_visible => 0,
+        Some(_) | None => first_visible.get(),
+    }
+}
+
+/// One number for many.
+fn mark_of(removed: &[Number]) -> u64 {
+    if removed.is_empty() {
+        return 0;
+    }
+    let mut hash = Sha256::new();
+    for number in removed {
+        hash.update(number.get().to_be_bytes());
+    }
+    u64::from_be_bytes(hash.finalize()[..8].try_into().expect("a digest has 32 bytes"))
+}
+
 /// The numbers of a run, in this order.
 pub(crate) fn places(order: Order, first: Number, last: Number) -> impl Iterator<Item = Number> {
     let count = last.get() + 1 - first.get();
@@ -316,12 +352,19 @@ pub(crate) fn places(order: Order, first: Number, last: Number) -> impl Iterator
 
 fn key(wanted: &Wanted, standing: &Standing, coding: Coding) -> Key {
     let made_at = (!standing.extent.is_complete).then_some(standing.head.next);
-    Key { wanted: wanted.clone(), made_at, coding }
+    Key { wanted: wanted.clone(), made_at, removed: standing.removed, coding }
 }
 
 /// About what an event takes in a document: base64 adds a third, and names and links their part.
 fn event_bytes_about(event: &Event) -> usize {
     event.content.as_ref().map_or(0, |content| content.len() * 4 / 3) + 1_536
+}
+
+/// Names what a removal changes, so that a cache can be told to forget it.
+pub(crate) fn insert_purge_keys(headers: &mut HeaderMap, stream: &StreamName) {
+    let key = format!("s-{}", purge_key(stream.as_str()));
+    insert(headers, SURROGATE_KEY, &key);
+    insert(headers, XKEY, &key);
 }
 
 /// By what caches that can purge by key find documents.

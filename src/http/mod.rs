@@ -232,18 +232,23 @@ impl Served {
         };
         let allowed = allowed(&target.address);
         match method {
-            Method::GET | Method::HEAD | Method::POST if allowed.split(", ").any(|allowed| allowed == method) => {}
+            Method::GET | Method::HEAD | Method::POST | Method::DELETE
+                if allowed.split(", ").any(|allowed| allowed == method) => {}
             Method::OPTIONS => return Ok(options(allowed)),
             _ => return Err(method_not_allowed(&method, allowed)),
         }
         let is_head = method == Method::HEAD;
         let asked = Asked { headers: &headers, target: &target, base, peer: ends.peer, is_head };
-        let is_post = method == Method::POST;
+        let (is_post, is_delete) = (method == Method::POST, method == Method::DELETE);
         // Boxed, or every request would carry room for the largest of them all, also while it waits.
         match &target.address {
             Address::Feed(source) if is_post => {
                 let permit = self.access.write(source.stream())?;
                 Box::pin(handlers::append::post(self, &asked, &permit, None, incoming)).await
+            }
+            Address::Feed(source) if is_delete => {
+                let permit = self.access.write(source.stream())?;
+                Box::pin(handlers::delete::delete(self, &asked, &permit)).await
             }
             Address::Incoming { stream, id } => {
                 let permit = self.access.write(stream.clone())?;
@@ -268,8 +273,13 @@ impl Served {
             Address::Ready => Ok(handlers::operations::ready(self)),
             Address::Problem { kind } => handlers::help::problem(&asked, kind),
             Address::Stylesheet => Ok(handlers::help::stylesheet(&asked)),
+            Address::Metadata { stream } if is_post => {
+                let permit = self.access.write(stream.settings())?;
+                Box::pin(handlers::metadata::post(self, &asked, &permit, incoming)).await
+            }
             Address::Metadata { stream } => {
-                handlers::metadata::get(self, &asked, &self.access.read(Source::Stream(stream.clone())))
+                let permit = self.access.read(Source::Stream(stream.settings()));
+                Box::pin(handlers::metadata::get(self, &asked, &permit, stream)).await
             }
             Address::Home => Err(Unaddressable::Unknown.into()),
         }
@@ -316,18 +326,18 @@ impl Served {
 }
 
 /// All methods that any address takes.
-const METHODS: &str = "GET, HEAD, OPTIONS, POST";
+const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, POST";
 
 /// The methods that an address takes, as the Allow header lists them.
 const fn allowed(address: &Address) -> &'static str {
     match address {
         Address::Feed(_) => METHODS,
         Address::Incoming { .. } => "OPTIONS, POST",
+        Address::Metadata { .. } => "GET, HEAD, OPTIONS, POST",
         Address::Home
         | Address::Page { .. }
         | Address::Event { .. }
         | Address::Data { .. }
-        | Address::Metadata { .. }
         | Address::Info
         | Address::Ping
         | Address::Live

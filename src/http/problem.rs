@@ -118,6 +118,9 @@ kinds! {
          with ?wait=30. Names are compared byte for byte, so look for a different spelling first.";
     EventNotFound = "event-not-found" NOT_FOUND "There is no such event"
         "The stream has no event with this number yet. Numbers begin at 0 and have no gaps.";
+    EventRemoved = "event-removed" NOT_FOUND "The event was removed"
+        "The event was truncated by the stream's settings ($maxAge, $maxCount, $tb), or deleted with its stream. Its \
+         number stays its own; what it carried is gone for good. The stream's pages lead to what is left.";
     StreamDeleted = "stream-deleted" GONE "The stream was deleted"
         "The stream was deleted for ever. Its name cannot be used again.";
     WrongExpectedVersion = "wrong-expected-version" BAD_REQUEST "The stream is not at the expected version"
@@ -214,6 +217,12 @@ impl Problem {
             .member("stream", source.name())
     }
 
+    /// The event was truncated, or went with a deletion of its stream.
+    pub(crate) fn event_removed(source: &Source, number: Number) -> Self {
+        Self::new(Kind::EventRemoved, format!("event {number} of the stream `{source}` was truncated or deleted"))
+            .member("stream", source.name())
+    }
+
     /// A header that the server acts on means nothing.
     pub(crate) fn invalid_header(name: &str, why: impl std::fmt::Display) -> Self {
         Self::new(Kind::InvalidHeader, format!("{name}: {why}")).member("header", name)
@@ -248,6 +257,9 @@ impl Problem {
         match error {
             AppendError::Refused(refusal) => match refusal {
                 Refusal::NoEvents => Self::new(Kind::InvalidBody, detail),
+                Refusal::ReservedType { index } | Refusal::InvalidSettings { index, .. } => {
+                    Self::new(Kind::InvalidBody, detail).member("index", *index)
+                }
                 Refusal::HardDeleted | Refusal::SoftDeleted => {
                     Self::new(Kind::StreamDeleted, detail).freshness(Freshness::Never).reason("Stream deleted")
                 }

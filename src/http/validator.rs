@@ -17,8 +17,8 @@ use super::negotiate::Coding;
 pub(crate) struct Facts<'a> {
     pub(crate) identity: Identity,
     pub(crate) life: Life,
-    /// The first number that is not removed.
-    pub(crate) first_visible: Number,
+    /// What of the document is truncated or deleted; 0 if nothing is.
+    pub(crate) removed: u64,
     /// The newest event that the document shows, or that is older than it.
     pub(crate) newest: (Number, Position),
     pub(crate) representation: Representation,
@@ -55,7 +55,7 @@ fn hash(facts: &Facts<'_>) -> u64 {
     hash.update(facts.identity.log.as_bytes());
     hash.update(facts.identity.epoch.to_be_bytes());
     hash.update(facts.life.0.to_be_bytes());
-    hash.update(facts.first_visible.get().to_be_bytes());
+    hash.update(facts.removed.to_be_bytes());
     hash.update(facts.newest.1.get().to_be_bytes());
     hash.update([kind, variant]);
     hash.update(facts.representation.revision().to_be_bytes());
@@ -130,7 +130,7 @@ mod tests {
         Facts {
             identity: Identity { log: uuid::Uuid::from_u128(7), epoch: 0 },
             life: Life(0),
-            first_visible: Number::ZERO,
+            removed: 0,
             newest: (Number::from(7), Position::from(9)),
             representation: Representation::Atom { content: AtomContent::Inline },
             base,
@@ -147,7 +147,7 @@ mod tests {
         let others = [
             Facts { base: &other, ..facts },
             Facts { life: Life(1), ..facts },
-            Facts { first_visible: Number::from(1), ..facts },
+            Facts { removed: 1, ..facts },
             Facts { newest: (Number::from(7), Position::from(10)), ..facts },
             Facts { identity: Identity { epoch: 1, ..facts.identity }, ..facts },
             Facts { representation: Representation::Data, ..facts },

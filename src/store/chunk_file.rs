@@ -11,6 +11,7 @@ use super::failpoint;
 use super::format::chunk::{self, BlockSize, HEADER_BYTES, Header, Place, Run, Section};
 use super::format::{BLOCK_BYTES, ChunkRecord, row};
 use super::ids::{Fingerprint, encode_filter};
+use super::retentions::changed_by;
 
 const LEVEL: i32 = 1;
 
@@ -20,6 +21,8 @@ pub(crate) struct Written {
     /// Each stream's run, with its first ordinal.
     pub(crate) runs: Vec<(Run, u32)>,
     pub(crate) filter: Vec<u8>,
+    /// The streams of which its events change what is left.
+    pub(crate) retained: Vec<StreamName>,
 }
 
 /// `chunks/{first position}.{generation}`
@@ -164,7 +167,7 @@ fn write_to(
         file_bytes: out.bytes,
         raw_bytes: events.iter().map(row::weight).sum(),
     };
-    Ok(Written { record, runs: layout.runs, filter })
+    Ok(Written { record, runs: layout.runs, filter, retained: changed_by(events) })
 }
 
 fn write_blocks(out: &mut Counted, events: &[Event], layout: &Layout) -> io::Result<Vec<BlockSize>> {

@@ -2,8 +2,8 @@
 //! large pieces, into immutable files that sled names. The only module that names sled.
 //!
 //! Reading order: `format` (what is on disk), `door` (sled), `segment` (the tail in memory), `chunk_file` and
-//! `chunks` (old events), `ids` (event ids for ever), `view` (what readers see), `shared`, `queue`, `writer` and
-//! `sealer` (the two threads), `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
+//! `chunks` (old events), `ids` (event ids for ever), `retentions` (what settings and deletions leave), `view` (what readers see), `shared`,
+//! `queue`, `decide`, `writer` and `sealer` (the two threads), `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
 //!
 //! One append on its way: [`Store::append`] looks its ids up in the chunks and queues it; the writer thread
 //! decides it together with what else waits, encodes the group, writes it to sled, flushes and syncs, publishes
@@ -17,6 +17,7 @@ mod ids;
 mod segment;
 mod chunk_file;
 mod chunks;
+mod retentions;
 mod view;
 mod waiters;
 mod shared;
@@ -27,6 +28,7 @@ mod directory;
 mod recovery;
 mod tail;
 mod leftovers;
+mod decide;
 mod writer;
 mod sealer;
 mod failpoint;
@@ -47,14 +49,16 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use uuid::Uuid;
 
-use crate::event::{Digest, ExpectedVersion, NewEvent, Position, Receipt, Source, StreamName, Timestamp};
+use crate::event::{
+    self, Deletion, Digest, ExpectedVersion, NewEvent, Number, Position, Receipt, Source, StreamName, Timestamp,
+};
 
 use self::clock::ClockGuard;
 use self::disk::DiskGuard;
 use self::format::Closed;
 use self::format::group::{Encoder, Origin};
 use self::ids::Fingerprints;
-use self::queue::{Queue, Request};
+use self::queue::{Intent, Queue, Request};
 use self::recovery::{NewStore, Opened};
 use self::shared::Shared;
 use self::waiters::Waiters;
@@ -121,6 +125,19 @@ pub struct Append {
     /// What the producer expects of the stream.
     pub expected: ExpectedVersion,
     /// The clock. An event's time is the later of this and the previous event's.
+    pub now: Timestamp,
+}
+
+/// A stream to be deleted.
+#[derive(Debug, Clone)]
+pub struct Delete {
+    /// Which one.
+    pub stream: StreamName,
+    /// In which way.
+    pub deletion: Deletion,
+    /// What the caller expects of the stream.
+    pub expected: ExpectedVersion,
+    /// The clock.
     pub now: Timestamp,
 }
 
@@ -272,7 +289,46 @@ impl Store {
         if let Some(error) = self.running.shared.refusal() {
             return Err(error);
         }
+        event::check(&append.stream, &append.events).map_err(AppendError::Refused)?;
         let (request, answered) = self.look_up(append).await?;
+        self.queue(request, answered).await
+    }
+
+    /// Deletes a stream, and returns once that is on stable storage. The receipt is that of the event that says
+    /// so: new settings, or the stream's own last event.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub async fn delete(&self, delete: Delete) -> Result<Receipt, AppendError> {
+        let Delete { stream, deletion, expected, now } = delete;
+        self.ask(stream, Intent::Delete(deletion), expected, now).await
+    }
+
+    /// Truncates a stream: its events below this number are too old. Returns once that is on stable storage.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub async fn truncate(&self, stream: StreamName, before: Number, now: Timestamp) -> Result<Receipt, AppendError> {
+        self.ask(stream, Intent::Truncate(before), ExpectedVersion::Any, now).await
+    }
+
+    /// A request without events of its own.
+    async fn ask(
+        &self,
+        stream: StreamName,
+        intent: Intent,
+        expected: ExpectedVersion,
+        now: Timestamp,
+    ) -> Result<Receipt, AppendError> {
+        if let Some(error) = self.running.shared.refusal() {
+            return Err(error);
+        }
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        let looked_up = self.view().state;
+        let nothing = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (events, digests, fingerprints, known) = nothing;
+        let request =
+            Request { stream, intent, events, digests, fingerprints, known, expected, now, looked_up, answer };
         self.queue(request, answered).await
     }
 
@@ -308,7 +364,9 @@ impl Store {
         }
         let (answer, answered) = tokio::sync::oneshot::channel();
         let looked_up = view.state;
-        let request = Request { stream, events, digests, fingerprints, known, expected, now, looked_up, answer };
+        let intent = Intent::Append;
+        let request =
+            Request { stream, intent, events, digests, fingerprints, known, expected, now, looked_up, answer };
         Ok((request, answered))
     }
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::event::{Digest, Receipt};
+use crate::event::{Deletion, Digest, Number, Receipt};
 use crate::event::{ExpectedVersion, Known, NewEvent, StreamName, Timestamp};
 
 use super::AppendError;
@@ -19,9 +19,21 @@ pub(crate) const BYTES_MAX: usize = 64 << 20;
 /// Ids, digests and integers of a row.
 const ROW_OVERHEAD_BYTES_ABOUT: usize = 72;
 
-/// An append with all that can be found out before it is decided.
+/// What is asked of the writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// To append the request's events.
+    Append,
+    /// To delete the stream.
+    Delete(Deletion),
+    /// To truncate the stream: events below this number are too old.
+    Truncate(Number),
+}
+
+/// A request with all that can be found out before it is decided.
 pub(crate) struct Request {
     pub(crate) stream: StreamName,
+    pub(crate) intent: Intent,
     pub(crate) events: Vec<NewEvent>,
     pub(crate) digests: Vec<Digest>,
     pub(crate) fingerprints: Vec<Fingerprint>,

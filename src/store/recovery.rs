@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::event::{LogHead, Number, Position, Status, StreamHead, StreamName, Timestamp};
+use crate::event::{Effect, LogHead, Number, Position, Status, StreamHead, StreamName, Timestamp};
 
 use super::chunk_file;
 use super::chunks::Chunks;
@@ -16,11 +16,14 @@ use super::directory::{Directory, LOCK_RETRY, Marker};
 use super::disk;
 use super::door::{self, Batch, Cause, Door};
 use super::format::group::{self, Part};
+use super::format::retention::decode_retention;
 use super::format::{
-    ChunkRecord, FORMAT, Key, Malformed, Meta, RunRecord, all_runs_prefix, chunk_prefix, group_prefix, run_prefix,
+    ChunkRecord, FORMAT, Key, Malformed, Meta, RunRecord, all_runs_prefix, chunk_prefix, group_prefix,
+    retention_prefix, run_prefix,
 };
 use super::ids::Fingerprints;
 use super::leftovers::Leftovers;
+use super::retentions::Retentions;
 use super::segment::Cut;
 use super::tail::Tail;
 use super::view::{Sealed, State};
@@ -147,6 +150,7 @@ fn read(
     }
     let chunks = Chunks::new(directory.chunks(), block_cache_bytes);
     let sealed = read_sealed(&door, &chunks, &directory)?;
+    let retentions = read_retentions(&door)?;
     let mut opened = Opened {
         directory,
         door,
@@ -157,6 +161,7 @@ fn read(
             log: LogHead { next: sealed.end(), time: sealed.chunks.last().map(|chunk| chunk.time).unwrap_or_default() },
             sealed: Arc::new(sealed),
             tail: Arc::new([]),
+            retentions,
         },
         cuts: VecDeque::new(),
         groups: VecDeque::new(),
@@ -211,6 +216,21 @@ fn read_sealed(door: &Door, chunks: &Chunks, directory: &Directory) -> Result<Se
     Ok(sealed)
 }
 
+/// What settings and deletions leave of streams, as far as the events that say so are sealed.
+fn read_retentions(door: &Door) -> Result<Retentions, OpenError> {
+    let mut retentions = Retentions::default();
+    let mut failed = None;
+    door.scan(&retention_prefix(), &retention_prefix(), |key, value| {
+        match Key::decode(key).and_then(|key| Ok((key, decode_retention(value)?))) {
+            Ok((Key::Retention { stream }, retention)) => retentions.insert(stream, retention),
+            Ok(_) => failed = Some(Malformed("key")),
+            Err(error) => failed = Some(error),
+        }
+        failed.is_none()
+    })?;
+    failed.map_or(Ok(retentions), |error| Err(malformed(error)))
+}
+
 /// That sled has every stream's runs: should it have lost some without a word, their streams would look as if
 /// they ended earlier, and would give out numbers again.
 fn check_runs(door: &Door, sealed: &Sealed) -> Result<(), OpenError> {
@@ -257,7 +277,8 @@ impl Opened {
             groups.push(pending);
         }
         let sealed_end = self.state.sealed.end();
-        let mut tail = Tail::new(Fingerprints::new(self.meta.log), self.state.log);
+        let retentions = std::mem::take(&mut self.state.retentions);
+        let mut tail = Tail::new(Fingerprints::new(self.meta.log), self.state.log, retentions);
         for parts in groups {
             let Key::Group { first, part } = Key::decode(&parts[0].0).map_err(malformed)? else {
                 return Err(damaged("sled holds a key of an unknown kind"));
@@ -284,13 +305,23 @@ impl Opened {
                     Some(head) => head,
                     None => sealed_head(&self.door, &event.stream, sealed_end)?,
                 };
+                let effect = Effect::of(&event);
+                let (position, time) = (event.position, event.time);
                 tail.push(event, head)?;
+                if let Some((stream, effect)) = effect {
+                    let head = match tail.head(&stream) {
+                        Some(head) => head,
+                        None => sealed_head(&self.door, &stream, sealed_end)?,
+                    };
+                    tail.retentions.take(stream, effect, head.next, position, time);
+                }
             }
             self.groups.push_back(extent);
             self.replayed_bytes += bytes as u64;
         }
         self.replayed_events = tail.log.next.get() - sealed_end.get();
         self.state.log = tail.log;
+        self.state.retentions = tail.retentions;
         self.state.tail = tail.segments.into();
         self.cuts = tail.cuts;
         Ok(())

@@ -9,6 +9,7 @@ use super::OpenError;
 use super::format::row;
 use super::ids::Fingerprints;
 use super::recovery::damaged;
+use super::retentions::Retentions;
 use super::segment::{Cut, Placed, Segment};
 
 /// Builds the segments of a tail from its events.
@@ -18,11 +19,13 @@ pub(crate) struct Tail {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) cuts: VecDeque<Cut>,
     heads: HashMap<StreamName, StreamHead>,
+    pub(crate) retentions: Retentions,
 }
 
 impl Tail {
-    pub(crate) fn new(fingerprints: Fingerprints, log: LogHead) -> Self {
-        Self { fingerprints, log, segments: Vec::new(), cuts: VecDeque::new(), heads: HashMap::new() }
+    /// `retentions` is what the events before the tail leave of streams, and perhaps some of the tail's own.
+    pub(crate) fn new(fingerprints: Fingerprints, log: LogHead, retentions: Retentions) -> Self {
+        Self { fingerprints, log, segments: Vec::new(), cuts: VecDeque::new(), heads: HashMap::new(), retentions }
     }
 
     /// The head of a stream that has events in the tail.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::event::{Event, Known, LogHead, Number, Order, Position, Source, StreamHead, StreamName};
+use crate::event::{Event, Known, LogHead, Number, Order, Position, Retention, Source, StreamHead, StreamName};
 
 use super::format::{ChunkRecord, Key, RunRecord, run_prefix};
 use super::ids::{Filters, Fingerprint};
+use super::retentions::Retentions;
 use super::segment::Segment;
 use super::{ReadError, Shared};
 
@@ -17,6 +18,7 @@ pub(crate) struct State {
     pub(crate) sealed: Arc<Sealed>,
     /// One segment for each chunk to come, oldest first; the first one starts where the chunks end.
     pub(crate) tail: Arc<[Arc<Segment>]>,
+    pub(crate) retentions: Retentions,
 }
 
 impl State {
@@ -79,10 +81,12 @@ impl View {
             Source::All => Ok(StreamHead { next: self.state.log.next.into(), ..StreamHead::default() }),
             Source::Stream(stream) => {
                 let in_tail = self.state.tail.iter().rev().find_map(|segment| segment.head(stream, self.state.log));
-                match in_tail {
-                    Some(head) => Ok(head),
-                    None => self.sealed_head(stream),
-                }
+                let mut head = match in_tail {
+                    Some(head) => head,
+                    None => self.sealed_head(stream)?,
+                };
+                self.state.retentions.decide(stream, &mut head);
+                Ok(head)
             }
         }
     }
@@ -182,6 +186,7 @@ impl View {
                     slice.0, slice.1
                 )));
             }
+            self.leave_out_removed(&mut fetched)?;
             if order == Order::NewestFirst {
                 fetched.reverse();
             }
@@ -199,6 +204,53 @@ impl View {
             }
         }
         Ok(events)
+    }
+
+    /// What settings and deletions leave of a stream; none for a stream that never had any.
+    #[must_use]
+    pub fn retention(&self, stream: &StreamName) -> Option<Retention> {
+        self.state.retentions.get(stream).copied()
+    }
+
+    /// Every stream that ever had settings or was deleted, with what is left of it.
+    pub fn retentions(&self) -> impl Iterator<Item = (&StreamName, &Retention)> {
+        self.state.retentions.iter()
+    }
+
+    /// The places from `first` to `last` in a source of many streams whose events are truncated or deleted.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn removed(&self, source: &Source, first: Number, last: Number) -> Result<Vec<Number>, ReadError> {
+        if self.state.retentions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let events = self.read(source, first, last, Order::OldestFirst, usize::MAX).await?;
+        let gone = events.iter().zip(first.get()..).filter(|(event, _)| event.content.is_none());
+        Ok(gone.map(|(_, place)| number(place)).collect())
+    }
+
+    /// Takes away what is truncated or deleted, whether its space was given back already or not: what a view
+    /// shows follows from the log alone.
+    fn leave_out_removed(&self, events: &mut [Event]) -> Result<(), ReadError> {
+        if self.state.retentions.is_empty() {
+            return Ok(());
+        }
+        let mut known: Option<(StreamName, Number)> = None;
+        for event in events {
+            if self.state.retentions.get(&event.stream).is_none() {
+                continue;
+            }
+            let first_visible = match &known {
+                Some((stream, first_visible)) if *stream == event.stream => *first_visible,
+                _ => self.head(&Source::Stream(event.stream.clone()))?.first_visible,
+            };
+            if event.number < first_visible && event.content.is_some() {
+                event.remove_content();
+            }
+            known = Some((event.stream.clone(), first_visible));
+        }
+        Ok(())
     }
 
     /// Appends events `first` to `last`, oldest first; the caller keeps to the head.
@@ -318,6 +370,8 @@ fn decode_run(key: &[u8], value: &[u8]) -> Result<(Number, RunRecord), ReadError
     let damaged = |error: super::format::Malformed| ReadError::Damaged(format!("the index of streams: {error}"));
     match Key::decode(key).map_err(damaged)? {
         Key::Run { first, .. } => Ok((first, RunRecord::decode(value).map_err(damaged)?)),
-        Key::Meta | Key::Group { .. } | Key::Chunk { .. } => Err(ReadError::Damaged("the index of streams".into())),
+        Key::Meta | Key::Group { .. } | Key::Chunk { .. } | Key::Retention { .. } => {
+            Err(ReadError::Damaged("the index of streams".into()))
+        }
     }
 }

@@ -1,24 +1,20 @@
-//! The one thread that writes: it decides what is queued, makes it durable in one group, publishes it, and
+//! The one thread that writes: it has decided what is queued, makes it durable in one group, publishes it, and
 //! answers. It also names the chunks that the sealer has written.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use bytes::Bytes;
-
-use crate::event::{
-    Event, Known, LogHead, NewEvent, Number, Outcome, Position, Proposal, Receipt, StreamHead, StreamName, apply,
-};
+use crate::event::{Position, Receipt};
 
 use super::chunk_file::Written;
 use super::clock::ClockGuard;
+use super::decide::Group;
 use super::door::{self, Batch, Failure};
 use super::format::group::{Encoder, Origin};
-use super::format::{Key, RunRecord, row};
-use super::ids::Fingerprint;
+use super::format::{Key, RunRecord, retention, row};
 use super::queue::{Request, Work};
-use super::segment::{Cut, Placed, Segment};
+use super::segment::{Cut, Segment};
 use super::view::{Sealed, State, View};
 use super::{AppendError, Shared, failpoint};
 
@@ -65,17 +61,6 @@ pub(crate) struct Writer {
     pub(crate) clock: ClockGuard,
 }
 
-/// A group in the making. Nothing of it is seen before it is durable.
-struct Group {
-    log: LogHead,
-    heads: HashMap<StreamName, StreamHead>,
-    ids: HashMap<Fingerprint, Known>,
-    rows: Vec<u8>,
-    placed: Vec<Placed>,
-    /// Where the bytes of each event lie in `rows`.
-    spans: Vec<row::Spans>,
-}
-
 type Answer = tokio::sync::oneshot::Sender<Result<Receipt, AppendError>>;
 
 impl Writer {
@@ -108,18 +93,13 @@ impl Writer {
             return;
         }
 
-        let mut group = Group {
-            log: self.shared.state.load().log,
-            heads: HashMap::new(),
-            ids: HashMap::new(),
-            rows: Vec::with_capacity(requests.iter().map(Request::row_bytes_about).sum()),
-            placed: Vec::new(),
-            spans: Vec::new(),
-        };
+        let row_bytes_about = requests.iter().map(Request::row_bytes_about).sum();
+        let mut group = Group::new(self.shared.state.load().log, row_bytes_about);
+        let view = View { state: self.shared.state.load_full(), shared: self.shared.clone() };
         let mut answers = Vec::with_capacity(requests.len());
         for mut request in requests {
             self.clock.look(request.now, group.log.time);
-            let result = self.decide(&mut group, &mut request);
+            let result = group.decide(&view, &mut request);
             answers.push((request.answer, result));
         }
         if !group.placed.is_empty() {
@@ -141,44 +121,6 @@ impl Writer {
         self.untidied -= pages;
         if let Err(failure) = self.door.tidy(pages) {
             self.shared.stop_writing(&failure.to_string());
-        }
-    }
-
-    /// Decides one append on top of what the group has so far, and adds its events to the group.
-    fn decide(&self, group: &mut Group, request: &mut Request) -> Result<Receipt, AppendError> {
-        let view = View { state: self.shared.state.load_full(), shared: self.shared.clone() };
-        let mut head = match group.heads.get(&request.stream) {
-            Some(head) => *head,
-            None => view.head(&crate::event::Source::Stream(request.stream.clone()))?,
-        };
-        for (index, fingerprint) in request.fingerprints.iter().enumerate() {
-            if request.events[index].id_is_fresh {
-                continue;
-            }
-            let mut known = known_since(group, &view.state, &request.looked_up, *fingerprint);
-            if known.is_none() {
-                let unseen = request.looked_up.end();
-                known = view.sealed_known(*fingerprint, &request.stream, request.events[index].id, unseen)?;
-            }
-            if known.is_some() {
-                request.known[index] = known;
-            }
-        }
-        let proposal = Proposal {
-            events: &request.events,
-            digests: &request.digests,
-            known: &request.known,
-            expected: request.expected,
-            now: request.now,
-        };
-        match apply(&mut group.log, &mut head, &proposal) {
-            Outcome::Refused(refusal) => Err(AppendError::Refused(refusal)),
-            Outcome::Repeated(receipt) => Ok(receipt),
-            Outcome::Appended(receipt) => {
-                group.heads.insert(request.stream.clone(), head);
-                group.add(request, &receipt, &head);
-                Ok(receipt)
-            }
         }
     }
 
@@ -236,8 +178,14 @@ impl Writer {
             }
             segment.push(here);
         }
-        self.shared.state.store(Arc::new(State { log: group.log, sealed: state.sealed.clone(), tail: tail.into() }));
-        self.shared.waiters.published(group.heads.into_keys());
+        let mut retentions = state.retentions.clone();
+        for (stream, retention) in &group.retentions {
+            retentions.insert(stream.clone(), *retention);
+        }
+        let (log, sealed) = (group.log, state.sealed.clone());
+        self.shared.state.store(Arc::new(State { log, sealed, tail: tail.into(), retentions }));
+        // Whoever waits for a stream that was deleted learns it too.
+        self.shared.waiters.published(group.heads.into_keys().chain(group.retentions.into_keys()));
         for segment in complete {
             // Without a sealer (the store is closing) the segment is sealed after the next start.
             let _ = self.sealer.send(segment);
@@ -246,7 +194,7 @@ impl Writer {
 
     /// Lets sled name a chunk, publishes it in place of its segment, and deletes the groups that it replaces.
     fn name_chunk(&mut self, chunk: Written) -> Result<(), Failure> {
-        let Written { record, runs, filter } = chunk;
+        let Written { record, runs, filter, retained } = chunk;
         // The records of its streams are in as many leaves at worst, each of them also where it was before, and
         // each keeps a segment of sled's alive; so do the last traces of its groups.
         self.untidied = self.untidied.saturating_add(2 * runs.len() as u32 + 64);
@@ -267,20 +215,31 @@ impl Writer {
                 failpoint::reached("seal.runs_synced");
             }
         }
+        let state = self.shared.state.load_full();
+        for stream in retained {
+            // As it is now: what later events say of it is durable as well, and counts once.
+            if let Some(retention) = state.retentions.get(&stream) {
+                batch.insert(Key::Retention { stream }.encode(), retention::encode(retention));
+            }
+            if batch.is_full() {
+                self.door.write(std::mem::take(&mut batch))?;
+                self.door.sync()?;
+            }
+        }
         batch.insert(Key::Chunk { first: record.first }.encode(), record.encode());
         self.door.write(batch)?;
         failpoint::reached("seal.named");
         self.door.sync()?;
         failpoint::reached("seal.named_synced");
 
-        let state = self.shared.state.load_full();
         let mut sealed = Sealed::clone(&state.sealed);
         sealed.filters.push(Some(&filter), (record.end.get() - record.first.get()) as u32);
         let end = record.end;
         sealed.chunks.push(record);
         let tail = state.tail.iter().skip(1).cloned().collect();
         self.cuts.pop_front();
-        self.shared.state.store(Arc::new(State { log: state.log, sealed: Arc::new(sealed), tail }));
+        let retentions = state.retentions.clone();
+        self.shared.state.store(Arc::new(State { log: state.log, sealed: Arc::new(sealed), tail, retentions }));
 
         let mut batch = Batch::default();
         while let Some(group) = self.groups.front().filter(|group| group.end <= end) {
@@ -303,51 +262,6 @@ impl Writer {
     }
 }
 
-impl Group {
-    fn add(&mut self, request: &mut Request, receipt: &Receipt, head: &StreamHead) {
-        let events = std::mem::take(&mut request.events);
-        let first_position = receipt.position.get() + 1 - events.len() as u64;
-        for (index, new) in events.into_iter().enumerate() {
-            let NewEvent { id, event_type, content, .. } = new;
-            let position = Position::new(first_position + index as u64).expect("at or below the receipt's");
-            let number: Number = receipt.first.plus(index as u64);
-            let digest = request.digests[index];
-            let event = Event {
-                stream: request.stream.clone(),
-                number,
-                position,
-                life: head.life,
-                time: self.log.time,
-                id,
-                event_type,
-                digest,
-                content: Some(content),
-                kept_correlation: None,
-            };
-            self.spans.push(row::encode(&event, &mut self.rows));
-            let fingerprint = request.fingerprints[index];
-            self.ids.insert(fingerprint, Known { number, position, life: head.life, digest });
-            self.placed.push(Placed { event, fingerprint, life_start: head.life_start });
-        }
-    }
-
-    /// Gives the events bytes of their own. What they came in may be far larger than they are (a connection's
-    /// buffer, a batch with all its names), and would stay in memory as long as the tail holds them.
-    fn settle(&mut self) {
-        // The buffer was made for these rows; only where much was refused or repeated is it too large to keep.
-        let rows = std::mem::take(&mut self.rows);
-        let rows = if rows.capacity() / 2 > rows.len() { Bytes::copy_from_slice(&rows) } else { rows.into() };
-        for (placed, spans) in self.placed.iter_mut().zip(&self.spans) {
-            if let Some(content) = &mut placed.event.content {
-                content.data = rows.slice(spans.data.clone());
-                if let Some(metadata) = &mut content.metadata {
-                    *metadata = rows.slice(spans.metadata.clone());
-                }
-            }
-        }
-    }
-}
-
 /// Should the writer panic, nobody waits for it in vain.
 struct Alarm(Arc<Shared>);
 
@@ -358,15 +272,6 @@ impl Drop for Alarm {
             self.0.queue.abandon();
         }
     }
-}
-
-/// The newest use of an id that the look-up in `looked_up`'s chunks could not see.
-fn known_since(group: &Group, now: &State, looked_up: &State, fingerprint: Fingerprint) -> Option<Known> {
-    let in_tail = |state: &State| state.tail.iter().rev().find_map(|segment| segment.known(fingerprint));
-    group.ids.get(&fingerprint).copied().or_else(|| in_tail(now)).or_else(|| {
-        // Segments that were sealed since the look-up are still in its view.
-        (looked_up.sealed.end() < now.sealed.end()).then(|| in_tail(looked_up)).flatten()
-    })
 }
 
 fn answer(to: Answer, result: Result<Receipt, AppendError>) {

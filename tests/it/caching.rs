@@ -86,7 +86,7 @@ fn each_answer_has_the_cache_control_of_what_it_is() {
         ("/streams/s/head/data", ATOM, LIVE, false, None),
         ("/streams/%24all/0/forward/5.atom", ATOM, FROZEN, true, coding),
         ("/streams/%24all", ATOM, LIVE, false, both),
-        ("/streams/s/metadata", ATOM, LIVE, false, None),
+        ("/streams/s/metadata", ATOM, LIVE, false, Some("Accept")),
         ("/ui/everfeed.css", ATOM, LIVE, false, None),
         // EventStore's.
         ("/streams/s", EVENTSTORE, EVENTSTORE_LIVE, false, both),

@@ -30,6 +30,7 @@ mod paging;
 mod power_cut;
 mod problems;
 mod proxies;
+mod removal;
 mod repair;
 mod retail;
 mod seal_crash;

@@ -152,9 +152,9 @@ fn options_and_405_name_the_methods_of_every_address() {
     let incoming = format!("/streams/s/incoming/{id}");
     let read = "GET, HEAD, OPTIONS";
     for (path, allowed) in [
-        ("/streams/s", "GET, HEAD, OPTIONS, POST"),
-        ("/streams/none", "GET, HEAD, OPTIONS, POST"),
-        ("/streams/%24all", "GET, HEAD, OPTIONS, POST"),
+        ("/streams/s", "DELETE, GET, HEAD, OPTIONS, POST"),
+        ("/streams/none", "DELETE, GET, HEAD, OPTIONS, POST"),
+        ("/streams/%24all", "DELETE, GET, HEAD, OPTIONS, POST"),
         (&incoming, "OPTIONS, POST"),
         ("/streams/s/0", read),
         ("/streams/s/0.atom", read),
@@ -163,7 +163,7 @@ fn options_and_405_name_the_methods_of_every_address() {
         ("/streams/s/0/forward/10", read),
         ("/streams/s/head/backward/10.atom", read),
         ("/streams/s/0/10", read),
-        ("/streams/s/metadata", read),
+        ("/streams/s/metadata", "GET, HEAD, OPTIONS, POST"),
         ("/info", read),
         ("/ping", read),
         ("/health/live", read),

@@ -7,11 +7,10 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{Reply, TestServer, check, exchange};
+use crate::support::{Reply, TestServer, check, exchange, request};
 
 /// What no request can bring about here, and why.
 const NOT_PROVOKED: &[(&str, &str)] = &[
-    ("stream-deleted", "needs a stream that was deleted"),
     ("too-busy", "needs eight slow readers: large_pages.rs"),
     ("outcome-unknown", "needs a disk that fails"),
     ("damaged", "needs a damaged store"),
@@ -97,6 +96,11 @@ fn every_kind_of_problem_is_as_the_golden_file_has_it() {
         gathered.add(&server, kind, &reply);
     }
     assert_eq!(server.events(), 1);
+    assert_eq!(server.post("/streams/s/metadata", &[json], b"{\"$tb\":1}").status, 201);
+    gathered.add(&server, "event-removed", &server.get("/streams/s/0", &[]));
+    let hard = [("ES-HardDelete", "True")];
+    assert_eq!(request(server.address, "DELETE", "/streams/s", &hard, b"").status, 204);
+    gathered.add(&server, "stream-deleted", &server.get("/streams/s", &[]));
     server.assert_no_panic();
 
     let (_data, server) = start(&[("limits.connections", "1")]);

@@ -6,7 +6,7 @@ use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 
 use crate::access::WritePermit;
 use crate::address::Suffix;
-use crate::event::{EventId, EventType, ExpectedVersion, Receipt, Source, StreamName};
+use crate::event::{EventId, EventType, ExpectedVersion, Receipt, SETTINGS_TYPE, Source, StreamName};
 use crate::feed::read::{self, BodyFormat, Heading};
 use crate::store::Append;
 
@@ -22,10 +22,10 @@ use super::super::request::{Asked, dialect_header};
 use super::super::validator::{self, Facts};
 
 /// What the request expects of the stream.
-struct Expectation {
-    version: ExpectedVersion,
+pub(crate) struct Expectation {
+    pub(crate) version: ExpectedVersion,
     /// It came as If-Match or If-None-Match, and is answered in their terms.
-    is_conditional: bool,
+    pub(crate) is_conditional: bool,
 }
 
 /// POST to a stream, or to `…/incoming/{uuid}`, which names the id of its one event.
@@ -41,7 +41,10 @@ pub(crate) async fn post(
         let detail = "this address takes the data of one event; a batch of events goes to the stream itself";
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
     }
-    let heading = heading(asked.headers, id)?;
+    let mut heading = heading(asked.headers, id)?;
+    if permit.stream().with_settings().is_some() {
+        heading.event_type = Some(settings_type(heading.event_type)?);
+    }
     let is_dialect = matches!(format, BodyFormat::Batch) || is_dialect(asked.headers);
     let expectation = expectation(served, asked, permit.stream()).await?;
     let body = body::read(incoming, &served.settings.body, &served.bodies).await?;
@@ -49,8 +52,24 @@ pub(crate) async fn post(
     let append =
         Append { stream: permit.stream().clone(), events, expected: expectation.version, now: (served.ambient.now)() };
     match served.store.append(append).await {
-        Ok(receipt) => Ok(appended(asked, permit.stream(), &receipt)),
+        Ok(receipt) => {
+            let mut reply = appended(asked, permit.stream(), &receipt);
+            if let Some(changed) = permit.stream().with_settings() {
+                document::insert_purge_keys(&mut reply.headers, &changed);
+            }
+            Ok(reply)
+        }
         Err(error) => Err(Problem::append(&error, is_dialect, expectation.is_conditional)),
+    }
+}
+
+/// Settings are events of one type, which need not be named.
+fn settings_type(named: Option<EventType>) -> Result<EventType, Problem> {
+    match named {
+        Some(named) if named.as_str() != SETTINGS_TYPE => {
+            Err(Problem::invalid_header("ES-EventType", "settings are events of the type $metadata; leave it out"))
+        }
+        _ => Ok(EventType::parse(SETTINGS_TYPE).expect("a type")),
     }
 }
 
@@ -78,7 +97,7 @@ fn content_type(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 /// Whether the request uses EventStore's headers, and so expects its answers.
-fn is_dialect(headers: &HeaderMap) -> bool {
+pub(crate) fn is_dialect(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| name.as_str().starts_with("es-") || name.as_str().starts_with("kurrent-"))
 }
 
@@ -116,7 +135,11 @@ fn heading(headers: &HeaderMap, id: Option<EventId>) -> Result<Heading, Problem>
 }
 
 /// What the request expects of the stream, in EventStore's header or in HTTP's own.
-async fn expectation(served: &Served, asked: &Asked<'_>, stream: &StreamName) -> Result<Expectation, Problem> {
+pub(crate) async fn expectation(
+    served: &Served,
+    asked: &Asked<'_>,
+    stream: &StreamName,
+) -> Result<Expectation, Problem> {
     let in_dialect = match dialect_header(asked.headers, "es-expectedversion", "kurrent-expectedversion")? {
         Some(text) => {
             let integer =
@@ -157,13 +180,16 @@ async fn version_of(
         let facts = Facts {
             identity: served.store.identity(),
             life: event.life,
-            first_visible: crate::event::Number::ZERO,
+            removed: 0,
             newest: (number, event.position),
             representation: crate::feed::Representation::Data,
             base: asked.base,
         };
         let plain = validator::without_coding(tag);
-        if validator::head_tags(facts).contains(&plain) {
+        // How far the stream was truncated then, if at all.
+        let truncated = view.retention(stream).map_or(0, |kept| kept.first_visible(number.plus(1)).get());
+        let is_one_of = |removed| validator::head_tags(Facts { removed, ..facts }).contains(&plain);
+        if is_one_of(0) || (truncated > 0 && is_one_of(truncated)) {
             return Ok(ExpectedVersion::Exactly(number));
         }
     }

@@ -45,10 +45,10 @@ pub(crate) async fn send(
 ) -> Result<Reply, Problem> {
     let view = served.store.view();
     let source = permit.source();
-    let (number, head) = event::resolve(&view, source, place)?;
+    let (number, _) = event::resolve(&view, source, place)?;
     let event = event_at(&view, source, number).await?;
     let Some(content) = &event.content else {
-        return Err(Problem::event_not_found(source, number, head.next));
+        return Err(Problem::event_removed(source, number));
     };
     if kind == Kind::Json && !content.media_type.is_json() {
         let media_type = content.media_type.as_str();
@@ -60,7 +60,7 @@ pub(crate) async fn send(
     let facts = Facts {
         identity: served.store.identity(),
         life: event.life,
-        first_visible: crate::event::Number::ZERO,
+        removed: 0,
         newest: (number, event.position),
         representation: Representation::Data,
         base: asked.base,
@@ -68,7 +68,8 @@ pub(crate) async fn send(
     let tag = validator::tag(Form::Ours, &facts);
     let marks =
         Marks { identity_tag: tag.clone(), tag, last_modified: Some(event.time).filter(|_| event::is_dated(place)) };
-    let freshness = event::freshness(asked, place, kind == Kind::Json);
+    let settings = view.retention(&event.stream).map(|retention| retention.settings);
+    let freshness = event::freshness(asked, place, kind == Kind::Json, settings.as_ref());
     if conditional::is_conditional(asked.headers) && conditional::is_not_modified(asked.headers, &marks.validators()) {
         return Ok(feed::not_modified(&marks, freshness, vary));
     }

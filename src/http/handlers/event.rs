@@ -5,7 +5,7 @@ use hyper::header::LAST_MODIFIED;
 
 use crate::access::ReadPermit;
 use crate::address::Place;
-use crate::event::{Number, Source, StreamHead};
+use crate::event::{Number, Settings, Source, StreamHead};
 use crate::feed::Representation;
 use crate::store::View;
 
@@ -38,8 +38,9 @@ pub(crate) async fn get(
     let representation = chosen.representation;
     let wanted =
         Wanted { source: permit.source().clone(), what: What::Event(number), representation, base: asked.base.clone() };
-    let standing = served.documents.standing(&wanted, head);
-    let freshness = freshness(asked, place, matches!(representation, Representation::EventStore { .. }));
+    let standing = served.documents.standing(&view, &wanted, head).await?;
+    let is_eventstore = matches!(representation, Representation::EventStore { .. });
+    let freshness = freshness(asked, place, is_eventstore, standing.settings.as_ref());
     if conditional::is_conditional(asked.headers) {
         let marks = served.documents.marks(&view, &wanted, &standing, coding).await?;
         let marks = Marks { last_modified: marks.last_modified.filter(|_| is_dated(place)), ..marks };
@@ -66,9 +67,13 @@ pub(crate) fn resolve(view: &View, source: &Source, place: Place) -> Result<(Num
     let head = view.head(source)?;
     feed::readable(source, &head)?;
     match place {
+        Place::Number(number) if number < head.first_visible => Err(Problem::event_removed(source, number)),
         Place::Number(number) if number < head.next => Ok((number, head)),
         Place::Number(number) => Err(Problem::event_not_found(source, number, head.next)),
-        Place::Head => Ok((head.last().unwrap_or_default(), head)),
+        Place::Head => match head.last() {
+            Some(last) if head.first_visible <= last => Ok((last, head)),
+            last => Err(Problem::event_removed(source, last.unwrap_or_default())),
+        },
         Place::Hex(_) => {
             Err(Problem::new(Kind::InvalidAddress, "a single event is asked for by its position in decimal"))
         }
@@ -81,12 +86,18 @@ pub(crate) fn is_dated(place: Place) -> bool {
 }
 
 /// An event never changes; which one is the newest does.
-pub(crate) fn freshness(asked: &Asked<'_>, place: Place, is_eventstore: bool) -> Freshness {
+pub(crate) fn freshness(
+    asked: &Asked<'_>,
+    place: Place,
+    is_eventstore: bool,
+    settings: Option<&Settings>,
+) -> Freshness {
     let freshness = match (place, is_eventstore) {
         (Place::Head, false) => Freshness::Live,
         (Place::Head, true) => Freshness::EventStoreLive,
         (Place::Number(_) | Place::Hex(_), false) => Freshness::Frozen,
         (Place::Number(_) | Place::Hex(_), true) => Freshness::EventStoreFrozen,
     };
+    let freshness = settings.map_or(freshness, |settings| freshness.of_a_stream_with(settings));
     if asked.target.is_canonical { freshness } else { freshness.of_another_spelling() }
 }

@@ -104,7 +104,10 @@ async fn answer(
         let is_quiet = problem.kind == Kind::StreamNotFound;
         return Answer { result: Err(problem), is_quiet };
     }
-    let standing = served.documents.standing(wanted, head);
+    let standing = match served.documents.standing(view, wanted, head).await {
+        Ok(standing) => standing,
+        Err(problem) => return Answer { result: Err(problem), is_quiet: false },
+    };
     let is_empty_at_end = standing.extent.shown.is_none() && runs_forward(wanted);
     match page(served, asked, view, wanted, &standing, chosen, coding).await {
         Ok(reply) => {
@@ -167,11 +170,12 @@ fn runs_forward(wanted: &Wanted) -> bool {
 
 fn freshness(wanted: &Wanted, standing: &Standing) -> Freshness {
     let extent = &standing.extent;
-    match wanted.representation {
+    let freshness = match wanted.representation {
         Representation::EventStore { .. } | Representation::Data if extent.is_complete => Freshness::EventStoreFrozen,
         Representation::EventStore { .. } | Representation::Data => Freshness::EventStoreLive,
         Representation::Atom { .. } | Representation::Envelope { .. } if !extent.is_complete => Freshness::Live,
         Representation::Atom { .. } | Representation::Envelope { .. } if extent.is_canonical => Freshness::Frozen,
         Representation::Atom { .. } | Representation::Envelope { .. } => Freshness::OffGrid,
-    }
+    };
+    standing.settings.as_ref().map_or(freshness, |settings| freshness.of_a_stream_with(settings))
 }

@@ -1,20 +1,56 @@
-//! The settings of a stream. This server has no stream settings, so every stream that exists has none.
+//! The settings of a stream: the newest event of the stream that holds them.
 
+use bytes::Bytes;
 use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::json;
 
-use crate::access::ReadPermit;
+use crate::access::{ReadPermit, WritePermit};
+use crate::address::Place;
+use crate::event::{Source, Status, StreamName};
+use crate::feed::Representation;
 
 use super::super::Served;
 use super::super::cache_policy::Freshness;
+use super::super::negotiate;
 use super::super::problem::Problem;
-use super::super::reply::Reply;
+use super::super::reply::{Content, Reply, Vary};
 use super::super::request::Asked;
-use super::{feed, fixed};
+use super::{append, event, feed, fixed};
 
-/// GET of the settings.
-pub(crate) fn get(served: &Served, asked: &Asked<'_>, permit: &ReadPermit) -> Result<Reply, Problem> {
-    let source = permit.source();
-    feed::readable(source, &served.store.view().head(source)?)?;
-    Ok(fixed::tagged(asked, Reply { freshness: Freshness::Live, ..Reply::json(StatusCode::OK, &json!({})) }))
+/// GET of the settings of a stream. One that has none has `{}`, as long as it is there.
+pub(crate) async fn get(
+    served: &Served,
+    asked: &Asked<'_>,
+    permit: &ReadPermit,
+    stream: &StreamName,
+) -> Result<Reply, Problem> {
+    let view = served.store.view();
+    let settings = view.head(permit.source())?;
+    if settings.exists() || settings.status == Status::HardDeleted {
+        return event::get(served, asked, permit, Place::Head).await;
+    }
+    let source = Source::named(stream.clone());
+    feed::readable(&source, &view.head(&source)?)?;
+    let target = asked.target;
+    let chosen = negotiate::representation(asked.headers, negotiate::Asked::Event, target.format, target.query.embed)?;
+    let nothing = match chosen.representation {
+        // There is no entry to show.
+        Representation::Atom { .. } => Reply::new(StatusCode::OK, Freshness::Live, Content::Whole(Bytes::new()))
+            .header(CONTENT_TYPE, HeaderValue::from_static(chosen.representation.entry_type())),
+        _ => Reply { freshness: Freshness::Live, ..Reply::json(StatusCode::OK, &json!({})) },
+    };
+    let vary = if chosen.varies_by_accept { Vary::Accept } else { Vary::Nothing };
+    Ok(fixed::tagged(asked, Reply { vary, ..nothing }))
+}
+
+/// POST of new settings. They take the place of all the old ones.
+pub(crate) async fn post(
+    served: &Served,
+    asked: &Asked<'_>,
+    permit: &WritePermit,
+    incoming: Incoming,
+) -> Result<Reply, Problem> {
+    append::post(served, asked, permit, None, incoming).await
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod append;
 pub(crate) mod data;
+pub(crate) mod delete;
 pub(crate) mod event;
 pub(crate) mod feed;
 pub(crate) mod fixed;

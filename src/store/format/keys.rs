@@ -8,6 +8,7 @@ const META: u8 = b'm';
 const GROUP: u8 = b'g';
 const CHUNK: u8 = b'c';
 const RUN: u8 = b's';
+const RETENTION: u8 = b't';
 
 /// A key of the one tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(crate) enum Key {
     Chunk { first: Position },
     /// A stream's run of consecutive numbers, from `first` on, in one chunk.
     Run { stream: StreamName, first: Number },
+    /// What settings and deletions leave of a stream.
+    Retention { stream: StreamName },
 }
 
 impl Key {
@@ -29,6 +32,7 @@ impl Key {
             Self::Group { first, part } => [&[GROUP][..], &first.get().to_be_bytes(), &part.to_be_bytes()].concat(),
             Self::Chunk { first } => [&[CHUNK][..], &first.get().to_be_bytes()].concat(),
             Self::Run { stream, first } => [&run_prefix(stream)[..], &first.get().to_be_bytes()].concat(),
+            Self::Retention { stream } => [&[RETENTION][..], stream.as_str().as_bytes()].concat(),
         }
     }
 
@@ -49,6 +53,10 @@ impl Key {
                 }
                 let stream = StreamName::parse(name).map_err(|_| BAD)?;
                 Ok(Self::Run { stream, first: position(&end[1..])?.into() })
+            }
+            RETENTION => {
+                let name = std::str::from_utf8(rest).map_err(|_| BAD)?;
+                Ok(Self::Retention { stream: StreamName::parse(name).map_err(|_| BAD)? })
             }
             _ => Err(BAD),
         }
@@ -75,6 +83,11 @@ pub(crate) const fn all_runs_prefix() -> [u8; 1] {
     [RUN]
 }
 
+/// What the keys of all retentions begin with.
+pub(crate) const fn retention_prefix() -> [u8; 1] {
+    [RETENTION]
+}
+
 /// What the keys of all runs of one stream begin with; they sort by number.
 pub(crate) fn run_prefix(stream: &StreamName) -> Vec<u8> {
     let name = stream.as_str().as_bytes();
@@ -98,6 +111,7 @@ mod tests {
             let stream = StreamName::parse(&name).expect("a name");
             for key in [
                 Key::Meta,
+                Key::Retention { stream: stream.clone() },
                 Key::Group { first: place(low), part },
                 Key::Chunk { first: place(low) },
                 Key::Run { stream: stream.clone(), first: place(low).into() },

@@ -21,6 +21,7 @@
 //! | `g` position (u64) part (u16)           | one part of a [`group`]  | until its events are sealed |
 //! | `c` first position (u64)                | [`ChunkRecord`]          | for ever |
 //! | `s` stream name, 0x00, number (u64)     | [`RunRecord`]            | for ever |
+//! | `t` stream name                         | [`retention`]            | for ever, written anew when it changes |
 //! | `z`                                     | says nothing             | written again and again: sled tidies its file with every such change |
 //!
 //! Integers in keys are big-endian, so that keys sort by them; names hold no control character, so 0x00
@@ -39,10 +40,11 @@ mod codec;
 pub(crate) mod group;
 mod keys;
 mod records;
+pub(crate) mod retention;
 pub(crate) mod row;
 
 pub(crate) use codec::{Malformed, Reader};
-pub(crate) use keys::{Key, all_runs_prefix, chunk_prefix, group_prefix, run_prefix};
+pub(crate) use keys::{Key, all_runs_prefix, chunk_prefix, group_prefix, retention_prefix, run_prefix};
 pub(crate) use records::{ChunkRecord, Closed, Meta, RunRecord};
 
 /// The number of this format. A directory with a higher one is refused.

@@ -64,7 +64,7 @@ pub(crate) struct Closed {
 
 impl Meta {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        let mut out = versioned();
         out.extend_from_slice(self.log.as_bytes());
         put_varint(&mut out, u64::from(self.epoch));
         put_varint(&mut out, u64::from(self.opening));
@@ -86,7 +86,7 @@ impl Meta {
 
 impl ChunkRecord {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        let mut out = versioned();
         for value in [self.first.get(), self.end.get(), u64::from(self.generation)] {
             put_varint(&mut out, value);
         }
@@ -112,7 +112,7 @@ impl ChunkRecord {
 
 impl RunRecord {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        let mut out = versioned();
         put_varint(&mut out, self.chunk.get());
         put_varint(&mut out, u64::from(self.events));
         put_varint(&mut out, u64::from(self.ordinal));
@@ -136,7 +136,7 @@ impl RunRecord {
 
 impl Closed {
     pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        let mut out = versioned();
         put_varint(&mut out, self.next.get());
         sealed(out)
     }
@@ -146,15 +146,23 @@ impl Closed {
     }
 }
 
+/// The beginning of every record.
+pub(super) fn versioned() -> Vec<u8> {
+    vec![VERSION]
+}
+
 /// Adds the checksum that every record ends with.
-fn sealed(mut out: Vec<u8>) -> Vec<u8> {
+pub(super) fn sealed(mut out: Vec<u8>) -> Vec<u8> {
     let crc = crc32c::crc32c(&out);
     out.extend_from_slice(&crc.to_be_bytes());
     out
 }
 
 /// Checks the checksum and the version, and that the body ends where the record does.
-fn decode<T>(bytes: &[u8], body: impl FnOnce(&mut Reader<'_>) -> Result<T, Malformed>) -> Result<T, Malformed> {
+pub(super) fn decode<T>(
+    bytes: &[u8],
+    body: impl FnOnce(&mut Reader<'_>) -> Result<T, Malformed>,
+) -> Result<T, Malformed> {
     let split = bytes.len().checked_sub(4).ok_or(Malformed("record: it ends early"))?;
     let (content, crc) = bytes.split_at(split);
     if crc32c::crc32c(content).to_be_bytes() != crc {
@@ -169,11 +177,15 @@ fn decode<T>(bytes: &[u8], body: impl FnOnce(&mut Reader<'_>) -> Result<T, Malfo
     if reader.is_at_end() { Ok(value) } else { Err(Malformed("record: it goes on after its end")) }
 }
 
-fn position(reader: &mut Reader<'_>) -> Result<Position, Malformed> {
+pub(super) fn number(reader: &mut Reader<'_>) -> Result<Number, Malformed> {
+    position(reader).map(Number::from)
+}
+
+pub(super) fn position(reader: &mut Reader<'_>) -> Result<Position, Malformed> {
     Position::new(reader.varint()?).map_err(|_| Malformed("position"))
 }
 
-fn time(reader: &mut Reader<'_>) -> Result<Timestamp, Malformed> {
+pub(super) fn time(reader: &mut Reader<'_>) -> Result<Timestamp, Malformed> {
     let micros = i64::try_from(reader.varint()?).map_err(|_| Malformed("time"))?;
     Ok(Timestamp::from_micros(micros))
 }

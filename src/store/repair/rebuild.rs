@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use crate::event::{Event, LogHead, Position, StreamHead};
+use crate::event::{Effect, Event, LogHead, Position, StreamHead};
 
 use super::super::chunk_file;
 use super::super::directory::Directory;
 use super::super::door::{self, Batch, Door};
 use super::super::format::chunk::Header;
 use super::super::format::group::{Encoder, Origin};
-use super::super::format::{Closed, Key, Meta, RunRecord, row};
+use super::super::format::{Closed, Key, Meta, RunRecord, retention, row};
 use super::super::ids::Fingerprints;
+use super::super::retentions::Retentions;
 use super::super::segment::Segment;
 use super::super::tail::Tail;
 use super::OpenError;
@@ -32,13 +33,19 @@ impl Rebuild {
         let mut batch = Batch::default();
         batch.insert(Key::Meta.encode(), meta.encode());
         writer.write(batch)?;
-        let tail = Tail::new(Fingerprints::new(meta.log), LogHead::default());
+        let tail = Tail::new(Fingerprints::new(meta.log), LogHead::default(), Retentions::default());
         Ok(Self { directory, writer, meta, tail })
     }
 
     /// Adds the next event of the log; `head` is where its stream stood before it.
     pub(super) fn push(&mut self, event: Event, head: StreamHead) -> Result<(), OpenError> {
+        let effect = Effect::of(&event);
+        let (position, time) = (event.position, event.time);
         self.tail.push(event, head)?;
+        if let Some((stream, effect)) = effect {
+            let next = self.tail.head(&stream).unwrap_or_default().next;
+            self.tail.retentions.take(stream, effect, next, position, time);
+        }
         if self.tail.segments.len() > 1 {
             let complete = self.tail.segments.remove(0);
             self.tail.cuts.pop_front();
@@ -66,6 +73,11 @@ impl Rebuild {
             batch.insert(Key::Run { stream: run.stream, first: run.first }.encode(), record.encode());
             if batch.is_full() {
                 self.writer.write(std::mem::take(&mut batch))?;
+            }
+        }
+        for stream in written.retained {
+            if let Some(retention) = self.tail.retentions.get(&stream) {
+                batch.insert(Key::Retention { stream }.encode(), retention::encode(retention));
             }
         }
         batch.insert(Key::Chunk { first: segment.first() }.encode(), written.record.encode());
