@@ -12,6 +12,8 @@ struct Server {
     source: Source,
     suffix: Suffix,
     paging: Paging,
+    /// The first number that is not truncated.
+    from: u64,
     next: u64,
 }
 
@@ -29,7 +31,7 @@ impl Server {
             Paging::EventStore => Suffix::None,
         };
         let source = Source::named(StreamName::parse(name).expect("a name"));
-        Self { base: BaseUrl::parse("http://h:1/p").expect("a base URL"), source, suffix, paging, next }
+        Self { base: BaseUrl::parse("http://h:1/p").expect("a base URL"), source, suffix, paging, from: 0, next }
     }
 
     fn get(&self, path_and_query: &str) -> Answer {
@@ -44,10 +46,11 @@ impl Server {
             Address::Page { source, request } if source == self.source => Shape::Page(request),
             other => panic!("{path_and_query} is {other:?}"),
         };
-        let next = Visible::all_below(Number::new(self.next).expect("in range"));
+        let number = |value| Number::new(value).expect("in range");
+        let visible = Visible { from: number(self.from.min(self.next)), next: number(self.next) };
         let at = At { base: &self.base, source: &self.source, suffix: self.suffix, embed: None };
-        let links = self.paging.links(&at, &shape, next);
-        Answer { shape, extent: self.paging.extent(&self.source, &shape, next), links }
+        let links = self.paging.links(&at, &shape, visible);
+        Answer { shape, extent: self.paging.extent(&self.source, &shape, visible), links }
     }
 
     fn follow(&self, answer: &Answer, rel: &str) -> Option<Answer> {
@@ -179,6 +182,58 @@ proptest! {
         next in 0_u64..800, shape in any_shape(), all in any::<bool>(),
     ) {
         walk_to_older(&Server::new(Paging::EventStore, if all { "$all" } else { "orders" }, next), &shape);
+    }
+
+    /// A reader that begins at number 0, or stopped where everything is truncated since, is at the first visible
+    /// event after one step, and meets the rest once and in order.
+    #[test]
+    fn walking_to_newer_pages_jumps_over_what_is_truncated(
+        size in 1_u64..150, next in 1_u64..800, from in 0_u64..800, start in 0_u64..800, es in any::<bool>(),
+    ) {
+        let paging = if es { Paging::EventStore } else { grid(size) };
+        let mut server = Server::new(paging, "orders", next);
+        server.from = from.min(next);
+        let mut answer = server.get(&path(&server, &page(start.min(next), Direction::Forward, size)));
+        let mut seen = start.min(next).max(server.from);
+        let mut empty = 0;
+        for _ in 0..2_000 {
+            match answer.shown() {
+                Some((first, last)) => {
+                    prop_assert!(first <= seen && seen <= last + 1, "{first} to {last} after {seen}");
+                    seen = last + 1;
+                }
+                None => empty += 1,
+            }
+            let Some(newer) = server.follow(&answer, "previous") else { break };
+            answer = newer;
+        }
+        prop_assert_eq!(seen, next);
+        prop_assert!(empty <= 2, "only where it began, and at the end");
+    }
+
+    #[test]
+    fn walking_to_older_pages_ends_at_what_is_truncated(
+        size in 1_u64..150, next in 1_u64..800, from in 0_u64..800, es in any::<bool>(),
+    ) {
+        let paging = if es { Paging::EventStore } else { grid(size) };
+        let mut server = Server::new(paging, "orders", next);
+        server.from = from.min(next);
+        let mut answer = server.get(&head(&server));
+        let mut below = next;
+        let mut empty = 0;
+        for _ in 0..2_000 {
+            match answer.shown() {
+                Some((first, last)) => {
+                    prop_assert_eq!(last + 1, below);
+                    below = first;
+                }
+                None => empty += 1,
+            }
+            let Some(older) = server.follow(&answer, "next") else { break };
+            answer = older;
+        }
+        prop_assert_eq!(below, server.from);
+        prop_assert!(empty <= 1, "a complete page links to the one before it whatever is left of that");
     }
 
     /// RFC 5005 §4.2: the archive holds every event that the head feed does not.
