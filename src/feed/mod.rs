@@ -11,4 +11,4 @@ mod tests_support;
 pub mod write;
 
 pub use representation::{AtomContent, Label, Representation};
-pub use write::{Document, Feed, entry, feed};
+pub use write::{Document, Feed, LinkTarget, entry, feed};

@@ -21,6 +21,7 @@ use super::conditional::Validators;
 use super::header::{SURROGATE_KEY, XKEY};
 use super::negotiate::Coding;
 use super::problem::{Kind, Problem};
+use super::showing;
 use super::validator::{self, Facts, Form};
 
 /// A page of more content than this is sent event by event, and never kept.
@@ -124,7 +125,9 @@ impl Documents {
             What::Feed(shape) => {
                 wanted.representation.paging(self.page_size).extent(&wanted.source, shape, head.visible())
             }
-            What::Event(number) => Extent { shown: Some((*number, *number)), is_complete: true, is_canonical: true },
+            What::Event(number) => {
+                Extent { shown: Some((*number, *number)), gone: None, is_complete: true, is_canonical: true }
+            }
         };
         let (removed, settings) = match &wanted.source {
             Source::Stream(stream) => {
@@ -225,8 +228,9 @@ impl Documents {
                 document.begin(&mut body);
                 let places = standing.extent.shown.map(|(first, last)| places(order, first, last));
                 for (event, place) in events.iter().zip(places.into_iter().flatten()) {
-                    document.entry(event, place, &mut body);
+                    showing::write(view, source, event, place, &mut *document, &mut body).map_err(Problem::from)?;
                 }
+                showing::write_gone(view, wanted, standing, &mut *document, &mut body).await?;
                 document.end(&mut body);
             }
             What::Event(number) => {

@@ -15,6 +15,7 @@ use super::document::{Marks, Standing, Wanted, What, event_at, places};
 use super::negotiate::Coding;
 use super::problem::Problem;
 use super::reply::Content;
+use super::showing;
 
 /// As many such pages are on their way at once.
 pub(crate) const LARGE_PAGES_MAX: usize = 8;
@@ -77,6 +78,7 @@ impl Page<'_> {
         document.begin(&mut out);
         self.events(&mut document, &mut encoder, out, first, last).await?;
         let mut out = Vec::new();
+        showing::write_gone(self.view, self.wanted, self.standing, &mut *document, &mut out).await.map_err(failed)?;
         document.end(&mut out);
         self.send(encoder.push(out)?).await?;
         self.send(encoder.finish()?).await
@@ -110,7 +112,8 @@ impl Page<'_> {
             let slice = slice.map_err(std::io::Error::other)?;
             let mut sent = None;
             for (event, place) in slice.iter().zip(places(order, first, last)) {
-                document.entry(event, place, &mut out);
+                showing::write(self.view, &self.wanted.source, event, place, &mut **document, &mut out)
+                    .map_err(std::io::Error::other)?;
                 sent = Some(place);
             }
             self.send(encoder.push(std::mem::take(&mut out))?).await?;

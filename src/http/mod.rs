@@ -12,6 +12,7 @@ mod connection;
 mod host;
 mod request;
 mod handlers;
+mod showing;
 mod document;
 mod validator;
 mod conditional;

@@ -67,7 +67,7 @@ use self::writer::Writer;
 pub use error::{AppendError, OpenError, ReadError};
 pub use repair::{RepairReport, repair};
 pub use verify::{VerifyReport, verify};
-pub use view::View;
+pub use view::{Removal, View};
 pub use waiters::Watch;
 
 /// How a store is opened.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::event::{Event, Known, LogHead, Number, Order, Position, Retention, Source, StreamHead, StreamName};
+use crate::event::{Event, Known, LogHead, Number, Order, Position, Retention, Source, Status, StreamHead, StreamName};
 
 use super::format::{ChunkRecord, Key, RunRecord, run_prefix};
 use super::ids::{Filters, Fingerprint};
@@ -45,6 +45,15 @@ impl Sealed {
         let index = self.chunks.partition_point(|chunk| chunk.end <= position);
         (index < self.chunks.len()).then_some(index)
     }
+}
+
+/// How an event was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// Truncated, or gone with an earlier life of its stream.
+    Alone,
+    /// Its stream is deleted.
+    WithItsStream,
 }
 
 /// An immutable view of the log: it never changes, and never shows what is not durable.
@@ -215,6 +224,21 @@ impl View {
     /// Every stream that ever had settings or was deleted, with what is left of it.
     pub fn retentions(&self) -> impl Iterator<Item = (&StreamName, &Retention)> {
         self.state.retentions.iter()
+    }
+
+    /// Whether an event that has no content was removed, and how; none if it was lost otherwise.
+    ///
+    /// # Errors
+    /// When the store's index cannot be read.
+    pub fn removal(&self, event: &Event) -> Result<Option<Removal>, ReadError> {
+        if event.content.is_some() || self.state.retentions.get(&event.stream).is_none() {
+            return Ok(None);
+        }
+        let head = self.head(&Source::Stream(event.stream.clone()))?;
+        Ok(match head.status {
+            Status::SoftDeleted | Status::HardDeleted => Some(Removal::WithItsStream),
+            Status::Live => (event.number < head.first_visible).then_some(Removal::Alone),
+        })
     }
 
     /// The places from `first` to `last` in a source of many streams whose events are truncated or deleted.

@@ -141,6 +141,7 @@ fn what_is_truncated_is_gone_from_every_page_and_links_jump_over_it() {
     assert_eq!(place.link("/streams/s/0/forward/10.atom", "next"), None);
     let partly = place.server.get("/streams/s/10/forward/10.atom", &[]);
     assert_eq!(partly.text().matches("<entry>").count(), 7);
+    assert_eq!(partly.text().matches("<at:deleted-entry ").count(), 3, "it says what is gone");
     assert_eq!(partly.header("cache-control"), Some("public, max-age=3600"));
     let same = place.server.get("/streams/s/20/forward/10.atom", &[]);
     assert_eq!((same.header("etag"), &same.body), (later.header("etag"), &later.body), "this page lost nothing");
@@ -151,6 +152,7 @@ fn what_is_truncated_is_gone_from_every_page_and_links_jump_over_it() {
     let all = place.server.get("/streams/$all/0/forward/4096.atom", &[]);
     assert_eq!(all.text().matches("<ef:event ").count(), 36, "in the log every event keeps its place");
     assert_eq!(all.text().matches("<content").count(), 23, "what is truncated has no content there either");
+    assert_eq!(all.text().matches("<at:deleted-entry ").count(), 13);
 }
 
 #[test]

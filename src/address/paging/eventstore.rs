@@ -57,6 +57,7 @@ pub(super) fn extent(source: &Source, shape: &Shape, visible: Visible) -> Extent
     let is_left = from.get() < end;
     Extent {
         shown: run(first.max(from.get()), end.min(next.get())),
+        gone: None,
         is_complete: is_fixed && is_complete && is_left,
         is_canonical: is_fixed,
     }

@@ -56,6 +56,7 @@ pub(super) fn extent(page_size: Count, shape: &Shape, visible: Visible) -> Exten
     let Visible { from, next } = visible;
     let open = |first: Number, end: u64| Extent {
         shown: run(first.max(from).get(), end.min(next.get())),
+        gone: None,
         is_complete: false,
         is_canonical: false,
     };
@@ -67,6 +68,7 @@ pub(super) fn extent(page_size: Count, shape: &Shape, visible: Visible) -> Exten
             // A page of which nothing is left leads to the first visible one, and that moves.
             is_complete: window.is_complete(next) && from <= window.last(),
             is_canonical: is_canonical(&window, shape),
+            gone: run(window.first().get(), from.get()).filter(|_| from <= window.last() && from < next),
             ..open(window.first(), window.last().get() + 1)
         },
     }

@@ -23,6 +23,8 @@ pub enum Shape {
 pub struct Extent {
     /// The lowest and the highest number, both included; none when it shows nothing.
     pub shown: Option<(Number, Number)>,
+    /// The numbers below these that belong to the page too and are truncated or deleted.
+    pub gone: Option<(Number, Number)>,
     /// No later append can change the document.
     pub is_complete: bool,
     /// This is the one URL at which every consumer meets these events. On the grid: a forward page that starts

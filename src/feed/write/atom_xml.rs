@@ -72,6 +72,25 @@ impl Document for FeedXml<'_> {
         out.extend_from_slice(b"</entry>\n");
     }
 
+    /// RFC 6721. A feed of streams tells of streams, whose first event may be gone while they are there.
+    fn deleted(&mut self, event: &Event, place: Number, out: &mut Vec<u8>) {
+        let Feed { base, log, source, .. } = *self.feed;
+        let stream = StreamForms::new(base, &event.stream);
+        out.extend_from_slice(b"<at:deleted-entry xmlns:at=\"http://purl.org/atompub/tombstones/1.0\" ref=\"");
+        let (mut number, mut position) = (Vec::with_capacity(20), Vec::with_capacity(20));
+        push_decimal(event.number.get(), &mut number);
+        push_decimal(event.position.get(), &mut position);
+        let digits = |digits: &[u8]| std::str::from_utf8(digits).expect("digits").to_string();
+        let (number, position) = (digits(&number), digits(&position));
+        push_urn(log, "event", &position, out);
+        // When it was removed is not part of the log's past; the time of the event itself is the same everywhere.
+        out.extend_from_slice(b"\" when=\"");
+        push_time(event.time, out);
+        out.extend_from_slice(b"\">");
+        push_identity(&stream, event, &number, &position, place_in(source, place), out);
+        out.extend_from_slice(b"</at:deleted-entry>\n");
+    }
+
     fn end(&mut self, out: &mut Vec<u8>) {
         out.extend_from_slice(b"</feed>\n");
     }
@@ -152,6 +171,26 @@ fn push_entry(
     push_link("alternate", None, &[url, "/", number], out);
     push_link("self", Some("application/atom+xml"), &[url, "/", number, ".atom"], out);
 
+    push_identity(stream, event, number, position, place, out);
+
+    if let Some(kept) = &event.content {
+        if let Some(metadata) = &kept.metadata {
+            push_metadata(metadata, out);
+        }
+        let data_url = [url.as_bytes(), b"/", number.as_bytes(), b"/data"];
+        atom_content::push(kept, content, &data_url, out);
+    }
+}
+
+/// Which event it is.
+fn push_identity(
+    stream: &StreamForms,
+    event: &Event,
+    number: &str,
+    position: &str,
+    place: Option<Number>,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(b"<ef:event id=\"");
     out.extend_from_slice(event.id.uuid().hyphenated().encode_lower(&mut Uuid::encode_buffer()).as_bytes());
     out.extend_from_slice(b"\" stream=\"");
@@ -165,14 +204,6 @@ fn push_entry(
         push_decimal(place.get(), out);
     }
     out.extend_from_slice(b"\"/>");
-
-    if let Some(kept) = &event.content {
-        if let Some(metadata) = &kept.metadata {
-            push_metadata(metadata, out);
-        }
-        let data_url = [url.as_bytes(), b"/", number.as_bytes(), b"/data"];
-        atom_content::push(kept, content, &data_url, out);
-    }
 }
 
 /// JSON as it was sent, or in base64 if XML has no way to write one of its characters.

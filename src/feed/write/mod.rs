@@ -15,7 +15,7 @@ mod xml;
 use uuid::Uuid;
 
 use crate::address::{BaseUrl, Embed, Shape};
-use crate::event::{Count, Event, Number, Source, Timestamp, Visible};
+use crate::event::{Count, Event, Number, Source, StreamName, Timestamp, Visible};
 
 use super::Representation;
 
@@ -42,6 +42,20 @@ pub struct Feed<'a> {
     pub etag: Option<&'a str>,
 }
 
+/// Where a link event leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkTarget {
+    /// To an event that is there to be read.
+    Event(Box<Event>),
+    /// To one that is not: it was removed, or never written.
+    Gone {
+        /// The stream that the link names.
+        stream: StreamName,
+        /// And the number in it.
+        number: Number,
+    },
+}
+
 /// A feed on its way out: `begin`, then `entry` for each event in [`Representation::order`], then `end`. In
 /// pieces, so that a page of huge events is never in memory whole.
 pub trait Document {
@@ -50,6 +64,16 @@ pub trait Document {
     /// Writes one event. `place` is its number in the feed's source, which in `$all` and in derived streams is
     /// not its own.
     fn entry(&mut self, event: &Event, place: Number, out: &mut Vec<u8>);
+    /// Writes that an event was truncated or deleted. Where there is no other way to say so, as an event without
+    /// content.
+    fn deleted(&mut self, event: &Event, place: Number, out: &mut Vec<u8>) {
+        self.entry(event, place, out);
+    }
+    /// Writes what a link event leads to. Where links are not resolved, as any event.
+    fn link(&mut self, link: &Event, place: Number, target: &LinkTarget, out: &mut Vec<u8>) {
+        let _ = target;
+        self.entry(link, place, out);
+    }
     /// Writes what comes after the last event.
     fn end(&mut self, out: &mut Vec<u8>);
 }

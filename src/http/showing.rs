@@ -1,0 +1,42 @@
+//! What stands in a page for an event: the event itself, or that it is gone.
+
+use crate::event::{Derived, Event, Number, Order, Source};
+use crate::feed::{Document, Representation};
+use crate::store::{ReadError, Removal, View};
+
+use super::document::{Standing, Wanted};
+use super::problem::Problem;
+
+/// Writes what stands for the event at `place` of the source.
+pub(crate) fn write(
+    view: &View,
+    source: &Source,
+    event: &Event,
+    place: Number,
+    document: &mut dyn Document,
+    out: &mut Vec<u8>,
+) -> Result<(), ReadError> {
+    match (view.removal(event)?, source) {
+        // A stream whose first event is gone may well be there.
+        (None, _) | (Some(Removal::Alone), Source::Derived(Derived::Streams, _)) => document.entry(event, place, out),
+        (Some(_), _) => document.deleted(event, place, out),
+    }
+    Ok(())
+}
+
+/// Writes, where the representation has words for it, that the oldest events of a page are gone.
+pub(crate) async fn write_gone(
+    view: &View,
+    wanted: &Wanted,
+    standing: &Standing,
+    document: &mut (dyn Document + Send),
+    out: &mut Vec<u8>,
+) -> Result<(), Problem> {
+    let (Some((first, last)), Representation::Atom { .. }) = (standing.extent.gone, wanted.representation) else {
+        return Ok(());
+    };
+    for event in view.read(&wanted.source, first, last, Order::NewestFirst, usize::MAX).await? {
+        document.deleted(&event, event.number, out);
+    }
+    Ok(())
+}
