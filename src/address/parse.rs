@@ -114,6 +114,7 @@ fn below_stream(stream: StreamName, rest: &[&str]) -> Result<Parsed, Unaddressab
             // The settings are a stream of their own, and its events have their address there.
             Ok(Parsed { is_canonical: false, ..in_source(Source::Stream(settings), rest)? })
         }
+        ["categories"] => Ok(Address::Categories { stream }.into()),
         _ => in_source(Source::named(stream), rest),
     }
 }

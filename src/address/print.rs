@@ -147,6 +147,7 @@ impl Address {
             Self::Data { source, place } => StreamPath::of(source.name()).data(*place),
             Self::Incoming { stream, id } => format!("{}/incoming/{id}", StreamPath::of(stream.as_str())),
             Self::Metadata { stream } => StreamPath::of(stream.as_str()).metadata(Suffix::None),
+            Self::Categories { stream } => format!("{}/categories", StreamPath::of(stream.as_str())),
             Self::Info => "/info".to_string(),
             Self::Ping => "/ping".to_string(),
             Self::Live => "/health/live".to_string(),

@@ -23,7 +23,7 @@ pub struct Target {
 /// Everything that the server has under its base URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    /// `/`
+    /// `/`: what there is.
     Home,
     /// `/streams/{stream}`: the head feed.
     Feed(Source),
@@ -58,6 +58,11 @@ pub enum Address {
     /// `/streams/{stream}/metadata`: the settings of the stream.
     Metadata {
         /// Whose settings.
+        stream: StreamName,
+    },
+    /// `/streams/{stream}/categories`: the types of its events.
+    Categories {
+        /// Whose types.
         stream: StreamName,
     },
     /// `/info`

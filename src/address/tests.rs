@@ -63,6 +63,7 @@ fn pages_and_events_have_every_form_of_eventstores() {
     assert_eq!(address("/streams/s/head"), Address::Event { source: source("s"), place: Place::Head });
     assert_eq!(address("/streams/s/7/data"), Address::Data { source: source("s"), place: seven });
     assert_eq!(address("/streams/s/metadata"), Address::Metadata { stream: stream("s") });
+    assert_eq!(address("/streams/s/categories"), Address::Categories { stream: stream("s") });
     assert_eq!(address("/streams/s/metadata/7"), Address::Event { source: source("$$s"), place: seven });
     assert_eq!(
         address("/streams/s/metadata/7/forward/20"),

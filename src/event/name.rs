@@ -78,6 +78,12 @@ impl StreamName {
         Self("$all".into())
     }
 
+    /// `$streams`: the first event of every stream.
+    #[must_use]
+    pub fn streams() -> Self {
+        Self("$streams".into())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -11,4 +11,4 @@ mod tests_support;
 pub mod write;
 
 pub use representation::{AtomContent, Label, Representation};
-pub use write::{Document, Feed, LinkTarget, entry, feed};
+pub use write::{CATEGORIES_TYPE, Document, Feed, LinkTarget, SERVICE_TYPE, categories, entry, feed, service};

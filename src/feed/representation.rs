@@ -87,7 +87,9 @@ impl Representation {
     #[must_use]
     pub const fn revision(&self) -> u32 {
         match self {
-            Self::Atom { .. } | Self::EventStore { .. } | Self::Envelope { .. } | Self::Data => 1,
+            // 2: removed entries (RFC 6721), the way to the service document, the collection in the head feed.
+            Self::Atom { .. } => 2,
+            Self::EventStore { .. } | Self::Envelope { .. } | Self::Data => 1,
         }
     }
 

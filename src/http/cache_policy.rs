@@ -22,6 +22,8 @@ pub(crate) enum Freshness {
     OffGrid,
     /// Whatever the next append may change.
     Live,
+    /// What there is: service and category documents.
+    Overview,
     /// What a later truncation may change, and what a stream's settings (`$cacheControl`) give so many seconds to.
     Seconds(u32),
     /// A complete page or an event as EventStore JSON, in that API's words.
@@ -45,7 +47,7 @@ impl Freshness {
         match self {
             Self::Frozen | Self::OffGrid => Self::Live,
             Self::EventStoreFrozen => Self::EventStoreLive,
-            Self::Seconds(_) => Self::Live,
+            Self::Seconds(_) | Self::Overview => Self::Live,
             Self::Live | Self::EventStoreLive | Self::MayCome | Self::Gone | Self::Moved | Self::Never => self,
         }
     }
@@ -67,6 +69,7 @@ impl Freshness {
             Self::Seconds(seconds) => return format!("public, max-age={seconds}").into(),
             Self::Frozen => "public, max-age=31536000, immutable",
             Self::OffGrid => "public, max-age=3600",
+            Self::Overview => "public, max-age=10, stale-while-revalidate=60, stale-if-error=86400",
             Self::Live => "public, max-age=1, stale-while-revalidate=2, stale-if-error=86400",
             Self::EventStoreFrozen | Self::Moved => "max-age=31536000, public",
             Self::EventStoreLive => "max-age=0, no-cache, must-revalidate",

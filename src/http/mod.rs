@@ -39,7 +39,7 @@ use uuid::Uuid;
 
 use crate::access::Access;
 use crate::address::{Address, BaseUrl, Shape, Target, Unaddressable};
-use crate::event::{Count, EventId, Source, Timestamp};
+use crate::event::{Count, EventId, Source, StreamName, Timestamp};
 use crate::store::Store;
 
 use self::body::{Bodies, BodyLimits};
@@ -282,7 +282,14 @@ impl Served {
                 let permit = self.access.read(Source::Stream(stream.settings()));
                 Box::pin(handlers::metadata::get(self, &asked, &permit, stream)).await
             }
-            Address::Home => Err(Unaddressable::Unknown.into()),
+            Address::Home => {
+                let permit = self.access.read(Source::named(StreamName::streams()));
+                Box::pin(handlers::service::get(self, &asked, &permit)).await
+            }
+            Address::Categories { stream } => {
+                let permit = self.access.read(Source::named(stream.clone()));
+                Box::pin(handlers::service::categories(self, &asked, &permit, stream)).await
+            }
         }
     }
 
@@ -336,6 +343,7 @@ const fn allowed(address: &Address) -> &'static str {
         Address::Incoming { .. } => "OPTIONS, POST",
         Address::Metadata { .. } => "GET, HEAD, OPTIONS, POST",
         Address::Home
+        | Address::Categories { .. }
         | Address::Page { .. }
         | Address::Event { .. }
         | Address::Data { .. }

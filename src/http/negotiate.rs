@@ -105,6 +105,25 @@ pub(crate) fn representation(
     }
 }
 
+/// Whether the Accept header takes the only media type that there is.
+///
+/// # Errors
+/// 406, naming it.
+pub(crate) fn check(headers: &HeaderMap, media_type: &'static str) -> Result<(), Problem> {
+    let accept = joined(headers, &ACCEPT).filter(|list| !list.trim_matches([' ', '\t', ',']).is_empty());
+    let Some(accept) = accept.as_deref() else { return Ok(()) };
+    let ranges: Vec<Range<'_>> = ranges(accept).collect();
+    match best_range(&ranges, media_type) {
+        Some((_, range, _)) if range.quality > 0 => Ok(()),
+        _ => Err(only(media_type)),
+    }
+}
+
+/// What exists here is one media type.
+pub(crate) fn only(media_type: &'static str) -> Problem {
+    Problem::new(Kind::NotAcceptable, format!("what exists here is {media_type}")).member("available", [media_type])
+}
+
 /// The range that speaks for a media type: the most precise one that matches (RFC 9110 §12.5.1).
 fn best_range<'a>(ranges: &[Range<'a>], media_type: &str) -> Option<(usize, Range<'a>, u8)> {
     let (kind, _) = media_type.split_once('/').unwrap_or((media_type, ""));

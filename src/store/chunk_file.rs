@@ -1,11 +1,11 @@
 //! Writing a chunk's file: in one go, synced, its directory too. Nothing refers to it until sled names it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::event::{Event, Number, Position, StreamName};
+use crate::event::{Event, EventType, Number, Position, StreamName};
 
 use super::failpoint;
 use super::format::chunk::{self, BlockSize, HEADER_BYTES, Header, Place, Run, Section};
@@ -83,6 +83,18 @@ impl Layout {
             .collect();
         Self { offsets: grouped.into_iter().flatten().collect(), runs }
     }
+
+    /// The types of each run's events, sorted.
+    fn types(&self, events: &[Event]) -> Vec<Vec<EventType>> {
+        let mut offsets = &self.offsets[..];
+        let of_run = |(run, _): &(Run, u32)| {
+            let (here, after) = offsets.split_at(run.events as usize);
+            offsets = after;
+            let types: BTreeSet<&EventType> = here.iter().map(|offset| &events[*offset as usize].event_type).collect();
+            types.into_iter().cloned().collect()
+        };
+        self.runs.iter().map(of_run).collect()
+    }
 }
 
 /// Writes the file for these events, which follow each other from `header.first` to `header.end`.
@@ -139,6 +151,7 @@ fn write_to(
         (Section::IdBuckets, buckets, false),
         (Section::Ids, ids, false),
         (Section::Filter, filter.clone(), true),
+        (Section::Types, chunk::encode_types(&layout.types(events)), true),
     ] {
         let stored = if compressed { zstd::bulk::compress(&raw, LEVEL)? } else { raw.clone() };
         places.push(Place {

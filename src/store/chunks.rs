@@ -10,7 +10,7 @@ use bytes::Bytes;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
-use crate::event::{Event, EventId, Known, Position, StreamName};
+use crate::event::{Event, EventId, EventType, Known, Position, StreamName};
 
 use super::ReadError;
 use super::chunk_file::{self, ID_BYTES};
@@ -182,6 +182,20 @@ impl Chunks {
         Ok(found)
     }
 
+    /// The types of the events of the run that begins at this ordinal.
+    pub(crate) fn types(&self, record: &ChunkRecord, ordinal: u32) -> Result<Vec<EventType>, ReadError> {
+        let chunk = self.open(record)?;
+        let mut first = 0;
+        let at = |run: &Run| {
+            let is_it = first == ordinal;
+            first += run.events;
+            is_it
+        };
+        let run = chunk.runs()?.iter().position(at);
+        let run = run.ok_or_else(|| chunk.damaged(Malformed("types: no run begins there")))?;
+        chunk::decode_types(&chunk.section(Section::Types)?, run).map_err(|error| chunk.damaged(error))
+    }
+
     /// The chunk's filter, decompressed.
     pub(crate) fn filter(&self, record: &ChunkRecord) -> Result<Bytes, ReadError> {
         let chunk = self.open(record)?;
@@ -322,7 +336,7 @@ impl ChunkFile {
         }
         match section {
             Section::IdBuckets | Section::Ids => Ok(stored),
-            Section::Blocks | Section::Streams | Section::Order | Section::Filter => {
+            Section::Blocks | Section::Streams | Section::Order | Section::Filter | Section::Types => {
                 let raw = zstd::bulk::decompress(&stored, place.raw_bytes as usize);
                 raw.map(Bytes::from).map_err(|_| self.damaged(Malformed("section: not zstd")))
             }

@@ -3,10 +3,10 @@
 //! It only grows, and is cut where its chunk will be cut. Readers bound what they see by the head of their
 //! view; a view that is older than the chunk still holds the segment.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use crate::event::{Event, Known, Life, LogHead, Number, Position, StreamHead, StreamName};
+use crate::event::{Event, EventType, Known, Life, LogHead, Number, Position, StreamHead, StreamName};
 
 use super::failpoint;
 use super::format::CHUNK_BYTES_MAX;
@@ -148,6 +148,18 @@ impl Segment {
         let end = run.visible(self.first, log).min(end as usize);
         if let Some(offsets) = run.offsets.get(start..end) {
             out.extend(offsets.iter().map(|offset| contents.events[*offset as usize].clone()));
+        }
+    }
+
+    /// Adds the types of the stream's events below `log.next`.
+    pub(crate) fn types(&self, stream: &StreamName, log: LogHead, types: &mut BTreeSet<EventType>) {
+        let contents = self.read();
+        let Some(run) = contents.runs.get(stream) else { return };
+        for offset in &run.offsets[..run.visible(self.first, log)] {
+            let event_type = &contents.events[*offset as usize].event_type;
+            if !types.contains(event_type) {
+                types.insert(event_type.clone());
+            }
         }
     }
 

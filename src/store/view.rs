@@ -1,8 +1,11 @@
 //! What readers see: an immutable view of the log up to its newest durable event.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::event::{Event, Known, LogHead, Number, Order, Position, Retention, Source, Status, StreamHead, StreamName};
+use crate::event::{
+    Event, EventType, Known, LogHead, Number, Order, Position, Retention, Source, Status, StreamHead, StreamName,
+};
 
 use super::format::{ChunkRecord, Key, RunRecord, run_prefix};
 use super::ids::{Filters, Fingerprint};
@@ -325,7 +328,59 @@ impl View {
         last: Number,
         out: &mut Vec<Event>,
     ) -> Result<(), ReadError> {
-        let Some((start, _)) = self.runs_down_from(stream, first)? else { return Ok(()) };
+        for (run_first, run) in self.sealed_runs(stream, first, last)? {
+            let skipped = first.get().saturating_sub(run_first.get()).min(u64::from(run.events));
+            let wanted = (last.get() + 1).saturating_sub(run_first.get()).min(u64::from(run.events));
+            let (start, end) = (run.ordinal + skipped as u32, run.ordinal + wanted as u32);
+            let before = out.len();
+            self.shared.chunks.events(self.chunk_of(stream, &run)?, start..end, out)?;
+            let as_asked = out[before..]
+                .iter()
+                .zip(run_first.get() + skipped..)
+                .all(|(event, number)| event.stream == *stream && event.number.get() == number);
+            if !as_asked {
+                return Err(ReadError::Damaged(format!("{stream}: another event lies in its run")));
+            }
+        }
+        Ok(())
+    }
+
+    /// The chunk that a run lies in.
+    fn chunk_of(&self, stream: &StreamName, run: &RunRecord) -> Result<&ChunkRecord, ReadError> {
+        let sealed = &self.state.sealed;
+        let chunk = sealed.chunk_index(run.chunk).map(|index| &sealed.chunks[index]);
+        chunk.ok_or_else(|| ReadError::Damaged(format!("{stream}: its run names no chunk")))
+    }
+
+    /// The types of the stream's events, each once, sorted. Truncated events count as long as they share a chunk with
+    /// others.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn types(&self, stream: &StreamName) -> Result<Vec<EventType>, ReadError> {
+        let (view, stream) = (self.clone(), stream.clone());
+        let gather = move || {
+            let mut types = BTreeSet::new();
+            let head = view.head(&Source::Stream(stream.clone()))?;
+            for (_, run) in view.sealed_runs(&stream, head.visible().from, Number::MAX)? {
+                types.extend(view.shared.chunks.types(view.chunk_of(&stream, &run)?, run.ordinal)?);
+            }
+            for segment in view.state.tail.iter() {
+                segment.types(&stream, view.state.log, &mut types);
+            }
+            Ok(types.into_iter().collect())
+        };
+        tokio::task::spawn_blocking(gather).await.map_err(|error| ReadError::Io(error.to_string()))?
+    }
+
+    /// The stream's runs in chunks that hold numbers from `first` to `last`, each with its first number.
+    fn sealed_runs(
+        &self,
+        stream: &StreamName,
+        first: Number,
+        last: Number,
+    ) -> Result<Vec<(Number, RunRecord)>, ReadError> {
+        let Some((start, _)) = self.runs_down_from(stream, first)? else { return Ok(Vec::new()) };
         let sealed = &self.state.sealed;
         let mut runs = Vec::new();
         let mut failed = None;
@@ -341,26 +396,7 @@ impl View {
                 false
             }
         })?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
-        for (run_first, run) in runs {
-            let skipped = first.get().saturating_sub(run_first.get()).min(u64::from(run.events));
-            let wanted = (last.get() + 1).saturating_sub(run_first.get()).min(u64::from(run.events));
-            let chunk = sealed.chunk_index(run.chunk).map(|index| &sealed.chunks[index]);
-            let chunk = chunk.ok_or_else(|| ReadError::Damaged(format!("{stream}: its run names no chunk")))?;
-            let (start, end) = (run.ordinal + skipped as u32, run.ordinal + wanted as u32);
-            let before = out.len();
-            self.shared.chunks.events(chunk, start..end, out)?;
-            let as_asked = out[before..]
-                .iter()
-                .zip(run_first.get() + skipped..)
-                .all(|(event, number)| event.stream == *stream && event.number.get() == number);
-            if !as_asked {
-                return Err(ReadError::Damaged(format!("{stream}: another event lies in its run")));
-            }
-        }
-        Ok(())
+        failed.map_or(Ok(runs), Err)
     }
 
     /// What the chunks from position `from` on know of an id: its newest use in the stream.

@@ -117,6 +117,7 @@ pub(super) fn links(page_size: Count, shape: &Shape, visible: Visible, links: &m
     if neighbours.has_current {
         links.feed("current");
     }
+    links.service();
     // Settings have no settings of their own.
     if !links.at.source.name().starts_with("$$") {
         links.metadata();

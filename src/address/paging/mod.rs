@@ -7,7 +7,7 @@ mod walks;
 
 use crate::event::{Count, Number, Source, Visible};
 
-use super::{BaseUrl, Embed, Link, PageRequest, StreamPath, Suffix};
+use super::{Address, BaseUrl, Embed, Link, PageRequest, StreamPath, Suffix};
 
 /// What a feed document was asked as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -111,6 +111,12 @@ impl<'a> Links<'a> {
 
     fn page(&mut self, rel: &'static str, request: &PageRequest) {
         self.push(rel, self.path.page(request, self.at.suffix, self.at.embed));
+    }
+
+    /// RFC 5023 §8.1: where a client learns what else there is.
+    fn service(&mut self) {
+        let href = self.at.base.url(&Address::Home);
+        self.links.push(Link { rel: "service", href, media_type: Some("application/atomsvc+xml") });
     }
 
     fn metadata(&mut self) {

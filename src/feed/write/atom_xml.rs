@@ -5,12 +5,12 @@
 
 use uuid::Uuid;
 
-use crate::address::{BaseUrl, StreamPath};
-use crate::event::{Event, Number, StreamName};
+use crate::address::{BaseUrl, Shape, StreamPath};
+use crate::event::{Event, Number, Source, StreamName};
 use crate::feed::{AtomContent, Representation};
 
 use super::text::{push_base64, push_decimal, push_time};
-use super::{Document, Feed, atom_content, place_in, xml};
+use super::{Document, Feed, atom_content, place_in, service, xml};
 
 const DECLARATION: &[u8] = b"<?xml version=\"1.0\" encoding=\"utf-8\"?>\n";
 const NAMESPACES: &[u8] =
@@ -56,6 +56,10 @@ impl Document for FeedXml<'_> {
         }
         for link in paging.links(&representation.at(base, source), shape, visible) {
             push_link(link.rel, link.media_type, &[link.href.as_str()], out);
+            out.push(b'\n');
+        }
+        if matches!((shape, source), (Shape::Head, Source::Stream(stream)) if !stream.is_system()) {
+            service::push_collection("app:", source, base, out);
             out.push(b'\n');
         }
     }

@@ -9,8 +9,11 @@ mod eventstore_json;
 mod json;
 #[cfg(test)]
 mod json_tests;
+mod service;
 mod text;
 mod xml;
+
+pub use service::{CATEGORIES_TYPE, SERVICE_TYPE, categories, service};
 
 use uuid::Uuid;
 

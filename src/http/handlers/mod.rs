@@ -9,3 +9,4 @@ pub(crate) mod fixed;
 pub(crate) mod help;
 pub(crate) mod metadata;
 pub(crate) mod operations;
+pub(crate) mod service;

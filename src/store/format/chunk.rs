@@ -15,7 +15,7 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::event::{Event, Life, Number, Position, StreamName};
+use crate::event::{Event, EventType, Life, Number, Position, StreamName};
 
 use super::codec::{put_bytes, put_varint};
 use super::{Malformed, Reader, row};
@@ -57,6 +57,9 @@ pub(crate) enum Section {
     Ids = 5,
     /// zstd: the Bloom filter over all fingerprints, see [`super::super::ids`].
     Filter = 6,
+    /// zstd: how many event types (varint) and the types (bytes); then for each stream, in the order of
+    /// [`Section::Streams`], how many types its events have and which (varints).
+    Types = 7,
 }
 
 /// Where a section is.
@@ -277,6 +280,47 @@ pub(crate) fn decode_runs(bytes: &Bytes) -> Result<Vec<Run>, Malformed> {
     Ok(runs)
 }
 
+/// The types of each run's events: [`Section::Types`].
+pub(crate) fn encode_types(runs: &[Vec<EventType>]) -> Vec<u8> {
+    let mut types: Vec<&EventType> = runs.iter().flatten().collect();
+    types.sort_unstable();
+    types.dedup();
+    let mut out = Vec::new();
+    put_varint(&mut out, types.len() as u64);
+    for event_type in &types {
+        put_bytes(&mut out, event_type.as_str().as_bytes());
+    }
+    for run in runs {
+        put_varint(&mut out, run.len() as u64);
+        for event_type in run {
+            let index = types.binary_search(&event_type).expect("all of them are in the list");
+            put_varint(&mut out, index as u64);
+        }
+    }
+    out
+}
+
+/// The types of the run at this place among the runs.
+pub(crate) fn decode_types(bytes: &Bytes, run: usize) -> Result<Vec<EventType>, Malformed> {
+    let mut reader = Reader::new(bytes);
+    let count = reader.varint_u32()?;
+    let mut types = Vec::new();
+    for _ in 0..count {
+        types.push(EventType::parse(reader.text()?).map_err(|_| Malformed("types: event type"))?);
+    }
+    for _ in 0..run {
+        for _ in 0..reader.varint_u32()? {
+            reader.varint_u32()?;
+        }
+    }
+    let mut found = Vec::new();
+    for _ in 0..reader.varint_u32()? {
+        let index = reader.varint_u32()? as usize;
+        found.push(types.get(index).cloned().ok_or(Malformed("types: one that is not in the list"))?);
+    }
+    Ok(found)
+}
+
 /// The ordinal of each position, counted from the chunk's first; empty when both orders are the same.
 pub(crate) fn encode_order(ordinals: &[u16]) -> Vec<u8> {
     if ordinals.iter().zip(0..).all(|(ordinal, offset): (&u16, usize)| usize::from(*ordinal) == offset) {
@@ -420,6 +464,14 @@ mod tests {
         }
 
         #[test]
+        fn types_come_back(runs in prop::collection::vec(prop::collection::btree_set("[a-z]{1,3}", 1..5), 1..10), run: prop::sample::Index) {
+            let event_type = |text: &String| EventType::parse(text).expect("a type");
+            let runs: Vec<Vec<EventType>> = runs.iter().map(|types| types.iter().map(event_type).collect()).collect();
+            let run = run.index(runs.len());
+            prop_assert_eq!(&decode_types(&encode_types(&runs).into(), run)?, &runs[run]);
+        }
+
+        #[test]
         fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let bytes = Bytes::from(bytes);
             let _ = Header::decode(&bytes);
@@ -427,6 +479,7 @@ mod tests {
             let _ = Block::decode(&Bytes::from([BLOCK_MAGIC.as_slice(), &bytes].concat()));
             let _ = decode_blocks(&bytes);
             let _ = decode_runs(&bytes);
+            let _ = decode_types(&bytes, 3);
             let _ = decode_order(&bytes);
             let _ = decode_trailer(&bytes);
             let _ = decode_directory(&bytes, crc32c::crc32c(&bytes));
