@@ -11,4 +11,4 @@ mod tests_support;
 pub mod write;
 
 pub use representation::{AtomContent, Label, Representation};
-pub use write::{CATEGORIES_TYPE, Document, Feed, LinkTarget, SERVICE_TYPE, categories, entry, feed, service};
+pub use write::{CATEGORIES_TYPE, Document, Feed, LinkTarget, SERVICE_TYPE, categories, entry, feed, link, service};

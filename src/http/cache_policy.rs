@@ -52,6 +52,14 @@ impl Freshness {
         }
     }
 
+    /// For what shows events of other streams by link: they may be removed.
+    pub(crate) fn of_what_others_may_change(self) -> Self {
+        match self {
+            Self::Frozen | Self::OffGrid | Self::EventStoreFrozen => Self::Seconds(TRUNCATABLE_SECONDS),
+            other => other,
+        }
+    }
+
     /// For a stream with these settings: what may be truncated must not be kept for ever, and what changes may be
     /// kept as long as its owners say.
     pub(crate) fn of_a_stream_with(self, settings: &Settings) -> Self {

@@ -19,6 +19,7 @@ use crate::store::{Identity, View};
 
 use super::conditional::Validators;
 use super::header::{SURROGATE_KEY, XKEY};
+use super::links::{self, Links};
 use super::negotiate::Coding;
 use super::problem::{Kind, Problem};
 use super::showing;
@@ -34,6 +35,8 @@ pub(crate) struct Wanted {
     pub(crate) what: What,
     pub(crate) representation: Representation,
     pub(crate) base: BaseUrl,
+    /// Link events are shown as what they lead to.
+    pub(crate) follows_links: bool,
 }
 
 /// A feed or one event.
@@ -44,7 +47,7 @@ pub(crate) enum What {
 }
 
 /// Where the source stood when the document was asked for, and what follows for the document.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Standing {
     pub(crate) head: StreamHead,
     pub(crate) extent: Extent,
@@ -52,6 +55,8 @@ pub(crate) struct Standing {
     pub(crate) removed: u64,
     /// The settings of the stream, if it has any.
     pub(crate) settings: Option<Settings>,
+    /// The links on it, if there are any and the representation can show where they lead.
+    pub(crate) links: Option<Arc<Links>>,
 }
 
 /// What a document is compared by and dated with.
@@ -94,6 +99,8 @@ struct Key {
     made_at: Option<Number>,
     /// What of it was removed when it was made.
     removed: u64,
+    /// Where the links on it led then.
+    links: u64,
     coding: Coding,
 }
 
@@ -103,6 +110,12 @@ struct ByBody;
 impl Weighter<Key, Arc<Document>> for ByBody {
     fn weight(&self, _: &Key, document: &Arc<Document>) -> u64 {
         document.body.len() as u64 + 1_024
+    }
+}
+
+impl Standing {
+    fn links_mark(&self) -> u64 {
+        self.links.as_ref().map_or(0, |links| links.mark())
     }
 }
 
@@ -139,7 +152,9 @@ impl Documents {
                 None => (0, None),
             },
         };
-        Ok(Standing { head, extent, removed, settings })
+        let (representation, follows_links) = (wanted.representation, wanted.follows_links);
+        let links = links::find(view, &wanted.source, representation, extent.shown, follows_links).await?;
+        Ok(Standing { head, extent, removed, settings, links })
     }
 
     /// The document's marks, without rendering it.
@@ -160,6 +175,7 @@ impl Documents {
             identity: self.identity,
             life: event.life,
             removed: standing.removed,
+            links: standing.links_mark(),
             newest: (newest, event.position),
             representation: wanted.representation,
             base: &wanted.base,
@@ -201,7 +217,7 @@ impl Documents {
 
     async fn render(&self, view: &View, wanted: &Wanted, standing: &Standing) -> Result<Arc<Document>, NoDocument> {
         let marks = self.marks(view, wanted, standing, Coding::Identity).await?;
-        let Wanted { source, what, representation, base } = wanted;
+        let Wanted { source, what, representation, base, .. } = wanted;
         let mut body = Vec::new();
         match what {
             What::Feed(shape) => {
@@ -228,14 +244,19 @@ impl Documents {
                 document.begin(&mut body);
                 let places = standing.extent.shown.map(|(first, last)| places(order, first, last));
                 for (event, place) in events.iter().zip(places.into_iter().flatten()) {
-                    showing::write(view, source, event, place, &mut *document, &mut body).map_err(Problem::from)?;
+                    showing::write(view, wanted, standing, event, place, &mut *document, &mut body)
+                        .map_err(Problem::from)?;
                 }
                 showing::write_gone(view, wanted, standing, &mut *document, &mut body).await?;
                 document.end(&mut body);
             }
             What::Event(number) => {
                 let event = event_at(view, source, *number).await?;
-                feed::entry(*representation, base, self.identity.log, source, &event, *number, &mut body);
+                let log = self.identity.log;
+                match standing.links.as_ref().and_then(|links| links.target(*number)) {
+                    Some(target) => feed::link(*representation, base, &event, target, &mut body),
+                    None => feed::entry(*representation, base, log, source, &event, *number, &mut body),
+                }
             }
         }
         let headers = self.headers(wanted, standing, &marks);
@@ -272,7 +293,7 @@ impl Documents {
 
     /// The headers that say what the document is. Those that say who may keep it come later.
     pub(crate) fn headers(&self, wanted: &Wanted, standing: &Standing, marks: &Marks) -> HeaderMap {
-        let Wanted { source, what, representation, base } = wanted;
+        let Wanted { source, what, representation, base, .. } = wanted;
         let mut headers = HeaderMap::with_capacity(12);
         let (media_type, address) = match what {
             What::Feed(shape) => {
@@ -356,7 +377,7 @@ pub(crate) fn places(order: Order, first: Number, last: Number) -> impl Iterator
 
 fn key(wanted: &Wanted, standing: &Standing, coding: Coding) -> Key {
     let made_at = (!standing.extent.is_complete).then_some(standing.head.next);
-    Key { wanted: wanted.clone(), made_at, removed: standing.removed, coding }
+    Key { wanted: wanted.clone(), made_at, removed: standing.removed, links: standing.links_mark(), coding }
 }
 
 /// About what an event takes in a document: base64 adds a third, and names and links their part.

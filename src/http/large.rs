@@ -41,7 +41,8 @@ pub(crate) async fn send(
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static(name));
     }
     let (pieces, receiver) = mpsc::channel(PIECES_WAITING_MAX);
-    let (documents, view, wanted, standing) = (served.documents.clone(), view.clone(), wanted.clone(), *standing);
+    let (documents, view, wanted, standing) =
+        (served.documents.clone(), view.clone(), wanted.clone(), standing.clone());
     tokio::spawn(async move {
         let page = Page { view: &view, wanted: &wanted, standing: &standing, marks: &marks, pieces: &pieces };
         match page.write(&documents, coding).await {
@@ -112,7 +113,7 @@ impl Page<'_> {
             let slice = slice.map_err(std::io::Error::other)?;
             let mut sent = None;
             for (event, place) in slice.iter().zip(places(order, first, last)) {
-                showing::write(self.view, &self.wanted.source, event, place, &mut **document, &mut out)
+                showing::write(self.view, self.wanted, self.standing, event, place, &mut **document, &mut out)
                     .map_err(std::io::Error::other)?;
                 sent = Some(place);
             }

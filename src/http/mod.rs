@@ -12,6 +12,7 @@ mod connection;
 mod host;
 mod request;
 mod handlers;
+mod links;
 mod showing;
 mod document;
 mod validator;

@@ -37,6 +37,23 @@ pub(crate) enum Vary {
     Encoding,
     AcceptAndEncoding,
     Accept,
+    /// Also on whether links are shown as what they lead to, in both spellings of that header.
+    EncodingAndLinks,
+    AcceptEncodingAndLinks,
+    AcceptAndLinks,
+    Links,
+}
+
+impl Vary {
+    /// For a page that holds links.
+    pub(crate) const fn and_links(self) -> Self {
+        match self {
+            Self::Nothing | Self::Links => Self::Links,
+            Self::Encoding | Self::EncodingAndLinks => Self::EncodingAndLinks,
+            Self::AcceptAndEncoding | Self::AcceptEncodingAndLinks => Self::AcceptEncodingAndLinks,
+            Self::Accept | Self::AcceptAndLinks => Self::AcceptAndLinks,
+        }
+    }
 }
 
 /// What an answer carries.
@@ -131,6 +148,10 @@ impl Reply {
             Vary::Nothing => None,
             Vary::Encoding => Some("Accept-Encoding"),
             Vary::AcceptAndEncoding => Some("Accept, Accept-Encoding"),
+            Vary::Links => Some("ES-ResolveLinkTos, Kurrent-ResolveLinkTos"),
+            Vary::EncodingAndLinks => Some("Accept-Encoding, ES-ResolveLinkTos, Kurrent-ResolveLinkTos"),
+            Vary::AcceptAndLinks => Some("Accept, ES-ResolveLinkTos, Kurrent-ResolveLinkTos"),
+            Vary::AcceptEncodingAndLinks => Some("Accept, Accept-Encoding, ES-ResolveLinkTos, Kurrent-ResolveLinkTos"),
             Vary::Accept => Some("Accept"),
         };
         if let Some(vary) = vary {

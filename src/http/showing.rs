@@ -1,4 +1,4 @@
-//! What stands in a page for an event: the event itself, or that it is gone.
+//! What stands in a page for an event: the event itself, what it leads to, or that it is gone.
 
 use crate::event::{Derived, Event, Number, Order, Source};
 use crate::feed::{Document, Representation};
@@ -10,13 +10,18 @@ use super::problem::Problem;
 /// Writes what stands for the event at `place` of the source.
 pub(crate) fn write(
     view: &View,
-    source: &Source,
+    wanted: &Wanted,
+    standing: &Standing,
     event: &Event,
     place: Number,
     document: &mut dyn Document,
     out: &mut Vec<u8>,
 ) -> Result<(), ReadError> {
-    match (view.removal(event)?, source) {
+    if let Some(target) = standing.links.as_ref().and_then(|links| links.target(place)) {
+        document.link(event, place, target, out);
+        return Ok(());
+    }
+    match (view.removal(event)?, &wanted.source) {
         // A stream whose first event is gone may well be there.
         (None, _) | (Some(Removal::Alone), Source::Derived(Derived::Streams, _)) => document.entry(event, place, out),
         (Some(_), _) => document.deleted(event, place, out),

@@ -19,6 +19,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) life: Life,
     /// What of the document is truncated or deleted; 0 if nothing is.
     pub(crate) removed: u64,
+    /// Where the links that it shows lead; 0 if it shows none.
+    pub(crate) links: u64,
     /// The newest event that the document shows, or that is older than it.
     pub(crate) newest: (Number, Position),
     pub(crate) representation: Representation,
@@ -57,6 +59,9 @@ fn hash(facts: &Facts<'_>) -> u64 {
     hash.update(facts.life.0.to_be_bytes());
     hash.update(facts.removed.to_be_bytes());
     hash.update(facts.newest.1.get().to_be_bytes());
+    if facts.links != 0 {
+        hash.update(facts.links.to_be_bytes());
+    }
     hash.update([kind, variant]);
     hash.update(facts.representation.revision().to_be_bytes());
     hash.update(facts.base.as_str());
@@ -131,6 +136,7 @@ mod tests {
             identity: Identity { log: uuid::Uuid::from_u128(7), epoch: 0 },
             life: Life(0),
             removed: 0,
+            links: 0,
             newest: (Number::from(7), Position::from(9)),
             representation: Representation::Atom { content: AtomContent::Inline },
             base,
@@ -148,6 +154,7 @@ mod tests {
             Facts { base: &other, ..facts },
             Facts { life: Life(1), ..facts },
             Facts { removed: 1, ..facts },
+            Facts { links: 1, ..facts },
             Facts { newest: (Number::from(7), Position::from(10)), ..facts },
             Facts { identity: Identity { epoch: 1, ..facts.identity }, ..facts },
             Facts { representation: Representation::Data, ..facts },

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::event::{Event, EventType, Number, Position, StreamName};
+use crate::event::{Event, EventType, LINK_TYPE, Number, Position, StreamName};
 
 use super::failpoint;
 use super::format::chunk::{self, BlockSize, HEADER_BYTES, Header, Place, Run, Section};
@@ -23,6 +23,13 @@ pub(crate) struct Written {
     pub(crate) filter: Vec<u8>,
     /// The streams of which its events change what is left.
     pub(crate) retained: Vec<StreamName>,
+    /// There are link events in it.
+    pub(crate) has_links: bool,
+}
+
+/// Whether an event may lead to another.
+pub(crate) fn is_link(event: &Event) -> bool {
+    event.event_type.as_str() == LINK_TYPE
 }
 
 /// `chunks/{first position}.{generation}`
@@ -180,7 +187,13 @@ fn write_to(
         file_bytes: out.bytes,
         raw_bytes: events.iter().map(row::weight).sum(),
     };
-    Ok(Written { record, runs: layout.runs, filter, retained: changed_by(events) })
+    Ok(Written {
+        record,
+        runs: layout.runs,
+        filter,
+        retained: changed_by(events),
+        has_links: events.iter().any(is_link),
+    })
 }
 
 fn write_blocks(out: &mut Counted, events: &[Event], layout: &Layout) -> io::Result<Vec<BlockSize>> {

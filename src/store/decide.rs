@@ -12,6 +12,7 @@ use crate::event::{
 };
 
 use super::AppendError;
+use super::chunk_file::is_link;
 use super::format::row;
 use super::ids::Fingerprint;
 use super::queue::{Intent, Request};
@@ -27,6 +28,7 @@ pub(crate) struct Group {
     pub(crate) retentions: HashMap<StreamName, Retention>,
     /// Where in `placed` the newest settings of a stream are, by the stream that holds them.
     settings: HashMap<StreamName, usize>,
+    pub(crate) has_links: bool,
     pub(crate) rows: Vec<u8>,
     pub(crate) placed: Vec<Placed>,
     /// Where the bytes of each event lie in `rows`.
@@ -41,6 +43,7 @@ impl Group {
             ids: HashMap::new(),
             retentions: HashMap::new(),
             settings: HashMap::new(),
+            has_links: false,
             rows: Vec::with_capacity(row_bytes_about),
             placed: Vec::new(),
             spans: Vec::new(),
@@ -231,6 +234,7 @@ impl Group {
             let fingerprint = fingerprints[index];
             self.ids.insert(fingerprint, Known { number, position, life: head.life, digest });
             let effect = Effect::of(&event);
+            self.has_links |= is_link(&event);
             self.placed.push(Placed { event, fingerprint, life_start: head.life_start });
             if let Some((changed, effect)) = effect {
                 self.take(view, changed, effect)?;

@@ -151,6 +151,7 @@ fn read(
     let chunks = Chunks::new(directory.chunks(), block_cache_bytes);
     let sealed = read_sealed(&door, &chunks, &directory)?;
     let retentions = read_retentions(&door)?;
+    let has_links = door.get(&Key::Links.encode())?.is_some();
     let mut opened = Opened {
         directory,
         door,
@@ -162,6 +163,7 @@ fn read(
             sealed: Arc::new(sealed),
             tail: Arc::new([]),
             retentions,
+            has_links,
         },
         cuts: VecDeque::new(),
         groups: VecDeque::new(),
@@ -306,6 +308,7 @@ impl Opened {
                     None => sealed_head(&self.door, &event.stream, sealed_end)?,
                 };
                 let effect = Effect::of(&event);
+                self.state.has_links |= chunk_file::is_link(&event);
                 let (position, time) = (event.position, event.time);
                 tail.push(event, head)?;
                 if let Some((stream, effect)) = effect {

@@ -22,6 +22,8 @@ pub(crate) struct State {
     /// One segment for each chunk to come, oldest first; the first one starts where the chunks end.
     pub(crate) tail: Arc<[Arc<Segment>]>,
     pub(crate) retentions: Retentions,
+    /// Whether anybody ever wrote a link event.
+    pub(crate) has_links: bool,
 }
 
 impl State {
@@ -216,6 +218,12 @@ impl View {
             }
         }
         Ok(events)
+    }
+
+    /// Whether there may be link events anywhere in the log.
+    #[must_use]
+    pub fn has_links(&self) -> bool {
+        self.state.has_links
     }
 
     /// What settings and deletions leave of a stream; none for a stream that never had any.
@@ -430,7 +438,7 @@ fn decode_run(key: &[u8], value: &[u8]) -> Result<(Number, RunRecord), ReadError
     let damaged = |error: super::format::Malformed| ReadError::Damaged(format!("the index of streams: {error}"));
     match Key::decode(key).map_err(damaged)? {
         Key::Run { first, .. } => Ok((first, RunRecord::decode(value).map_err(damaged)?)),
-        Key::Meta | Key::Group { .. } | Key::Chunk { .. } | Key::Retention { .. } => {
+        Key::Meta | Key::Group { .. } | Key::Chunk { .. } | Key::Retention { .. } | Key::Links => {
             Err(ReadError::Damaged("the index of streams".into()))
         }
     }

@@ -183,7 +183,8 @@ impl Writer {
             retentions.insert(stream.clone(), *retention);
         }
         let (log, sealed) = (group.log, state.sealed.clone());
-        self.shared.state.store(Arc::new(State { log, sealed, tail: tail.into(), retentions }));
+        let has_links = state.has_links || group.has_links;
+        self.shared.state.store(Arc::new(State { log, sealed, tail: tail.into(), retentions, has_links }));
         // Whoever waits for a stream that was deleted learns it too.
         self.shared.waiters.published(group.heads.into_keys().chain(group.retentions.into_keys()));
         for segment in complete {
@@ -194,7 +195,7 @@ impl Writer {
 
     /// Lets sled name a chunk, publishes it in place of its segment, and deletes the groups that it replaces.
     fn name_chunk(&mut self, chunk: Written) -> Result<(), Failure> {
-        let Written { record, runs, filter, retained } = chunk;
+        let Written { record, runs, filter, retained, has_links } = chunk;
         // The records of its streams are in as many leaves at worst, each of them also where it was before, and
         // each keeps a segment of sled's alive; so do the last traces of its groups.
         self.untidied = self.untidied.saturating_add(2 * runs.len() as u32 + 64);
@@ -226,6 +227,9 @@ impl Writer {
                 self.door.sync()?;
             }
         }
+        if has_links {
+            batch.insert(Key::Links.encode(), Vec::new());
+        }
         batch.insert(Key::Chunk { first: record.first }.encode(), record.encode());
         self.door.write(batch)?;
         failpoint::reached("seal.named");
@@ -238,8 +242,14 @@ impl Writer {
         sealed.chunks.push(record);
         let tail = state.tail.iter().skip(1).cloned().collect();
         self.cuts.pop_front();
-        let retentions = state.retentions.clone();
-        self.shared.state.store(Arc::new(State { log: state.log, sealed: Arc::new(sealed), tail, retentions }));
+        let (retentions, has_links) = (state.retentions.clone(), state.has_links);
+        self.shared.state.store(Arc::new(State {
+            log: state.log,
+            sealed: Arc::new(sealed),
+            tail,
+            retentions,
+            has_links,
+        }));
 
         let mut batch = Batch::default();
         while let Some(group) = self.groups.front().filter(|group| group.end <= end) {

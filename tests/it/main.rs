@@ -22,6 +22,7 @@ mod kill;
 mod large_pages;
 mod layering;
 mod limits;
+mod links;
 mod live;
 mod loop_disk;
 mod model;

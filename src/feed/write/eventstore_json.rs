@@ -8,7 +8,7 @@ use crate::feed::json::is_object;
 
 use super::event_json::{put_identity, put_metadata};
 use super::json::{Layout, Object, put_line, reindented};
-use super::{Document, Feed};
+use super::{Document, Feed, LinkTarget};
 
 /// The author of every feed and entry; clients compare it.
 const AUTHOR: &str = "EventStore";
@@ -70,9 +70,28 @@ impl Document for FeedJson<'_> {
         self.has_entries = true;
         put_line(out, 2);
         let mut object = Object::open(out, Layout::Indented(2));
-        put_embedded(&mut object, self.embed, event);
+        put_embedded(&mut object, self.embed, event, None);
         let data = if self.embed == Embed::Content { visible_data(event, self.embed) } else { None };
-        put_entry(&mut object, event, self.urls.of(&event.stream), data);
+        put_entry(&mut object, &Heading::of(event), self.urls.of(&event.stream), event, data);
+        object.close();
+    }
+
+    fn link(&mut self, link: &Event, _place: Number, target: &LinkTarget, out: &mut Vec<u8>) {
+        if self.has_entries {
+            out.push(b',');
+        }
+        self.has_entries = true;
+        put_line(out, 2);
+        let mut object = Object::open(out, Layout::Indented(2));
+        let heading = Heading::of_link(link, target);
+        match target {
+            LinkTarget::Event(event) => {
+                put_embedded(&mut object, self.embed, event, Some(link));
+                // As there: a link has no `content`, whatever it leads to.
+                put_entry(&mut object, &heading, self.urls.of(&event.stream), event, None);
+            }
+            LinkTarget::Gone { stream, .. } => put_entry(&mut object, &heading, self.urls.of(stream), link, None),
+        }
         object.close();
     }
 
@@ -89,8 +108,45 @@ impl Document for FeedJson<'_> {
 /// One event as an entry of its own: with its content, whatever `embed` says, if its data is JSON.
 pub(super) fn entry(embed: Embed, base: &BaseUrl, event: &Event, out: &mut Vec<u8>) {
     let mut object = Object::open(out, Layout::Indented(0));
-    put_entry(&mut object, event, StreamUrls::new(base).of(&event.stream), visible_data(event, embed));
+    let data = visible_data(event, embed);
+    put_entry(&mut object, &Heading::of(event), StreamUrls::new(base).of(&event.stream), event, data);
     object.close();
+}
+
+/// What a link event leads to as an entry of its own, with its content.
+pub(super) fn link(embed: Embed, base: &BaseUrl, link: &Event, target: &LinkTarget, out: &mut Vec<u8>) {
+    let mut object = Object::open(out, Layout::Indented(0));
+    let heading = Heading::of_link(link, target);
+    let (event, data) = match target {
+        LinkTarget::Event(event) => (&**event, visible_data(event, embed)),
+        LinkTarget::Gone { .. } => (link, None),
+    };
+    put_entry(&mut object, &heading, StreamUrls::new(base).of(heading.stream), event, data);
+    object.close();
+}
+
+/// What an entry says of itself.
+struct Heading<'a> {
+    number: Number,
+    stream: &'a StreamName,
+    time: Timestamp,
+    summary: &'a str,
+}
+
+impl<'a> Heading<'a> {
+    fn of(event: &'a Event) -> Self {
+        let Event { number, stream, time, event_type, .. } = event;
+        Self { number: *number, stream, time: *time, summary: event_type.as_str() }
+    }
+
+    /// The name and address of what it leads to; the time and type of the link itself.
+    fn of_link(link: &'a Event, target: &'a LinkTarget) -> Self {
+        let (number, stream) = match target {
+            LinkTarget::Event(event) => (event.number, &event.stream),
+            LinkTarget::Gone { stream, number } => (*number, stream),
+        };
+        Self { number, stream, time: link.time, summary: link.event_type.as_str() }
+    }
 }
 
 /// The newest time on the page; on a forward page the oldest. EventStore says year 1 for an empty page; we say
@@ -120,14 +176,17 @@ fn is_head_of_stream(feed: &Feed<'_>) -> bool {
     }
 }
 
-/// What the embed levels above `content` put before the plain entry.
-fn put_embedded(object: &mut Object<'_>, embed: Embed, event: &Event) {
+/// What the embed levels above `content` put before the plain entry. `link`: the link that led to the event.
+fn put_embedded(object: &mut Object<'_>, embed: Embed, event: &Event, link: Option<&Event>) {
     if matches!(embed, Embed::None | Embed::Content) {
         return;
     }
     let data = visible_data(event, embed);
-    let metadata = event.content.as_ref().and_then(|content| content.metadata.as_deref());
-    let metadata = metadata.filter(|_| embed != Embed::Rich);
+    let metadata_of = |event: &'_ Event| {
+        let metadata = event.content.as_ref().and_then(|content| content.metadata.clone());
+        metadata.filter(|_| embed != Embed::Rich)
+    };
+    let (metadata, link_metadata) = (metadata_of(event), link.and_then(metadata_of));
     object.text("eventId", &event.id.to_string());
     object.text("eventType", event.event_type.as_str());
     object.number("eventNumber", event.number.get());
@@ -135,15 +194,19 @@ fn put_embedded(object: &mut Object<'_>, embed: Embed, event: &Event) {
     if let Some(data) = data.filter(|_| embed != Embed::Rich) {
         object.text("data", &laid_out(embed, data.text));
     }
-    if let Some(metadata) = metadata {
+    if let Some(metadata) = &metadata {
         object.text("metaData", &laid_out(embed, String::from_utf8_lossy(metadata)));
+    }
+    if let Some(metadata) = &link_metadata {
+        object.text("linkMetaData", &laid_out(embed, String::from_utf8_lossy(metadata)));
     }
     object.text("streamId", event.stream.as_str());
     object.fact("isJson", is_json);
     object.fact("isMetaData", metadata.is_some());
-    object.fact("isLinkMetaData", false);
-    object.number("positionEventNumber", event.number.get());
-    object.text("positionStreamId", event.stream.as_str());
+    object.fact("isLinkMetaData", link_metadata.is_some());
+    let listed = link.unwrap_or(event);
+    object.number("positionEventNumber", listed.number.get());
+    object.text("positionStreamId", listed.stream.as_str());
 }
 
 fn laid_out(embed: Embed, text: Cow<'_, str>) -> Cow<'_, str> {
@@ -151,13 +214,19 @@ fn laid_out(embed: Embed, text: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// The plain entry, with `content` if there is data to show in it.
-fn put_entry(object: &mut Object<'_>, event: &Event, stream_url: &str, data: Option<VisibleData<'_>>) {
-    let url = format!("{stream_url}/{}", event.number);
-    object.text("title", &format!("{}@{}", event.number, event.stream));
+fn put_entry(
+    object: &mut Object<'_>,
+    heading: &Heading<'_>,
+    stream_url: &str,
+    event: &Event,
+    data: Option<VisibleData<'_>>,
+) {
+    let url = format!("{stream_url}/{}", heading.number);
+    object.text("title", &format!("{}@{}", heading.number, heading.stream));
     object.text("id", &url);
-    object.short_time("updated", event.time);
+    object.short_time("updated", heading.time);
     put_author(object);
-    object.text("summary", event.event_type.as_str());
+    object.text("summary", heading.summary);
     if let (Some(data), Some(content)) = (data, &event.content) {
         let mut inner = object.object("content");
         put_identity(&mut inner, event);

@@ -114,6 +114,15 @@ pub fn entry(
     }
 }
 
+/// Writes what a link event leads to as a document of its own, in EventStore's JSON.
+pub fn link(representation: Representation, base: &BaseUrl, link: &Event, target: &LinkTarget, out: &mut Vec<u8>) {
+    let embed = match representation {
+        Representation::EventStore { embed, .. } => embed,
+        Representation::Atom { .. } | Representation::Envelope { .. } | Representation::Data => Embed::None,
+    };
+    eventstore_json::link(embed, base, link, target, out);
+}
+
 /// The place that a document tells beside the event's own number and position: only derived streams have one.
 fn place_in(source: &Source, place: Number) -> Option<Number> {
     match source {

@@ -181,6 +181,7 @@ async fn version_of(
             identity: served.store.identity(),
             life: event.life,
             removed: 0,
+            links: 0,
             newest: (number, event.position),
             representation: crate::feed::Representation::Data,
             base: asked.base,

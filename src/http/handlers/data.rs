@@ -5,9 +5,11 @@ use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, Head
 
 use crate::access::ReadPermit;
 use crate::address::Place;
-use crate::feed::Representation;
+use crate::event::{Event, Source};
+use crate::feed::{LinkTarget, Representation};
 
 use super::super::document::{self, Marks, event_at};
+use super::super::links;
 use super::super::problem::{Kind as ProblemKind, Problem};
 use super::super::reply::{Content, Reply, Vary};
 use super::super::request::Asked;
@@ -21,7 +23,10 @@ pub(crate) enum Kind {
     /// Anything: the caller asked for the bytes.
     Any,
     /// Only JSON: the caller asked for `application/json`.
-    Json,
+    Json {
+        /// Of a link event, what it leads to.
+        follows_links: bool,
+    },
 }
 
 /// GET of the bytes of one event.
@@ -46,11 +51,25 @@ pub(crate) async fn send(
     let view = served.store.view();
     let source = permit.source();
     let (number, _) = event::resolve(&view, source, place)?;
-    let event = event_at(&view, source, number).await?;
+    let mut event = event_at(&view, source, number).await?;
+    let links = match kind {
+        Kind::Json { follows_links } => {
+            links::find(&view, source, Representation::Data, Some((number, number)), follows_links).await?
+        }
+        Kind::Any => None,
+    };
+    match links.as_ref().and_then(|links| links.target(number)) {
+        Some(LinkTarget::Event(target)) => event = Event::clone(target),
+        Some(LinkTarget::Gone { stream, number }) => {
+            return Err(Problem::event_removed(&Source::named(stream.clone()), *number));
+        }
+        None => {}
+    }
+    let vary = if links.is_some() { vary.and_links() } else { vary };
     let Some(content) = &event.content else {
         return Err(Problem::event_removed(source, number));
     };
-    if kind == Kind::Json && !content.media_type.is_json() {
+    if kind != Kind::Any && !content.media_type.is_json() {
         let media_type = content.media_type.as_str();
         let detail = format!(
             "event {number}@{source} is {media_type}; ask for application/atom+xml, or for its bytes at …/{number}/data"
@@ -61,6 +80,7 @@ pub(crate) async fn send(
         identity: served.store.identity(),
         life: event.life,
         removed: 0,
+        links: links.as_ref().map_or(0, |links| links.mark()),
         newest: (number, event.position),
         representation: Representation::Data,
         base: asked.base,
@@ -69,7 +89,8 @@ pub(crate) async fn send(
     let marks =
         Marks { identity_tag: tag.clone(), tag, last_modified: Some(event.time).filter(|_| event::is_dated(place)) };
     let settings = view.retention(&event.stream).map(|retention| retention.settings);
-    let freshness = event::freshness(asked, place, kind == Kind::Json, settings.as_ref());
+    let freshness = event::freshness(asked, place, kind != Kind::Any, settings.as_ref());
+    let freshness = if links.is_some() { freshness.of_what_others_may_change() } else { freshness };
     if conditional::is_conditional(asked.headers) && conditional::is_not_modified(asked.headers, &marks.validators()) {
         return Ok(feed::not_modified(&marks, freshness, vary));
     }

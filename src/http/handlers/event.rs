@@ -6,11 +6,12 @@ use hyper::header::LAST_MODIFIED;
 use crate::access::ReadPermit;
 use crate::address::Place;
 use crate::event::{Number, Settings, Source, StreamHead};
-use crate::feed::Representation;
+use crate::feed::{LinkTarget, Representation};
 use crate::store::View;
 
 use super::super::cache_policy::Freshness;
 use super::super::document::{Marks, NoDocument, Wanted, What};
+use super::super::links;
 use super::super::negotiate;
 use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply, Vary};
@@ -29,18 +30,29 @@ pub(crate) async fn get(
     let chosen = negotiate::representation(asked.headers, negotiate::Asked::Event, target.format, target.query.embed)?;
     if chosen.representation == Representation::Data {
         let vary = if chosen.varies_by_accept { Vary::Accept } else { Vary::Nothing };
-        return data::send(served, asked, permit, place, data::Kind::Json, vary).await;
+        let follows_links = links::are_wanted(asked.headers, permit.source(), chosen.representation)?;
+        return data::send(served, asked, permit, place, data::Kind::Json { follows_links }, vary).await;
     }
     let coding = negotiate::coding(asked.headers);
     let vary = if chosen.varies_by_accept { Vary::AcceptAndEncoding } else { Vary::Encoding };
     let view = served.store.view();
     let (number, head) = resolve(&view, permit.source(), place)?;
     let representation = chosen.representation;
-    let wanted =
-        Wanted { source: permit.source().clone(), what: What::Event(number), representation, base: asked.base.clone() };
+    let wanted = Wanted {
+        source: permit.source().clone(),
+        what: What::Event(number),
+        representation,
+        base: asked.base.clone(),
+        follows_links: links::are_wanted(asked.headers, permit.source(), representation)?,
+    };
     let standing = served.documents.standing(&view, &wanted, head).await?;
+    let vary = if standing.links.is_some() { vary.and_links() } else { vary };
+    if let Some(LinkTarget::Gone { stream, number }) = standing.links.as_ref().and_then(|links| links.target(number)) {
+        return Err(Problem::event_removed(&Source::named(stream.clone()), *number));
+    }
     let is_eventstore = matches!(representation, Representation::EventStore { .. });
     let freshness = freshness(asked, place, is_eventstore, standing.settings.as_ref());
+    let freshness = if standing.links.is_some() { freshness.of_what_others_may_change() } else { freshness };
     if conditional::is_conditional(asked.headers) {
         let marks = served.documents.marks(&view, &wanted, &standing, coding).await?;
         let marks = Marks { last_modified: marks.last_modified.filter(|_| is_dated(place)), ..marks };

@@ -14,6 +14,7 @@ use crate::store::View;
 
 use super::super::cache_policy::Freshness;
 use super::super::document::{self, Marks, NoDocument, Standing, Wanted, What};
+use super::super::links;
 use super::super::live::{self, Wait};
 use super::super::negotiate::{self, Chosen, Coding};
 use super::super::problem::{Kind, Problem};
@@ -43,6 +44,7 @@ pub(crate) async fn get(
         what: What::Feed(shape),
         representation: chosen.representation,
         base: asked.base.clone(),
+        follows_links: links::are_wanted(asked.headers, permit.source(), chosen.representation)?,
     };
     let time = live::wait_asked(asked.headers, target.query.wait_seconds, served.waits.limits())?;
     let Some(time) = time else {
@@ -130,6 +132,7 @@ async fn page(
     let freshness = freshness(wanted, standing);
     let freshness = if asked.target.is_canonical { freshness } else { freshness.of_another_spelling() };
     let vary = if chosen.varies_by_accept { Vary::AcceptAndEncoding } else { Vary::Encoding };
+    let vary = if standing.links.is_some() { vary.and_links() } else { vary };
     if conditional::is_conditional(asked.headers) {
         let marks = served.documents.marks(view, wanted, standing, coding).await?;
         if conditional::is_not_modified(asked.headers, &marks.validators()) {
@@ -177,5 +180,6 @@ fn freshness(wanted: &Wanted, standing: &Standing) -> Freshness {
         Representation::Atom { .. } | Representation::Envelope { .. } if extent.is_canonical => Freshness::Frozen,
         Representation::Atom { .. } | Representation::Envelope { .. } => Freshness::OffGrid,
     };
+    let freshness = if standing.links.is_some() { freshness.of_what_others_may_change() } else { freshness };
     standing.settings.as_ref().map_or(freshness, |settings| freshness.of_a_stream_with(settings))
 }

@@ -9,6 +9,7 @@ const GROUP: u8 = b'g';
 const CHUNK: u8 = b'c';
 const RUN: u8 = b's';
 const RETENTION: u8 = b't';
+const LINKS: u8 = b'l';
 
 /// A key of the one tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(crate) enum Key {
     Run { stream: StreamName, first: Number },
     /// What settings and deletions leave of a stream.
     Retention { stream: StreamName },
+    /// There are link events in the chunks.
+    Links,
 }
 
 impl Key {
@@ -32,6 +35,7 @@ impl Key {
             Self::Group { first, part } => [&[GROUP][..], &first.get().to_be_bytes(), &part.to_be_bytes()].concat(),
             Self::Chunk { first } => [&[CHUNK][..], &first.get().to_be_bytes()].concat(),
             Self::Run { stream, first } => [&run_prefix(stream)[..], &first.get().to_be_bytes()].concat(),
+            Self::Links => vec![LINKS],
             Self::Retention { stream } => [&[RETENTION][..], stream.as_str().as_bytes()].concat(),
         }
     }
@@ -54,6 +58,7 @@ impl Key {
                 let stream = StreamName::parse(name).map_err(|_| BAD)?;
                 Ok(Self::Run { stream, first: position(&end[1..])?.into() })
             }
+            LINKS if rest.is_empty() => Ok(Self::Links),
             RETENTION => {
                 let name = std::str::from_utf8(rest).map_err(|_| BAD)?;
                 Ok(Self::Retention { stream: StreamName::parse(name).map_err(|_| BAD)? })
@@ -111,6 +116,7 @@ mod tests {
             let stream = StreamName::parse(&name).expect("a name");
             for key in [
                 Key::Meta,
+                Key::Links,
                 Key::Retention { stream: stream.clone() },
                 Key::Group { first: place(low), part },
                 Key::Chunk { first: place(low) },

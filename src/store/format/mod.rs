@@ -22,6 +22,7 @@
 //! | `c` first position (u64)                | [`ChunkRecord`]          | for ever |
 //! | `s` stream name, 0x00, number (u64)     | [`RunRecord`]            | for ever |
 //! | `t` stream name                         | [`retention`]            | for ever, written anew when it changes |
+//! | `l`                                     | nothing                  | for ever, once a link event is sealed |
 //! | `z`                                     | says nothing             | written again and again: sled tidies its file with every such change |
 //!
 //! Integers in keys are big-endian, so that keys sort by them; names hold no control character, so 0x00

@@ -80,6 +80,9 @@ impl Rebuild {
                 batch.insert(Key::Retention { stream }.encode(), retention::encode(retention));
             }
         }
+        if written.has_links {
+            batch.insert(Key::Links.encode(), Vec::new());
+        }
         batch.insert(Key::Chunk { first: segment.first() }.encode(), written.record.encode());
         self.writer.write(batch)?;
         Ok(self.writer.sync()?)
