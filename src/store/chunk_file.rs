@@ -90,18 +90,19 @@ impl Layout {
             .collect();
         Self { offsets: grouped.into_iter().flatten().collect(), runs }
     }
+}
 
-    /// The types of each run's events, sorted.
-    fn types(&self, events: &[Event]) -> Vec<Vec<EventType>> {
-        let mut offsets = &self.offsets[..];
-        let of_run = |(run, _): &(Run, u32)| {
-            let (here, after) = offsets.split_at(run.events as usize);
-            offsets = after;
-            let types: BTreeSet<&EventType> = here.iter().map(|offset| &events[*offset as usize].event_type).collect();
-            types.into_iter().cloned().collect()
-        };
-        self.runs.iter().map(of_run).collect()
-    }
+/// The types of each run's events, sorted. `run_events` is how many each run has, `events` all of them in the order of
+/// ordinals.
+pub(crate) fn types_of<'e>(
+    run_events: impl Iterator<Item = u32>,
+    mut events: impl Iterator<Item = &'e Event>,
+) -> Vec<Vec<EventType>> {
+    let mut of_run = |count: u32| {
+        let types: BTreeSet<&EventType> = events.by_ref().take(count as usize).map(|event| &event.event_type).collect();
+        types.into_iter().cloned().collect()
+    };
+    run_events.map(&mut of_run).collect()
 }
 
 /// Writes the file for these events, which follow each other from `header.first` to `header.end`.
@@ -149,6 +150,8 @@ fn write_to(
     let (buckets, ids) = encode_ids(&ids);
     let filter = encode_filter(fingerprints.iter().map(|id| id.stored()));
     let runs: Vec<Run> = layout.runs.iter().map(|(run, _)| run.clone()).collect();
+    let in_order = layout.offsets.iter().map(|offset| &events[*offset as usize]);
+    let types = types_of(runs.iter().map(|run| run.events), in_order);
 
     let mut places = Vec::new();
     for (section, raw, compressed) in [
@@ -158,7 +161,7 @@ fn write_to(
         (Section::IdBuckets, buckets, false),
         (Section::Ids, ids, false),
         (Section::Filter, filter.clone(), true),
-        (Section::Types, chunk::encode_types(&layout.types(events)), true),
+        (Section::Types, chunk::encode_types(&types), true),
     ] {
         let stored = if compressed { zstd::bulk::compress(&raw, LEVEL)? } else { raw.clone() };
         places.push(Place {

@@ -1,19 +1,20 @@
 //! Verifying a store: every checksum, every gap, every index entry. It changes nothing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::Path;
 
-use crate::event::{Digest, Event, Number, Position, StreamName, Timestamp};
+use crate::event::{Digest, Effect, Event, Number, Position, StreamName, Timestamp};
 
 use super::OpenError;
-use super::chunk_file;
+use super::chunk_file::{self, types_of};
 use super::chunks::Chunk;
 use super::directory::Directory;
-use super::format::chunk::{Run, Section};
+use super::format::chunk::{Run, Section, encode_types};
 use super::format::{ChunkRecord, Key, RunRecord, all_runs_prefix};
 use super::ids::{Fingerprints, encode_filter};
 use super::recovery::{self, Opened};
+use super::retentions::Retentions;
 
 /// What was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -72,6 +73,7 @@ pub fn verify(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyR
         next: HashMap::new(),
         time: Timestamp::default(),
         runs: 0,
+        left: Left::default(),
         opened: &opened,
     };
     let total = opened.state.log.next.get();
@@ -84,9 +86,11 @@ pub fn verify(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyR
     for segment in opened.state.tail.iter() {
         for event in segment.contents().0 {
             check.digest(&event);
+            check.left.take(&event);
             check.report.events += 1;
         }
     }
+    check.retentions();
     progress(check.report.events, total);
     Ok(check.report)
 }
@@ -99,6 +103,32 @@ struct Check<'a> {
     next: HashMap<StreamName, Number>,
     time: Timestamp,
     runs: u64,
+    left: Left,
+}
+
+/// What is left of streams, as the events themselves say it.
+#[derive(Default)]
+struct Left {
+    next: HashMap<StreamName, Number>,
+    retentions: Retentions,
+    /// A part of the events could not be read, so it is not known.
+    is_unknown: bool,
+}
+
+impl Left {
+    /// Takes in the next event of the log.
+    fn take(&mut self, event: &Event) {
+        match self.next.get_mut(&event.stream) {
+            Some(next) => *next = event.number.plus(1),
+            None => {
+                self.next.insert(event.stream.clone(), event.number.plus(1));
+            }
+        }
+        if let Some((stream, effect)) = Effect::of(event) {
+            let next = self.next.get(&stream).copied().unwrap_or_default();
+            self.retentions.take(stream, effect, next, event.position, event.time);
+        }
+    }
 }
 
 impl Check<'_> {
@@ -160,6 +190,27 @@ impl Check<'_> {
         }
         if whole {
             self.index(&name, &chunk, record, &events);
+            events.sort_by_key(|event| event.position);
+            events.iter().for_each(|event| self.left.take(event));
+        } else {
+            self.left.is_unknown = true;
+        }
+    }
+
+    /// That sled knows what settings and deletions leave of each stream.
+    fn retentions(&mut self) {
+        if self.left.is_unknown {
+            return;
+        }
+        let Left { retentions, .. } = std::mem::take(&mut self.left);
+        let known = &self.opened.state.retentions;
+        let streams: BTreeSet<&StreamName> = retentions.iter().chain(known.iter()).map(|(stream, _)| stream).collect();
+        for stream in streams {
+            if retentions.get(stream) != known.get(stream) {
+                self.problem(format_args!(
+                    "{stream}: what is left of it does not follow from its settings and deletions"
+                ));
+            }
         }
     }
 
@@ -228,8 +279,12 @@ impl Check<'_> {
         let mut ids: Vec<(u64, u16)> = events.iter().zip(0..=u16::MAX).map(|(event, at)| (stored(event), at)).collect();
         ids.sort_unstable();
         let filter = encode_filter(ids.iter().map(|(id, _)| *id));
+        let run_events = chunk.runs().unwrap_or_default().into_iter().map(|run| run.events);
+        let types = encode_types(&types_of(run_events, events.iter()));
         let (buckets, ids) = chunk_file::encode_ids(&ids);
-        for (section, expected) in [(Section::IdBuckets, buckets), (Section::Ids, ids), (Section::Filter, filter)] {
+        for (section, expected) in
+            [(Section::IdBuckets, buckets), (Section::Ids, ids), (Section::Filter, filter), (Section::Types, types)]
+        {
             match chunk.section(section) {
                 Ok(found) if found == expected => {}
                 Ok(_) => self.problem(format_args!("{name}: the section {section:?} does not fit the events")),

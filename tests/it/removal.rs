@@ -19,16 +19,29 @@ impl Place {
         Self::start_with(&[])
     }
 
+    /// Chunks are tiny here, so that what says that something is gone is soon sealed itself.
     fn start_with(settings: &[(&'static str, &'static str)]) -> Self {
         let data = tempfile::tempdir().expect("a directory");
-        let server = TestServer::start_with(data.path(), settings);
+        let server = Self::serve(data.path(), settings);
         Self { server, data, settings: settings.to_vec() }
     }
 
+    fn serve(data: &std::path::Path, settings: &[(&str, &str)]) -> TestServer {
+        let mut command = TestServer::command(data, &[]);
+        command.env("EVERFEED_CHUNK_EVENTS", "2");
+        for (name, value) in settings {
+            command.env(format!("EVERFEED_{}", name.replace('.', "__").to_uppercase()), value);
+        }
+        TestServer::spawn(command).expect("it starts")
+    }
+
+    /// Stopped, verified, started again.
     fn restart(self) -> Self {
         let Self { server, data, settings } = self;
         assert_eq!(server.stop(), Some(0));
-        let server = TestServer::start_with(data.path(), &settings);
+        let report = everfeed::store::verify(data.path(), &mut |_, _| {}).expect("it opens");
+        assert!(report.is_sound(), "{report}");
+        let server = Self::serve(data.path(), &settings);
         Self { server, data, settings }
     }
 
@@ -129,6 +142,8 @@ fn what_is_truncated_is_gone_from_every_page_and_links_jump_over_it() {
     assert_eq!(place.set("s", &json!({"$tb": 13})).status, 201);
 
     let place = place.restart();
+    let chunks = std::fs::read_dir(place.data.path().join("chunks")).expect("a directory").count();
+    assert!(chunks > 0, "its settings may be in a chunk already");
     assert_eq!(place.status("/streams/s/12"), 404);
     assert_eq!(place.status("/streams/s/12/data"), 404);
     assert_eq!(place.status("/streams/s/13"), 200);
