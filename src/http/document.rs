@@ -217,6 +217,7 @@ impl Documents {
 
     async fn render(&self, view: &View, wanted: &Wanted, standing: &Standing) -> Result<Arc<Document>, NoDocument> {
         let marks = self.marks(view, wanted, standing, Coding::Identity).await?;
+        let mut headers = self.headers(wanted, standing, &marks);
         let Wanted { source, what, representation, base, .. } = wanted;
         let mut body = Vec::new();
         match what {
@@ -241,6 +242,9 @@ impl Documents {
                 let feed = self.feed(view, wanted, shape, standing, times, &marks).await?;
                 body.reserve(events.iter().map(event_bytes_about).sum::<usize>() + 4_096);
                 let mut document = feed::feed(*representation, &feed);
+                if source.is_derived() {
+                    insert_purge_keys(&mut headers, events.iter().map(|event| &event.stream));
+                }
                 document.begin(&mut body);
                 let places = standing.extent.shown.map(|(first, last)| places(order, first, last));
                 for (event, place) in events.iter().zip(places.into_iter().flatten()) {
@@ -259,7 +263,6 @@ impl Documents {
                 }
             }
         }
-        let headers = self.headers(wanted, standing, &marks);
         Ok(Arc::new(Document { marks, headers, body: body.into() }))
     }
 
@@ -385,11 +388,25 @@ fn event_bytes_about(event: &Event) -> usize {
     event.content.as_ref().map_or(0, |content| content.len() * 4 / 3) + 1_536
 }
 
-/// Names what a removal changes, so that a cache can be told to forget it.
-pub(crate) fn insert_purge_keys(headers: &mut HeaderMap, stream: &StreamName) {
-    let key = format!("s-{}", purge_key(stream.as_str()));
-    insert(headers, SURROGATE_KEY, &key);
-    insert(headers, XKEY, &key);
+/// A page of many streams names so many of them.
+const PURGE_KEYS_MAX: usize = 100;
+
+/// Names the streams that a document is about, beside what it names already, so that a cache can be told to forget
+/// it when something of theirs is removed.
+pub(crate) fn insert_purge_keys<'s>(headers: &mut HeaderMap, streams: impl IntoIterator<Item = &'s StreamName>) {
+    let mut names: Vec<&str> = Vec::new();
+    for stream in streams {
+        if names.len() < PURGE_KEYS_MAX && !names.contains(&stream.as_str()) {
+            names.push(stream.as_str());
+        }
+    }
+    let mut keys = headers.get(SURROGATE_KEY).and_then(|keys| keys.to_str().ok()).unwrap_or_default().to_string();
+    for name in names {
+        keys.push_str(if keys.is_empty() { "s-" } else { " s-" });
+        keys.push_str(&purge_key(name));
+    }
+    insert(headers, SURROGATE_KEY, &keys);
+    insert(headers, XKEY, &keys);
 }
 
 /// By what caches that can purge by key find documents.

@@ -199,6 +199,9 @@ fn a_deleted_stream_is_not_found_until_an_append_begins_its_next_life() {
     let deleted = place.delete("s", &[("ES-ExpectedVersion", "1")]);
     assert_eq!((deleted.status, deleted.reason.as_str()), (204, "Stream deleted"));
     assert_eq!(place.delete("s", &[]).status, 204, "again");
+    let key = deleted.header("surrogate-key").expect("a key to purge by");
+    let all = place.server.get("/streams/$all/0/forward/20.atom", &[]);
+    assert!(all.header("surrogate-key").is_some_and(|keys| keys.contains(key)), "a page of many streams names them");
 
     let place = place.restart();
     for path in ["/streams/s", "/streams/s/0", "/streams/s/head", "/streams/s/0/forward/20", "/streams/s/0/data"] {

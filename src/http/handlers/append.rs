@@ -55,7 +55,7 @@ pub(crate) async fn post(
         Ok(receipt) => {
             let mut reply = appended(asked, permit.stream(), &receipt);
             if let Some(changed) = permit.stream().with_settings() {
-                document::insert_purge_keys(&mut reply.headers, &changed);
+                document::insert_purge_keys(&mut reply.headers, [&changed]);
             }
             Ok(reply)
         }

@@ -29,7 +29,7 @@ pub(crate) async fn delete(served: &Served, asked: &Asked<'_>, permit: &WritePer
         Ok(_) => {
             let reply = Reply::new(StatusCode::NO_CONTENT, Freshness::Never, Content::None);
             let mut reply = Reply { reason: Some("Stream deleted"), ..reply };
-            document::insert_purge_keys(&mut reply.headers, permit.stream());
+            document::insert_purge_keys(&mut reply.headers, [permit.stream()]);
             Ok(reply)
         }
         Err(error) => Err(Problem::append(&error, append::is_dialect(asked.headers), expectation.is_conditional)),
