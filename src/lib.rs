@@ -35,7 +35,7 @@
 //! asked for, and the one match in `http` who answers it: `handlers/append`, with a write permit. It reads the
 //! body within its limits, [`feed::read`] turns it into events, and [`store::Store::append`] looks their ids up
 //! in what is sealed and queues them. The writer thread gathers what is queued, lets [`event::apply`] decide
-//! each append in turn, and writes the group to sled: flush, then `fdatasync`. Only then does it publish the
+//! each append in turn (and [`event::delete`] each deletion), and writes the group to sled: flush, then `fdatasync`. Only then does it publish the
 //! new view, wake who waits, and answer: appended, repeated or refused. `http/problem` maps a refusal to its
 //! status, `http/reply` writes the answer.
 //!
@@ -47,6 +47,14 @@
 //! Else the page comes from the page cache, or is read, rendered, encoded and kept there. `http/cache_policy`
 //! writes who may keep it, and for how long.
 //!
+//! # What goes, and what stays
+//!
+//! Whatever changes a later answer is itself an event: settings and soft deletions in `$${stream}`, hard deletions as
+//! the stream's own last event, truncation by age in `$truncations`. [`event::Effect`] says what an event changes,
+//! [`event::Retention`] what is left of its stream; the store keeps one for each stream that ever had settings, and
+//! every view leaves out what is gone by it, whether its space was given back or not. So a restart, a repair and a
+//! replay come to the same. What is removed leaves its row: number, position, type, time, id and digest stay.
+//!
 //! # What is always true, and the test that holds it
 //!
 //! 1. What was answered 201 is on stable storage, and is never changed, reordered or lost
@@ -55,7 +63,7 @@
 //!    tests, `tests/it/model`, `kill`).
 //! 3. A group survives a crash whole or not at all (`tests/it/seal_crash`, `kill`, `power_cut`).
 //! 4. A complete page's URL gives the same bytes for ever: after a restart, a repair, an upgrade, under another
-//!    page size (`tests/it/byte_stability`).
+//!    page size, until an event in it is truncated or deleted (`tests/it/byte_stability`, `removal`).
 //! 5. A repeat gets the first receipt (`event::apply`'s own tests, `tests/it/append`, `model`).
 //! 6. One thread writes to sled; only `store/door.rs` names it (`tests/it/layering`).
 //! 7. Only `http/reply` builds answers, only `http/cache_policy` writes Cache-Control, only `http/problem` maps
