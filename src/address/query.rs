@@ -46,6 +46,10 @@ pub enum Format {
     Text,
     /// `atomxj`: `application/vnd.eventstore.atom+json`
     AtomJson,
+    /// `ndjson`: `application/x-ndjson`
+    Ndjson,
+    /// `cloudevents`: `application/cloudevents+json`, and of a page `application/cloudevents-batch+json`
+    CloudEvents,
     /// `atomsvc`: `application/atomsvc+xml`
     Service,
     /// `atomsvcxj`: `application/vnd.eventstore.atomsvc+json`
@@ -75,12 +79,14 @@ impl Embed {
 }
 
 impl Format {
-    const WORDS: [(&'static str, Self); 7] = [
+    const WORDS: [(&'static str, Self); 9] = [
         ("atom", Self::Atom),
         ("json", Self::Json),
         ("xml", Self::Xml),
         ("text", Self::Text),
         ("atomxj", Self::AtomJson),
+        ("ndjson", Self::Ndjson),
+        ("cloudevents", Self::CloudEvents),
         ("atomsvc", Self::Service),
         ("atomsvcxj", Self::ServiceJson),
     ];

@@ -176,7 +176,9 @@ pub enum Unaddressable {
     #[error("{0:?} is no way to embed: `none`, `content`, `rich`, `body`, `pretty` and `tryharder` are")]
     InvalidEmbed(String),
     /// An unknown `?format=`.
-    #[error("{0:?} is no format: `atom`, `json`, `xml`, `text`, `atomxj`, `atomsvc` and `atomsvcxj` are")]
+    #[error(
+        "{0:?} is no format: `atom`, `json`, `xml`, `text`, `atomxj`, `ndjson`, `cloudevents`, `atomsvc` and `atomsvcxj` are"
+    )]
     InvalidFormat(String),
     /// A `?wait=` that is no number of seconds.
     #[error("{0:?} is no time to wait: whole seconds are expected, such as wait=30")]

@@ -175,7 +175,7 @@ fn every_refusal_is_a_sentence_that_says_what_is_wrong() {
         ("/streams/s/incoming/7", "\"7\" is no event id: a UUID other than the nil one is expected, such as fbf4a1a1-b4a3-4dfe-a01f-ec52c34e16e4".to_string()),
         ("/streams/s/incoming/00000000-0000-0000-0000-000000000000", "\"00000000-0000-0000-0000-000000000000\" is no event id: a UUID other than the nil one is expected, such as fbf4a1a1-b4a3-4dfe-a01f-ec52c34e16e4".to_string()),
         ("/streams/s?embed=all", "\"all\" is no way to embed: `none`, `content`, `rich`, `body`, `pretty` and `tryharder` are".to_string()),
-        ("/streams/s?format=pdf", "\"pdf\" is no format: `atom`, `json`, `xml`, `text`, `atomxj`, `atomsvc` and `atomsvcxj` are".to_string()),
+        ("/streams/s?format=pdf", "\"pdf\" is no format: `atom`, `json`, `xml`, `text`, `atomxj`, `ndjson`, `cloudevents`, `atomsvc` and `atomsvcxj` are".to_string()),
         ("/streams/s?wait=soon", "\"soon\" is no time to wait: whole seconds are expected, such as wait=30".to_string()),
         ("/streams/s?wait=-1", "\"-1\" is no time to wait: whole seconds are expected, such as wait=30".to_string()),
     ] {

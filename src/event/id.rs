@@ -3,6 +3,7 @@
 use std::fmt;
 
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 
 use super::{Number, Position, StreamName};
 
@@ -37,6 +38,15 @@ impl EventId {
     #[must_use]
     pub fn of_server(stream: &StreamName, number: Number) -> Self {
         Self::derived(&[b"server", stream.as_str().as_bytes(), number.to_string().as_bytes()])
+    }
+
+    /// The id of the CloudEvent with this `source` and `id`. An `id` that is a UUID, as five groups of hex digits, is
+    /// the id itself; any other identifies its event only together with the source.
+    #[must_use]
+    pub fn from_cloudevent(source: &str, id: &str) -> Self {
+        let uuid = Some(id).filter(|id| id.len() == Hyphenated::LENGTH).and_then(|id| Uuid::try_parse(id).ok());
+        uuid.and_then(|uuid| Self::new(uuid).ok())
+            .unwrap_or_else(|| Self::derived(&[b"ce", source.as_bytes(), id.as_bytes()]))
     }
 
     /// The id of the event that a repair puts at a position whose own event is lost.
@@ -82,6 +92,20 @@ mod tests {
         );
         assert_ne!(EventId::from_idempotency_key(b"order-1", 0), EventId::from_idempotency_key(b"order-1", 1));
         assert_ne!(EventId::derived(&[b"a", b"bc"]), EventId::derived(&[b"ab", b"c"]));
+    }
+
+    #[test]
+    fn the_id_of_a_cloudevent_is_part_of_the_format() {
+        let uuid = "0190c6a4-7b1e-7f5e-9a52-1f6f2d3c4b5a";
+        let derived = "fc445b23-2dde-55b0-9448-3c790e7d27b1";
+        let id = |source: &str, id: &str| EventId::from_cloudevent(source, id).to_string();
+        assert_eq!(id("/shop", uuid), uuid);
+        assert_eq!(id("/shop", &uuid.to_uppercase()), uuid);
+        assert_eq!(id("/shop", "order-1"), derived);
+        assert_ne!(id("/other", "order-1"), derived, "an id says nothing without its source");
+        for no_uuid in [&uuid.replace('-', ""), &format!("urn:uuid:{uuid}"), &Uuid::nil().to_string()] {
+            assert_eq!(EventId::from_cloudevent("/shop", no_uuid).uuid().get_version_num(), 5, "{no_uuid}");
+        }
     }
 
     #[test]

@@ -37,5 +37,8 @@ pub const XML_ATTRIBUTES_MAX: usize = 64;
 /// The longest XML name, in bytes.
 pub const XML_NAME_BYTES_MAX: usize = 256;
 
+/// The most attributes of one CloudEvent, extensions included.
+pub const CLOUDEVENT_ATTRIBUTES_MAX: usize = 64;
+
 /// Content up to this size stands inline in an Atom entry; what is larger is linked (`src`).
 pub const INLINE_CONTENT_BYTES_MAX: usize = 64 << 10;

@@ -73,6 +73,13 @@ impl MediaType {
         })
     }
 
+    /// The charset that it names, unless that is UTF-8.
+    #[must_use]
+    pub fn other_charset(&self) -> Option<&str> {
+        self.parameter("charset")
+            .filter(|charset| !["utf-8", "utf8"].iter().any(|utf8| charset.eq_ignore_ascii_case(utf8)))
+    }
+
     /// `application/json` or anything that ends in `+json`.
     #[must_use]
     pub fn is_json(&self) -> bool {
@@ -128,6 +135,9 @@ mod tests {
         assert!(media_type("image/svg+xml").is_xml());
         assert!(!media_type("application/octet-stream").is_text());
         assert_eq!(media_type("text/plain ; Charset=\"utf-8\"").parameter("charset"), Some("utf-8"));
+        assert_eq!(media_type("text/plain; charset=Latin1").other_charset(), Some("Latin1"));
+        assert_eq!(media_type("text/plain; charset=\"UTF-8\"").other_charset(), None);
+        assert_eq!(media_type("text/plain").other_charset(), None);
         assert_eq!(media_type("text/plain ;a=b").essence(), "text/plain");
     }
 

@@ -23,6 +23,10 @@ pub enum Representation {
         /// The name it is asked for and served by.
         label: Label,
     },
+    /// CloudEvents 1.0 as JSON; a page is an array of them.
+    CloudEvents,
+    /// Events as lines of JSON.
+    Ndjson,
     /// The data of one event, in its own media type. A page has no such form: as one, it is EventStore's JSON
     /// under the plain label, as there.
     Data,
@@ -59,6 +63,8 @@ impl Representation {
             Self::EventStore { label: Label::Kurrent, .. } => "application/vnd.kurrent.atom+json; charset=utf-8",
             Self::Envelope { label: Label::EventStore } => "application/vnd.eventstore.events+json; charset=utf-8",
             Self::Envelope { label: Label::Kurrent } => "application/vnd.kurrent.events+json; charset=utf-8",
+            Self::CloudEvents => "application/cloudevents-batch+json; charset=utf-8",
+            Self::Ndjson => "application/x-ndjson",
             Self::EventStore { label: Label::Plain, .. } | Self::Envelope { label: Label::Plain } | Self::Data => {
                 "application/json; charset=utf-8"
             }
@@ -75,6 +81,8 @@ impl Representation {
             Self::EventStore { label: Label::Kurrent, .. } => "application/vnd.kurrent.atom+json; charset=utf-8",
             Self::Envelope { label: Label::EventStore } => "application/vnd.eventstore.event+json; charset=utf-8",
             Self::Envelope { label: Label::Kurrent } => "application/vnd.kurrent.event+json; charset=utf-8",
+            Self::CloudEvents => "application/cloudevents+json; charset=utf-8",
+            Self::Ndjson => "application/x-ndjson",
             Self::EventStore { label: Label::Plain, .. } | Self::Envelope { label: Label::Plain } => {
                 "application/json; charset=utf-8"
             }
@@ -89,7 +97,7 @@ impl Representation {
         match self {
             // 2: removed entries (RFC 6721), the way to the service document, the collection in the head feed.
             Self::Atom { .. } => 2,
-            Self::EventStore { .. } | Self::Envelope { .. } | Self::Data => 1,
+            Self::EventStore { .. } | Self::Envelope { .. } | Self::CloudEvents | Self::Ndjson | Self::Data => 1,
         }
     }
 
@@ -98,7 +106,7 @@ impl Representation {
     pub const fn order(&self) -> Order {
         match self {
             Self::Atom { .. } | Self::EventStore { .. } | Self::Data => Order::NewestFirst,
-            Self::Envelope { .. } => Order::OldestFirst,
+            Self::Envelope { .. } | Self::CloudEvents | Self::Ndjson => Order::OldestFirst,
         }
     }
 
@@ -106,7 +114,7 @@ impl Representation {
     #[must_use]
     pub const fn paging(&self, page_size: Count) -> Paging {
         match self {
-            Self::Atom { .. } | Self::Envelope { .. } => Paging::Grid { page_size },
+            Self::Atom { .. } | Self::Envelope { .. } | Self::CloudEvents | Self::Ndjson => Paging::Grid { page_size },
             Self::EventStore { .. } | Self::Data => Paging::EventStore,
         }
     }
@@ -116,7 +124,9 @@ impl Representation {
     pub const fn suffix(&self) -> Suffix {
         match self {
             Self::Atom { .. } => Suffix::Atom,
-            Self::EventStore { .. } | Self::Envelope { .. } | Self::Data => Suffix::None,
+            Self::EventStore { .. } | Self::Envelope { .. } | Self::CloudEvents | Self::Ndjson | Self::Data => {
+                Suffix::None
+            }
         }
     }
 
@@ -128,6 +138,8 @@ impl Representation {
             Self::Atom { content: AtomContent::Inline }
             | Self::EventStore { .. }
             | Self::Envelope { .. }
+            | Self::CloudEvents
+            | Self::Ndjson
             | Self::Data => None,
         };
         At { base, source, suffix: self.suffix(), embed }

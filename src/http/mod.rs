@@ -22,6 +22,7 @@ mod coding;
 mod large;
 mod live;
 mod body;
+mod cloudevent;
 mod header;
 mod problem;
 mod cache_policy;

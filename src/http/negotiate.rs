@@ -50,6 +50,10 @@ fn offers(asked: Asked, embed: Option<Embed>) -> Vec<Offer> {
         Asked::Feed => ["application/vnd.eventstore.events+json", "application/vnd.kurrent.events+json"],
         Asked::Event => ["application/vnd.eventstore.event+json", "application/vnd.kurrent.event+json"],
     };
+    let cloudevents = match asked {
+        Asked::Feed => "application/cloudevents-batch+json",
+        Asked::Event => "application/cloudevents+json",
+    };
     [
         ("application/atom+xml", Representation::Atom { content }),
         ("application/vnd.eventstore.atom+json", feed(Label::EventStore)),
@@ -57,6 +61,8 @@ fn offers(asked: Asked, embed: Option<Embed>) -> Vec<Offer> {
         ("application/json", plain),
         (envelopes[0], envelope(Label::EventStore)),
         (envelopes[1], envelope(Label::Kurrent)),
+        (cloudevents, Representation::CloudEvents),
+        ("application/x-ndjson", Representation::Ndjson),
     ]
     .map(|(media_type, representation)| Offer { media_type, representation })
     .into()
@@ -74,11 +80,14 @@ pub(crate) fn representation(
 ) -> Result<Chosen, Problem> {
     let offers = offers(asked, embed);
     let by_type = |wanted: &str| offers.iter().find(|offer| offer.media_type == wanted);
+    let written = |wanted: Representation| offers.iter().find(|offer| offer.representation == wanted);
     if let Some(format) = format {
         let chosen = match format {
             Format::Atom => by_type("application/atom+xml"),
             Format::Json => by_type("application/json"),
             Format::AtomJson => by_type("application/vnd.eventstore.atom+json"),
+            Format::Ndjson => written(Representation::Ndjson),
+            Format::CloudEvents => written(Representation::CloudEvents),
             Format::Xml | Format::Text | Format::Service | Format::ServiceJson => None,
         };
         return chosen

@@ -94,6 +94,8 @@ const fn code(representation: Representation) -> (u8, u8) {
         }
         Representation::Envelope { label } => (5 + label_code(label), 0),
         Representation::Data => (8, 0),
+        Representation::CloudEvents => (9, 0),
+        Representation::Ndjson => (10, 0),
     }
 }
 
@@ -105,6 +107,7 @@ pub(crate) fn head_tags(facts: Facts<'_>) -> Vec<String> {
         .map(|content| Representation::Atom { content })
         .into_iter()
         .chain(labels.map(|label| Representation::Envelope { label }))
+        .chain([Representation::CloudEvents, Representation::Ndjson])
         .map(|representation| tag(Form::Ours, &Facts { representation, ..facts }));
     let eventstore = labels
         .into_iter()

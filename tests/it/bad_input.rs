@@ -342,8 +342,8 @@ fn media_types_that_cannot_be_taken_are_refused() {
         "application/vnd.eventstore.atom+json",
         "application/vnd.kurrent.whatever",
         "application/atom+xml;type=entry",
-        "application/cloudevents+json",
-        "application/x-ndjson",
+        "application/cloudevents+xml",
+        "application/x-ndjson; charset=latin1",
         "application/json; charset=utf-16",
     ] {
         let reply = server.post("/streams/s", &[("Content-Type", media_type)], b"1");

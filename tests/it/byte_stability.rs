@@ -19,7 +19,7 @@ const GOLDEN: &str = "tests/data/golden-digests.txt";
 const ORDERS: u64 = 40;
 const CHUNK_EVENTS: u64 = 16;
 
-const FEEDS: [(&str, &str); 10] = [
+const FEEDS: [(&str, &str); 12] = [
     ("", "application/atom+xml"),
     (".atom", "*/*"),
     (".atom?embed=none", "*/*"),
@@ -30,12 +30,16 @@ const FEEDS: [(&str, &str); 10] = [
     ("?embed=pretty", "application/vnd.eventstore.atom+json"),
     ("?embed=tryharder", "application/vnd.eventstore.atom+json"),
     ("", "application/vnd.eventstore.events+json"),
+    ("", "application/cloudevents-batch+json"),
+    ("?format=ndjson", "*/*"),
 ];
 
-const EVENTS: [(&str, &str); 4] = [
+const EVENTS: [(&str, &str); 6] = [
     (".atom", "*/*"),
     ("", "application/vnd.eventstore.atom+json"),
     ("", "application/vnd.kurrent.event+json"),
+    ("?format=cloudevents", "*/*"),
+    ("", "application/x-ndjson"),
     ("/data", "*/*"),
 ];
 

@@ -16,6 +16,9 @@ const KURRENT: &str = "application/vnd.kurrent.atom+json";
 const EVENTS: &str = "application/vnd.eventstore.events+json";
 const EVENT: &str = "application/vnd.eventstore.event+json";
 const JSON: &str = "application/json";
+const NDJSON: &str = "application/x-ndjson";
+const CLOUDEVENTS: &str = "application/cloudevents-batch+json";
+const CLOUDEVENT: &str = "application/cloudevents+json";
 
 /// Twelve events, pages of five: two complete pages and an open one.
 fn start(data: &std::path::Path, page_size: &str) -> TestServer {
@@ -69,18 +72,27 @@ fn each_answer_has_the_cache_control_of_what_it_is() {
         ("/streams/s/0/forward/5.atom", JSON, FROZEN, true, coding),
         ("/streams/s/0/forward/5", ATOM, FROZEN, true, both),
         ("/streams/s/5/forward/5", EVENTS, FROZEN, true, both),
+        ("/streams/s/5/forward/5", NDJSON, FROZEN, true, both),
+        ("/streams/s/5/forward/5", CLOUDEVENTS, FROZEN, true, both),
+        ("/streams/s/5/forward/5?format=ndjson", ATOM, FROZEN, true, coding),
         ("/streams/s/5/forward/5.atom?embed=none", ATOM, FROZEN, true, coding),
         ("/streams/s/10/forward/5.atom", ATOM, LIVE, false, coding),
         ("/streams/s/12/forward/5.atom", ATOM, LIVE, false, coding),
         ("/streams/s/99/forward/5.atom", ATOM, LIVE, false, coding),
         ("/streams/s/2/forward/5.atom", ATOM, OFF_GRID, true, coding),
+        ("/streams/s/10/forward/5", NDJSON, LIVE, false, both),
+        ("/streams/s", CLOUDEVENTS, LIVE, false, both),
         ("/streams/s/2/forward/5", EVENTS, OFF_GRID, true, both),
+        ("/streams/s/2/forward/5", CLOUDEVENTS, OFF_GRID, true, both),
         ("/streams/s/4/backward/5.atom", ATOM, OFF_GRID, true, coding),
         ("/streams/s/13/backward/5.atom", ATOM, LIVE, false, coding),
         ("/streams/s/head/backward/5.atom", ATOM, LIVE, false, coding),
         ("/streams/s/3.atom", ATOM, FROZEN, true, coding),
         ("/streams/s/3", ATOM, FROZEN, true, both),
         ("/streams/s/3", EVENT, FROZEN, true, both),
+        ("/streams/s/3", CLOUDEVENT, FROZEN, true, both),
+        ("/streams/s/3", NDJSON, FROZEN, true, both),
+        ("/streams/s/head", CLOUDEVENT, LIVE, false, both),
         ("/streams/s/head.atom", ATOM, LIVE, false, coding),
         ("/streams/s/3/data", ATOM, FROZEN, true, None),
         ("/streams/s/head/data", ATOM, LIVE, false, None),

@@ -9,6 +9,8 @@ const ALL: &[&str] = &[
     "application/json",
     "application/vnd.eventstore.events+json",
     "application/vnd.kurrent.events+json",
+    "application/cloudevents-batch+json",
+    "application/x-ndjson",
 ];
 
 fn server() -> (tempfile::TempDir, TestServer) {
@@ -48,6 +50,9 @@ fn rfc9110_accept_decides_by_quality_precision_and_order() {
         ("application/atom+xml;type=feed", "application/atom+xml"),
         ("application/vnd.kurrent.atom+json", "application/vnd.kurrent.atom+json"),
         ("application/vnd.kurrent.events+json", "application/vnd.kurrent.events+json"),
+        ("application/cloudevents-batch+json", "application/cloudevents-batch+json"),
+        ("application/x-ndjson, */*;q=0.1", "application/x-ndjson"),
+        ("application/cloudevents+json, application/x-ndjson;q=0.1", "application/x-ndjson"),
     ] {
         for path in ["/streams/s", "/streams/s/0/forward/10", "/streams/%24all"] {
             let reply = get(&server, path, &[("Accept", accept)]);
@@ -92,6 +97,11 @@ fn a_suffix_or_format_decides_whatever_accept_says() {
         ("/streams/s/0.atom", "application/atom+xml"),
         ("/streams/s/0.json", "application/json"),
         ("/streams/s/0?format=atom", "application/atom+xml"),
+        ("/streams/s?format=ndjson", "application/x-ndjson"),
+        ("/streams/s/0/forward/10?format=ndjson", "application/x-ndjson"),
+        ("/streams/s/0?format=ndjson", "application/x-ndjson"),
+        ("/streams/s/0/forward/10?format=cloudevents", "application/cloudevents-batch+json"),
+        ("/streams/s/1?format=cloudevents", "application/cloudevents+json"),
     ] {
         let bodies: Vec<Vec<u8>> = ["application/json", "application/atom+xml", "image/png", "*/*;q=0"]
             .iter()
@@ -112,7 +122,7 @@ fn a_suffix_or_format_decides_whatever_accept_says() {
 fn codings_decode_to_the_identity_bytes() {
     use std::io::Read;
     let (_data, server) = server();
-    for path in ["/streams/s", "/streams/s/0/forward/2.atom", "/streams/s/0.atom"] {
+    for path in ["/streams/s", "/streams/s/0/forward/2.atom", "/streams/s/0.atom", "/streams/s/0?format=ndjson"] {
         let plain = get(&server, path, &[]);
         assert_eq!(plain.header("content-encoding"), None);
         for (accepted, expected) in [

@@ -9,6 +9,14 @@ pub enum BodyFormat {
     Opaque(MediaType),
     /// EventStore's batch: a JSON array of `{eventId, eventType, data, metadata}`.
     Batch,
+    /// One event a line, as JSON (NDJSON).
+    Lines,
+    /// One CloudEvent, as JSON.
+    CloudEvent,
+    /// A JSON array of CloudEvents.
+    CloudEvents,
+    /// The data of one CloudEvent, of this media type; its attributes are headers.
+    CloudEventData(Option<MediaType>),
 }
 
 /// Why a body of this type is not taken. Each sentence says what to send instead.
@@ -40,9 +48,13 @@ pub enum UnsupportedBody {
 const ONE_EVENT: &str = "send one event as its data in the data's own media type, such as application/json, with its \
                          type in ES-EventType, or several as application/vnd.eventstore.events+json";
 
-/// What lines of JSON and CloudEvents batches are sent as.
-const SEVERAL_EVENTS: &str = "send several events as application/vnd.eventstore.events+json: a JSON array of \
-                              {eventId, eventType, data, metadata}";
+/// What CloudEvents are sent as.
+const CLOUDEVENTS: &str = "send one CloudEvent as application/cloudevents+json, several as \
+                           application/cloudevents-batch+json, or the data of one under ce- headers";
+
+/// What data of a CloudEvent are sent as that would be documents of their own.
+const CLOUDEVENT_DATA: &str = "under ce- headers a body is the data of one CloudEvent; send several CloudEvents as \
+                               application/cloudevents-batch+json, and other events without those headers";
 
 /// What the body of a request with this `Content-Type` is.
 ///
@@ -57,12 +69,16 @@ pub fn body_format(content_type: Option<&str>) -> Result<BodyFormat, Unsupported
         ("application", Some("events+json" | "event+json")) => {
             return check_charset(&media_type).map(|()| BodyFormat::Batch);
         }
+        _ if essence == "application/x-ndjson" => return check_charset(&media_type).map(|()| BodyFormat::Lines),
+        _ if essence == "application/cloudevents+json" => {
+            return check_charset(&media_type).map(|()| BodyFormat::CloudEvent);
+        }
+        _ if essence == "application/cloudevents-batch+json" => {
+            return check_charset(&media_type).map(|()| BodyFormat::CloudEvents);
+        }
         (_, Some(_)) => ONE_EVENT,
         _ if essence == "application/atom+xml" && is_entry(&media_type) => ONE_EVENT,
-        _ if essence.starts_with("application/cloudevents-batch") || essence == "application/x-ndjson" => {
-            SEVERAL_EVENTS
-        }
-        _ if essence.starts_with("application/cloudevents") => ONE_EVENT,
+        _ if essence.starts_with("application/cloudevents") => CLOUDEVENTS,
         _ => {
             if media_type.is_json() {
                 check_charset(&media_type)?;
@@ -73,18 +89,30 @@ pub fn body_format(content_type: Option<&str>) -> Result<BodyFormat, Unsupported
     Err(UnsupportedBody::Document { media_type: essence, instead })
 }
 
+/// The same when headers tell the attributes of a CloudEvent. They count only if the body does not tell them itself.
+///
+/// # Errors
+/// When no body of this type is taken.
+pub fn body_format_of_cloudevent(content_type: Option<&str>) -> Result<BodyFormat, UnsupportedBody> {
+    match body_format(content_type) {
+        Err(UnsupportedBody::Missing) => Ok(BodyFormat::CloudEventData(None)),
+        Ok(BodyFormat::Opaque(media_type)) => Ok(BodyFormat::CloudEventData(Some(media_type))),
+        Ok(whole @ (BodyFormat::CloudEvent | BodyFormat::CloudEvents)) => Ok(whole),
+        Ok(BodyFormat::Batch | BodyFormat::Lines | BodyFormat::CloudEventData(_)) => Err(UnsupportedBody::Document {
+            media_type: content_type.unwrap_or_default().to_string(),
+            instead: CLOUDEVENT_DATA,
+        }),
+        Err(error) => Err(error),
+    }
+}
+
 /// Without `type` an Atom document may be an entry (RFC 5023 §12).
 fn is_entry(media_type: &MediaType) -> bool {
     media_type.parameter("type").is_none_or(|kind| kind.eq_ignore_ascii_case("entry"))
 }
 
 fn check_charset(media_type: &MediaType) -> Result<(), UnsupportedBody> {
-    match media_type.parameter("charset") {
-        Some(charset) if !charset.eq_ignore_ascii_case("utf-8") && !charset.eq_ignore_ascii_case("utf8") => {
-            Err(UnsupportedBody::Charset(charset.to_string()))
-        }
-        _ => Ok(()),
-    }
+    media_type.other_charset().map_or(Ok(()), |charset| Err(UnsupportedBody::Charset(charset.to_string())))
 }
 
 #[cfg(test)]
@@ -133,9 +161,9 @@ mod tests {
             "application/atom+xml",
             "application/ATOM+xml; type=entry",
             "application/atom+xml;type=\"entry\"",
-            "application/cloudevents+json",
-            "application/cloudevents-batch+json",
-            "application/x-ndjson",
+            "application/cloudevents",
+            "application/cloudevents+xml",
+            "application/cloudevents-batch+xml",
         ] {
             let refused = body_format(Some(text)).expect_err(text);
             assert!(matches!(refused, UnsupportedBody::Document { .. }), "{text}: {refused}");
@@ -144,8 +172,41 @@ mod tests {
     }
 
     #[test]
+    fn cloudevents_and_lines_are_told_by_their_media_types() {
+        for (text, format) in [
+            ("application/x-ndjson", BodyFormat::Lines),
+            ("application/cloudevents+json; charset=UTF-8", BodyFormat::CloudEvent),
+            ("Application/CloudEvents-Batch+JSON", BodyFormat::CloudEvents),
+        ] {
+            assert_eq!(body_format(Some(text)), Ok(format), "{text}");
+        }
+    }
+
+    #[test]
+    fn under_the_headers_of_a_cloudevent_any_body_is_its_data() {
+        let png = MediaType::parse("image/png").expect("a media type");
+        for (text, format) in [
+            (None, BodyFormat::CloudEventData(None)),
+            (Some("image/png"), BodyFormat::CloudEventData(Some(png))),
+            (Some("application/cloudevents+json"), BodyFormat::CloudEvent),
+            (Some("application/cloudevents-batch+json"), BodyFormat::CloudEvents),
+        ] {
+            assert_eq!(body_format_of_cloudevent(text), Ok(format), "{text:?}");
+        }
+        for text in ["application/x-ndjson", "application/vnd.eventstore.events+json", "application/atom+xml"] {
+            let refused = body_format_of_cloudevent(Some(text)).expect_err(text);
+            assert!(matches!(refused, UnsupportedBody::Document { .. }), "{text}: {refused}");
+        }
+    }
+
+    #[test]
     fn json_in_another_charset_and_no_media_type_are_refused() {
-        for text in ["application/json; charset=utf-16", "application/vnd.eventstore.events+json; charset=latin1"] {
+        for text in [
+            "application/json; charset=utf-16",
+            "application/vnd.eventstore.events+json; charset=latin1",
+            "application/x-ndjson; charset=latin1",
+            "application/cloudevents+json; charset=utf-16",
+        ] {
             assert!(matches!(body_format(Some(text)), Err(UnsupportedBody::Charset(_))), "{text}");
         }
         assert_eq!(body_format(None), Err(UnsupportedBody::Missing));

@@ -1,26 +1,32 @@
 //! What producers POST: which media types are taken, and how a body becomes events.
 //!
 //! A body of any media type is one event, stored as sent; JSON is checked first. EventStore's batch types are
-//! an array of events. Types that are documents of ours or of EventStore's, but not taken in, are refused, so
+//! an array of events, lines of JSON are one each, and CloudEvents are taken in all their forms. Types that are documents of ours or of EventStore's, but not taken in, are refused, so
 //! that a document is never stored as if it were an event's data.
 
 mod batch;
+mod cloudevents;
 mod format;
+mod members;
+mod ndjson;
+#[cfg(test)]
+mod event_tests;
 #[cfg(test)]
 mod tests;
 mod unreadable;
 
 use bytes::Bytes;
 
-pub use format::{BodyFormat, UnsupportedBody, body_format};
+pub use format::{BodyFormat, UnsupportedBody, body_format, body_format_of_cloudevent};
 pub use unreadable::{BodyFault, BodyPlace, UnreadableBody};
 
+use super::cloudevent::Attributes;
 use super::json;
 use crate::event::limits::EVENT_BYTES_MAX;
 use crate::event::{Content, EventId, EventType, MediaType, NewEvent};
 
-/// What the request's headers say of its events. A batch says it of each event itself, and of these only
-/// `idempotency_key` counts there, as for EventStore.
+/// What the request's headers say of its events. A batch and lines say it of each event themselves, and of these only
+/// `idempotency_key` counts there, as for EventStore. A CloudEvent always says all of it itself.
 #[derive(Debug, Clone, Default)]
 pub struct Heading {
     /// The event's type. Default: the media type of the body, without parameters.
@@ -29,6 +35,8 @@ pub struct Heading {
     pub event_id: Option<EventId>,
     /// Gives every event that has no id one that is the same whenever the request is repeated.
     pub idempotency_key: Option<Bytes>,
+    /// The attributes of the CloudEvent whose data the body is.
+    pub cloudevent: Attributes,
 }
 
 /// The events of a body, in order; at least one. Data and metadata are slices of the body.
@@ -46,6 +54,12 @@ pub fn events(
 ) -> Result<Vec<NewEvent>, UnreadableBody> {
     match format {
         BodyFormat::Batch => batch::events(&body, heading.idempotency_key.as_deref(), new_id),
+        BodyFormat::Lines => ndjson::events(&body, heading.idempotency_key.as_deref(), new_id),
+        BodyFormat::CloudEvent => Ok(vec![cloudevents::one(&body)?]),
+        BodyFormat::CloudEvents => cloudevents::batch(&body),
+        BodyFormat::CloudEventData(media_type) => {
+            Ok(vec![cloudevents::binary(media_type.as_ref(), heading.cloudevent.clone(), body)?])
+        }
         BodyFormat::Opaque(media_type) => Ok(vec![single(media_type, body, heading, new_id)?]),
     }
 }
@@ -60,9 +74,7 @@ fn single(
     if EVENT_BYTES_MAX < body.len() {
         return Err(BodyFault::EventTooLarge { bytes: body.len() }.into());
     }
-    if media_type.is_json() {
-        json::check(&body).map_err(|fault| UnreadableBody::at(&body, fault.at, BodyFault::NotJson(fault.why)))?;
-    }
+    check_json(media_type, &body)?;
     let event_type = match &heading.event_type {
         Some(event_type) => event_type.clone(),
         None => EventType::parse(media_type.essence()).map_err(BodyFault::InvalidDefaultType)?,
@@ -70,6 +82,20 @@ fn single(
     let (id, id_is_fresh) = identify(heading.event_id, heading.idempotency_key.as_deref(), 0, new_id);
     let content = Content { media_type: media_type.clone(), data: body, metadata: None };
     Ok(NewEvent { id, id_is_fresh, event_type, content })
+}
+
+/// A body that says it is JSON has to be.
+fn check_json(media_type: &MediaType, body: &[u8]) -> Result<(), UnreadableBody> {
+    if !media_type.is_json() {
+        return Ok(());
+    }
+    json::check(body).map_err(|fault| UnreadableBody::at(body, fault.at, BodyFault::NotJson(fault.why)))
+}
+
+/// A media type of JSON that names another charset than JSON has.
+fn check_charset(media_type: &MediaType) -> Result<(), BodyFault> {
+    let other = media_type.other_charset().filter(|_| media_type.is_json());
+    other.map_or(Ok(()), |charset| Err(BodyFault::Charset(charset.to_string())))
 }
 
 /// The id of the event at this index, and whether it was made just now.

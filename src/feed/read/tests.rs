@@ -262,8 +262,10 @@ proptest! {
 
     #[test]
     fn arbitrary_content_types_never_panic(content_type in any::<String>()) {
-        if let Err(error) = body_format(Some(&content_type)) {
-            prop_assert!(!error.to_string().is_empty());
+        for format in [body_format(Some(&content_type)), body_format_of_cloudevent(Some(&content_type))] {
+            if let Err(error) = format {
+                prop_assert!(!error.to_string().is_empty());
+            }
         }
     }
 
@@ -287,10 +289,10 @@ proptest! {
 fn names_are_checked_by_the_rules_for_names() {
     assert_eq!(
         batch(r#"[{"eventType":".."}]"#).map_err(|error| error.fault),
-        Err(BodyFault::InvalidEventType(InvalidName::DotSegment))
+        Err(BodyFault::InvalidEventType("eventType", InvalidName::DotSegment))
     );
     assert_eq!(
         batch(r#"[{"eventType":"t","eventId":"{00000000-0000-0000-0000-000000000000}"}]"#).map_err(|error| error.fault),
-        Err(BodyFault::NilEventId(NilEventId))
+        Err(BodyFault::NilEventId("eventId", NilEventId))
     );
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::event::limits::{BATCH_EVENTS_MAX, EVENT_BYTES_MAX};
-use crate::event::{InvalidName, NilEventId};
+use crate::event::{InvalidMediaType, InvalidName, NilEventId};
+use crate::feed::cloudevent::AttributeFault;
 use crate::feed::json::NotJson;
 
 /// Why a body cannot become events: what is wrong, in which event, and where.
@@ -47,30 +48,54 @@ pub enum BodyFault {
         /// How large it is.
         bytes: usize,
     },
-    /// A member of the array.
-    #[error("an event in a batch is an object with eventId, eventType, data and metadata")]
-    NotAnObject,
+    /// A member of an array, or a line; the sentence says what it is.
+    #[error("{0}")]
+    NotAnObject(&'static str),
     /// Readers differ in which one they believe.
     #[error("{0} stands twice in one event")]
-    Twice(&'static str),
+    Twice(String),
     /// Only strings are.
     #[error("{0} is a string")]
     NotAString(&'static str),
     /// An event in a batch has a type of its own.
-    #[error("the event has no eventType")]
-    NoEventType,
+    #[error("the event has no {0}")]
+    NoEventType(&'static str),
     /// A name that cannot be one.
-    #[error("eventType cannot be that text: {0}")]
-    InvalidEventType(InvalidName),
+    #[error("{0} cannot be that text: {1}")]
+    InvalidEventType(&'static str, InvalidName),
     /// The media type stands in for a type that is not given.
     #[error("without ES-EventType the media type is the event's type, and it cannot be: {0}")]
     InvalidDefaultType(InvalidName),
     /// Not a UUID.
-    #[error("eventId is a UUID, such as 0190c6a4-7b1e-7f5e-9a52-1f6f2d3c4b5a")]
-    InvalidEventId,
+    #[error("{0} is a UUID, such as 0190c6a4-7b1e-7f5e-9a52-1f6f2d3c4b5a")]
+    InvalidEventId(&'static str),
     /// All zeros.
-    #[error("eventId cannot be that one: {0}")]
-    NilEventId(#[from] NilEventId),
+    #[error("{0} cannot be that one: {1}")]
+    NilEventId(&'static str, NilEventId),
+    /// An append has at least one event.
+    #[error("the body has no lines; an append has at least one event")]
+    NoLines,
+    /// The rows that our own pages show of removed events have none.
+    #[error("the event has neither data nor dataBase64; one whose content was removed cannot be appended")]
+    NoData,
+    /// Readers differ in which one they believe.
+    #[error("the event has both {0} and {1}; one of the two says it")]
+    Both(&'static str, &'static str),
+    /// A media type that cannot be one.
+    #[error("mediaType cannot be that text: {0}")]
+    InvalidMediaType(InvalidMediaType),
+    /// Base64 (RFC 4648 §4) with its padding.
+    #[error("{0} is base64, with `=` at its end where that is due")]
+    NotBase64(&'static str),
+    /// JSON is exchanged in UTF-8 (RFC 8259 §8.1).
+    #[error("JSON is kept in UTF-8; its media type has no charset, or charset=utf-8, and not charset={0}")]
+    Charset(String),
+    /// Only JSON has a form of its own in JSON.
+    #[error("data of the media type {0} is a string if it is text in UTF-8; anything else goes in {1}")]
+    NotText(String, &'static str),
+    /// An attribute that a CloudEvent cannot have, or one that it has to have.
+    #[error(transparent)]
+    CloudEvent(#[from] AttributeFault),
 }
 
 impl UnreadableBody {

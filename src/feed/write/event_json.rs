@@ -17,9 +17,17 @@ use super::Document;
 use super::json::{Layout, Object, put_text};
 
 /// A page as an array of events, one a line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Array {
+    entry: fn(&Event, &mut Vec<u8>),
     has_entries: bool,
+}
+
+impl Array {
+    /// Of events that are written so.
+    pub(super) fn of(entry: fn(&Event, &mut Vec<u8>)) -> Self {
+        Self { entry, has_entries: false }
+    }
 }
 
 impl Document for Array {
@@ -30,7 +38,7 @@ impl Document for Array {
     fn entry(&mut self, event: &Event, _place: Number, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.has_entries { b",\n" } else { b"\n" });
         self.has_entries = true;
-        entry(event, out);
+        (self.entry)(event, out);
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {

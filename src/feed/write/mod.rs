@@ -4,11 +4,13 @@ mod atom_content;
 #[cfg(test)]
 mod atom_tests;
 mod atom_xml;
+mod cloudevents;
 mod event_json;
 mod eventstore_json;
 mod json;
 #[cfg(test)]
 mod json_tests;
+mod ndjson;
 mod service;
 mod text;
 mod xml;
@@ -87,7 +89,9 @@ pub fn feed<'a>(representation: Representation, feed: &'a Feed<'a>) -> Box<dyn D
     match representation {
         Representation::Atom { content } => Box::new(atom_xml::FeedXml::new(content, feed)),
         Representation::EventStore { embed, .. } => Box::new(eventstore_json::FeedJson::new(embed, feed)),
-        Representation::Envelope { .. } => Box::new(event_json::Array::default()),
+        Representation::Envelope { .. } => Box::new(event_json::Array::of(event_json::entry)),
+        Representation::CloudEvents => Box::new(event_json::Array::of(cloudevents::entry)),
+        Representation::Ndjson => Box::new(ndjson::Lines),
         Representation::Data => Box::new(eventstore_json::FeedJson::new(Embed::None, feed)),
     }
 }
@@ -106,6 +110,8 @@ pub fn entry(
         Representation::Atom { content } => atom_xml::entry(content, base, log, place_in(source, place), event, out),
         Representation::EventStore { embed, .. } => eventstore_json::entry(embed, base, event, out),
         Representation::Envelope { .. } => event_json::entry(event, out),
+        Representation::CloudEvents => cloudevents::entry(event, out),
+        Representation::Ndjson => ndjson::entry(event, out),
         Representation::Data => {
             if let Some(content) = &event.content {
                 out.extend_from_slice(&content.data);
@@ -118,7 +124,11 @@ pub fn entry(
 pub fn link(representation: Representation, base: &BaseUrl, link: &Event, target: &LinkTarget, out: &mut Vec<u8>) {
     let embed = match representation {
         Representation::EventStore { embed, .. } => embed,
-        Representation::Atom { .. } | Representation::Envelope { .. } | Representation::Data => Embed::None,
+        Representation::Atom { .. }
+        | Representation::Envelope { .. }
+        | Representation::CloudEvents
+        | Representation::Ndjson
+        | Representation::Data => Embed::None,
     };
     eventstore_json::link(embed, base, link, target, out);
 }

@@ -13,6 +13,7 @@ use crate::store::Append;
 use super::super::Served;
 use super::super::body;
 use super::super::cache_policy::Freshness;
+use super::super::cloudevent;
 use super::super::conditional::{self, Precondition};
 use super::super::document::{self, event_at};
 use super::super::header;
@@ -36,14 +37,23 @@ pub(crate) async fn post(
     id: Option<EventId>,
     incoming: Incoming,
 ) -> Result<Reply, Problem> {
-    let format = read::body_format(content_type(asked.headers)?)?;
-    if id.is_some() && matches!(format, BodyFormat::Batch) {
-        let detail = "this address takes the data of one event; a batch of events goes to the stream itself";
+    let content_type = content_type(asked.headers)?;
+    let format = if cloudevent::is_told(asked.headers) {
+        read::body_format_of_cloudevent(content_type)?
+    } else {
+        read::body_format(content_type)?
+    };
+    if id.is_some() && !matches!(format, BodyFormat::Opaque(_)) {
+        let detail = "this address takes the data of one event and gives it its id; events that tell their own, and \
+                      batches of them, go to the stream itself";
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
     }
     let mut heading = heading(asked.headers, id)?;
     if permit.stream().with_settings().is_some() {
         heading.event_type = Some(settings_type(heading.event_type)?);
+    }
+    if matches!(format, BodyFormat::CloudEventData(_)) {
+        heading.cloudevent = cloudevent::attributes(asked.headers)?;
     }
     let is_dialect = matches!(format, BodyFormat::Batch) || is_dialect(asked.headers);
     let expectation = expectation(served, asked, permit.stream()).await?;
@@ -131,7 +141,7 @@ fn heading(headers: &HeaderMap, id: Option<EventId>) -> Result<Heading, Problem>
             "the event has an id already; one of the two is enough",
         ));
     }
-    Ok(Heading { event_type, event_id, idempotency_key })
+    Ok(Heading { event_type, event_id, idempotency_key, ..Heading::default() })
 }
 
 /// What the request expects of the stream, in EventStore's header or in HTTP's own.

@@ -8,6 +8,7 @@ use crate::address::Place;
 use crate::event::{Event, Source};
 use crate::feed::{LinkTarget, Representation};
 
+use super::super::cloudevent;
 use super::super::document::{self, Marks, event_at};
 use super::super::links;
 use super::super::problem::{Kind as ProblemKind, Problem};
@@ -99,6 +100,9 @@ pub(crate) async fn send(
     document::insert(&mut headers, ETAG, &marks.tag);
     if let Some(modified) = marks.last_modified {
         document::insert(&mut headers, LAST_MODIFIED, &httpdate::fmt_http_date(modified.to_system_time()));
+    }
+    if kind == Kind::Any {
+        cloudevent::insert(&event, &mut headers);
     }
     // A producer's own media type must never run as a page of this server.
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));

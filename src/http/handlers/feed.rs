@@ -176,9 +176,14 @@ fn freshness(wanted: &Wanted, standing: &Standing) -> Freshness {
     let freshness = match wanted.representation {
         Representation::EventStore { .. } | Representation::Data if extent.is_complete => Freshness::EventStoreFrozen,
         Representation::EventStore { .. } | Representation::Data => Freshness::EventStoreLive,
-        Representation::Atom { .. } | Representation::Envelope { .. } if !extent.is_complete => Freshness::Live,
-        Representation::Atom { .. } | Representation::Envelope { .. } if extent.is_canonical => Freshness::Frozen,
-        Representation::Atom { .. } | Representation::Envelope { .. } => Freshness::OffGrid,
+        Representation::Atom { .. }
+        | Representation::Envelope { .. }
+        | Representation::CloudEvents
+        | Representation::Ndjson => match (extent.is_complete, extent.is_canonical) {
+            (false, _) => Freshness::Live,
+            (true, true) => Freshness::Frozen,
+            (true, false) => Freshness::OffGrid,
+        },
     };
     let freshness = if standing.links.is_some() { freshness.of_what_others_may_change() } else { freshness };
     standing.settings.as_ref().map_or(freshness, |settings| freshness.of_a_stream_with(settings))

@@ -11,7 +11,14 @@ use crate::address::{Direction, Embed, Place, Shape};
 use crate::event::{Content, Digest, Event, EventId, EventType, Life, MediaType, Number, Position, Source, Timestamp};
 
 /// Event `number` of a stream that was written a second apart from 2026-11-23T09:30:00.25Z on.
-fn event(name: &str, number: u32, event_type: &str, media_type: &str, data: &[u8], metadata: Option<&str>) -> Event {
+pub(super) fn event(
+    name: &str,
+    number: u32,
+    event_type: &str,
+    media_type: &str,
+    data: &[u8],
+    metadata: Option<&str>,
+) -> Event {
     Event {
         stream: stream(name),
         number: number.into(),
@@ -32,7 +39,7 @@ fn event(name: &str, number: u32, event_type: &str, media_type: &str, data: &[u8
 }
 
 /// Events of every kind, oldest first.
-fn kinds() -> Vec<Event> {
+pub(super) fn kinds() -> Vec<Event> {
     let orders = |number, event_type, media_type, data: &[u8], metadata| {
         event("orders", number, event_type, media_type, data, metadata)
     };
@@ -56,7 +63,12 @@ fn twenty_five() -> Vec<Event> {
 
 /// A document is byte for byte the one that is stored under this name.
 fn check_golden(name: &str, document: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/eventstore").join(name);
+    check_golden_in("eventstore", name, document);
+}
+
+/// The same, in another folder of the tests' data.
+pub(super) fn check_golden_in(folder: &str, name: &str, document: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(folder).join(name);
     let golden = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}\n{document}"));
     assert_eq!(document, golden, "{name} is another document now:\n{document}");
 }

@@ -1,12 +1,13 @@
 //! The JSON documents: golden ones, and hostile events through every form.
 
 mod golden;
+mod golden_events;
 mod hostile;
 
 use uuid::Uuid;
 
 use crate::address::{BaseUrl, Direction, Embed, PageRequest, Place, Shape};
-use crate::event::{Count, Event, Source, StreamName, Timestamp, Visible};
+use crate::event::{Count, Event, Order, Source, StreamName, Timestamp, Visible};
 use crate::feed::{Feed, Label, Representation, entry, feed};
 
 const EMBEDS: [Embed; 6] = [Embed::None, Embed::Content, Embed::Rich, Embed::Body, Embed::Pretty, Embed::TryHarder];
@@ -42,9 +43,9 @@ fn written(representation: Representation, source: &Source, shape: &Shape, next:
     let mut out = Vec::new();
     document.begin(&mut out);
     let mut put = |event: &Event| document.entry(event, event.number, &mut out);
-    match representation {
-        Representation::Envelope { .. } => events.iter().for_each(&mut put),
-        _ => events.iter().rev().for_each(&mut put),
+    match representation.order() {
+        Order::OldestFirst => events.iter().for_each(&mut put),
+        Order::NewestFirst => events.iter().rev().for_each(&mut put),
     }
     document.end(&mut out);
     String::from_utf8(out).expect("documents are UTF-8")

@@ -1,0 +1,85 @@
+//! Events as lines of JSON, oldest first: everything there is to know of each, so that what is read here can be
+//! appended elsewhere without loss.
+//!
+//! The members and their order never change: `stream`, `number`, `position`, `id`, `type`, `mediaType`, `time`,
+//! `metadata`, `data`. JSON stands in `metadata` and `data` byte for byte as it was sent; what is not JSON, or has line
+//! breaks or white space around it, stands in `metadataBase64` and `dataBase64`. An event whose content was removed
+//! has neither these nor `mediaType`, but `"removed":true`, its `digest` in hex, and the `correlationId` that it
+//! keeps if it had one.
+
+use super::Document;
+use super::json::{Layout, Object};
+use super::text::push_base64;
+use crate::event::{Content, Event, Number};
+use crate::feed::json;
+
+/// A page.
+#[derive(Debug)]
+pub(super) struct Lines;
+
+impl Document for Lines {
+    fn begin(&mut self, _: &mut Vec<u8>) {}
+
+    fn entry(&mut self, event: &Event, _place: Number, out: &mut Vec<u8>) {
+        entry(event, out);
+    }
+
+    fn end(&mut self, _: &mut Vec<u8>) {}
+}
+
+/// One event, with the line break at its end.
+pub(super) fn entry(event: &Event, out: &mut Vec<u8>) {
+    let mut object = Object::open(out, Layout::Line);
+    object.text("stream", event.stream.as_str());
+    object.number("number", event.number.get());
+    object.number("position", event.position.get());
+    object.text("id", &event.id.to_string());
+    object.text("type", event.event_type.as_str());
+    if let Some(content) = &event.content {
+        object.text("mediaType", content.media_type.as_str());
+    }
+    object.time("time", event.time);
+    match &event.content {
+        Some(content) => put_content(&mut object, content),
+        None => put_removed(&mut object, event),
+    }
+    object.close();
+    out.push(b'\n');
+}
+
+fn put_content(object: &mut Object<'_>, Content { media_type, data, metadata }: &Content) {
+    if let Some(metadata) = metadata {
+        // A reader takes `null` and `""` for none.
+        let says_something = !matches!(&metadata[..], b"null" | b"\"\"");
+        put(object, ["metadata", "metadataBase64"], metadata, says_something && is_one_line(metadata));
+    }
+    put(object, ["data", "dataBase64"], data, media_type.is_json() && is_one_line(data));
+}
+
+/// JSON under the first name, or anything under the second.
+fn put(object: &mut Object<'_>, [plain, base64]: [&str; 2], value: &[u8], is_plain: bool) {
+    if is_plain {
+        object.member(plain).extend_from_slice(value);
+    } else {
+        let out = object.member(base64);
+        out.push(b'"');
+        push_base64(value, out);
+        out.push(b'"');
+    }
+}
+
+/// Whether a reader that cuts lines, and values out of them, gets these very bytes.
+fn is_one_line(value: &[u8]) -> bool {
+    memchr::memchr2(b'\n', b'\r', value).is_none()
+        && value.trim_ascii().len() == value.len()
+        && json::check(value).is_ok()
+}
+
+fn put_removed(object: &mut Object<'_>, event: &Event) {
+    object.fact("removed", true);
+    let hex: String = event.digest.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    object.text("digest", &hex);
+    if let Some(correlation) = &event.kept_correlation {
+        object.text("correlationId", correlation);
+    }
+}
