@@ -36,9 +36,11 @@ fn get(server: &TestServer, path: &str, headers: &[(&str, &str)]) -> Reply {
 #[test]
 fn a_page_over_16_mib_is_streamed_in_every_coding() {
     let (_data, server) = start();
-    for (path, accept) in
-        [("/streams/s/0/forward/6", EVENTS), ("/streams/%24all/0/forward/6.atom", "application/atom+xml")]
-    {
+    for (path, accept) in [
+        ("/streams/s/0/forward/6", EVENTS),
+        ("/streams/s/0/forward/6", "application/x-ndjson"),
+        ("/streams/%24all/0/forward/6.atom", "application/atom+xml"),
+    ] {
         let plain = get(&server, path, &[("Accept", accept)]);
         assert_eq!(plain.status, 200);
         let is_large = plain.header("content-length").is_none();

@@ -36,10 +36,14 @@ pub(crate) async fn get(
     let target = asked.target;
     let chosen = negotiate::representation(asked.headers, negotiate::Asked::Event, target.format, target.query.embed)?;
     let nothing = match chosen.representation {
-        // There is no entry to show.
-        Representation::Atom { .. } => Reply::new(StatusCode::OK, Freshness::Live, Content::Whole(Bytes::new()))
-            .header(CONTENT_TYPE, HeaderValue::from_static(chosen.representation.entry_type())),
-        _ => Reply { freshness: Freshness::Live, ..Reply::json(StatusCode::OK, &json!({})) },
+        // There is no event to show.
+        Representation::Atom { .. } | Representation::CloudEvents | Representation::Ndjson => {
+            Reply::new(StatusCode::OK, Freshness::Live, Content::Whole(Bytes::new()))
+                .header(CONTENT_TYPE, HeaderValue::from_static(chosen.representation.entry_type()))
+        }
+        Representation::EventStore { .. } | Representation::Envelope { .. } | Representation::Data => {
+            Reply { freshness: Freshness::Live, ..Reply::json(StatusCode::OK, &json!({})) }
+        }
     };
     let vary = if chosen.varies_by_accept { Vary::Accept } else { Vary::Nothing };
     Ok(fixed::tagged(asked, Reply { vary, ..nothing }))
