@@ -9,10 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::config::Config;
-use crate::event::{EventId, Timestamp};
+use crate::config::{Config, DerivedStreams};
+use crate::event::{Derived, EventId, Timestamp};
 use crate::http::{self, Ambient, Hosts, Served, Settings};
-use crate::store::{OpenError, Options, Recovery, Store};
+use crate::store::{Kinds, OpenError, Options, Recovery, Store};
 
 /// Why a server could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -81,10 +81,22 @@ async fn open_store(config: &Config) -> Result<(Store, Recovery), Error> {
         read_only: config.read_only,
         block_cache_bytes: config.cache.blocks,
         free_space_floor_bytes: config.disk.floor,
+        derived: kinds(&config.derived),
     };
     let open = move || Store::open(&options, new_id().uuid(), now());
     let opened = tokio::task::spawn_blocking(open).await.map_err(std::io::Error::other)?;
     Ok(opened?)
+}
+
+/// The kinds of derived streams that are switched on.
+fn kinds(derived: &DerivedStreams) -> Kinds {
+    let is_on = |kind: &Derived| match kind {
+        Derived::Category => derived.category,
+        Derived::EventType => derived.event_type,
+        Derived::Streams => derived.streams,
+        Derived::Correlation => derived.correlation,
+    };
+    Derived::ALL.into_iter().filter(is_on).collect()
 }
 
 fn settings(config: &Config) -> Settings {

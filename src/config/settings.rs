@@ -147,6 +147,18 @@ settings! {
         blocks: u64 = "96 MiB", |text| parse::size(text, 0, 1 << 40);
     }
 
+    /// Streams that the server keeps by reference; one switched on later is built from all there is.
+    derived: DerivedStreams {
+        /// `$ce-{x}`: the events of all streams whose name begins with x and a hyphen.
+        category: bool = true, parse::boolean;
+        /// `$et-{type}`: all events of a type.
+        event_type: bool = true, parse::boolean;
+        /// `$streams`: the first event of every stream.
+        streams: bool = true, parse::boolean;
+        /// `$bc-{id}`: all events with this `$correlationId` in their metadata.
+        correlation: bool = false, parse::boolean;
+    }
+
     /// The disk that the store lies on.
     disk: Disk {
         /// Appends are refused while less than this is free.

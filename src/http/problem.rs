@@ -146,12 +146,19 @@ kinds! {
     OutcomeUnknown = "outcome-unknown" SERVICE_UNAVAILABLE "It is unknown whether the events were written"
         "The storage failed while the append was being made durable. It may or may not be there when the server has been \
          restarted. Send it again with the same event ids: if it was written, you get its first receipt.";
+    Indexing = "stream-being-built" SERVICE_UNAVAILABLE "The derived stream is still being built"
+        "The kind of derived streams that it belongs to (settings under `derived`) was switched on a while ago, and its \
+         index is being built from the first event on, in the background. The problem says how far it is; ask again \
+         after the time that Retry-After names. All other streams are served meanwhile.";
     Damaged = "damaged" INTERNAL_SERVER_ERROR "The stored data are damaged"
         "A part of the store fails its checksum, and nothing of it is served. Other pages are not affected. Run \
          `everfeed verify`, then `everfeed repair`, which rebuilds the store from everything that can be read.";
     Internal = "internal" INTERNAL_SERVER_ERROR "Something went wrong in the server"
         "This is a fault of the server, not of the request. The log says more under the request id of the problem.";
 }
+
+/// A reader who came while an index was being built comes again after so long.
+const INDEXING_RETRY_SECONDS: u16 = 5;
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
@@ -309,6 +316,11 @@ impl From<ReadError> for Problem {
                     .cause(cause)
             }
             ReadError::Io(cause) => Self::new(Kind::Internal, "the events could not be read").cause(cause),
+            ReadError::Indexing { ref stream, done, of } => Self::new(Kind::Indexing, error.to_string())
+                .member("stream", stream.as_str())
+                .member("indexed", done.get())
+                .member("events", of.get())
+                .retry_after_seconds(INDEXING_RETRY_SECONDS),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::event::Refusal;
+use crate::event::{Position, Refusal, StreamName};
 
 use super::door::{Cause, Failure};
 
@@ -39,6 +39,16 @@ pub enum ReadError {
     /// The operating system refused.
     #[error("cannot be read: {0}")]
     Io(String),
+    /// A derived stream whose kind was switched on a while ago: its index is still being built.
+    #[error("{stream} is still being built: {done} of {of} events are indexed")]
+    Indexing {
+        /// The stream.
+        stream: StreamName,
+        /// As many events of the log are indexed.
+        done: Position,
+        /// As many are to be.
+        of: Position,
+    },
 }
 
 impl From<Failure> for ReadError {

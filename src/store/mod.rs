@@ -1,7 +1,8 @@
 //! Durable events: every append is persisted in sled before it is acknowledged; what has grown old moves, in
 //! large pieces, into immutable files that sled names. The only module that names sled.
 //!
-//! Reading order: `format` (what is on disk), `door` (sled), `segment` (the tail in memory), `chunk_file` and
+//! Reading order: `format` (what is on disk), `door` (sled), `derived` (streams kept by reference),
+//! `segment` (the tail in memory), `chunk_file` and
 //! `chunks` (old events), `ids` (event ids for ever), `retentions` (what settings and deletions leave), `view` (what readers see), `shared`,
 //! `queue`, `decide`, `writer` and `sealer` (the two threads), `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
 //!
@@ -14,6 +15,7 @@ mod error;
 mod format;
 mod door;
 mod ids;
+mod derived;
 mod segment;
 mod chunk_file;
 mod chunks;
@@ -50,7 +52,8 @@ use arc_swap::ArcSwap;
 use uuid::Uuid;
 
 use crate::event::{
-    self, Deletion, Digest, ExpectedVersion, NewEvent, Number, Position, Receipt, Source, StreamName, Timestamp,
+    self, Deletion, Derived, Digest, ExpectedVersion, NewEvent, Number, Position, Receipt, Source, StreamName,
+    Timestamp,
 };
 
 use self::clock::ClockGuard;
@@ -64,6 +67,7 @@ use self::shared::Shared;
 use self::waiters::Waiters;
 use self::writer::Writer;
 
+pub use derived::Kinds;
 pub use error::{AppendError, OpenError, ReadError};
 pub use repair::{RepairReport, repair};
 pub use verify::{VerifyReport, verify};
@@ -81,13 +85,21 @@ pub struct Options {
     pub block_cache_bytes: u64,
     /// Appends are refused while less than this is free on the disk.
     pub free_space_floor_bytes: u64,
+    /// The derived streams that are kept.
+    pub derived: Kinds,
 }
 
 impl Options {
     /// The defaults, for a store in this directory.
     #[must_use]
     pub fn new(data: impl Into<PathBuf>) -> Self {
-        Self { data: data.into(), read_only: false, block_cache_bytes: 96 << 20, free_space_floor_bytes: 128 << 20 }
+        Self {
+            data: data.into(),
+            read_only: false,
+            block_cache_bytes: 96 << 20,
+            free_space_floor_bytes: 128 << 20,
+            derived: [Derived::Category, Derived::EventType, Derived::Streams].into_iter().collect(),
+        }
     }
 }
 
@@ -212,6 +224,7 @@ impl Store {
             state: ArcSwap::from_pointee(state),
             door,
             chunks,
+            kinds: options.derived,
             queue: Queue::default(),
             waiters: waiters.clone(),
             fingerprints: Fingerprints::new(meta.log),

@@ -12,6 +12,7 @@ use crate::event::{Effect, LogHead, Number, Position, Status, StreamHead, Stream
 
 use super::chunk_file;
 use super::chunks::Chunks;
+use super::derived::Kinds;
 use super::directory::{Directory, LOCK_RETRY, Marker};
 use super::disk;
 use super::door::{self, Batch, Cause, Door};
@@ -61,7 +62,7 @@ pub(crate) fn open(options: &Options, new: NewStore) -> Result<Opened, OpenError
     if is_new {
         clear_unfinished(&directory)?;
     }
-    let mut opened = read(directory, options.block_cache_bytes, marker, new)?;
+    let mut opened = read(directory, options.block_cache_bytes, options.derived, marker, new)?;
     opened.meta.opening += 1;
     let mut batch = Batch::default();
     batch.insert(Key::Meta.encode(), opened.meta.encode());
@@ -84,7 +85,13 @@ pub(crate) fn inspect(directory: Directory) -> Result<Opened, OpenError> {
     let Some(marker) = check_marker(&directory)? else {
         return Err(OpenError::Storage(format!("{} holds no store", directory.root().display())));
     };
-    read(directory, INSPECT_CACHE_BYTES, Some(marker), NewStore { log: marker.log, created: Timestamp::default() })
+    read(
+        directory,
+        INSPECT_CACHE_BYTES,
+        Kinds::NONE,
+        Some(marker),
+        NewStore { log: marker.log, created: Timestamp::default() },
+    )
 }
 
 const INSPECT_CACHE_BYTES: u64 = 16 << 20;
@@ -135,6 +142,7 @@ fn open_sled(directory: &Directory) -> Result<(Door, door::Writer), OpenError> {
 fn read(
     directory: Directory,
     block_cache_bytes: u64,
+    kinds: Kinds,
     marker: Option<Marker>,
     new: NewStore,
 ) -> Result<Opened, OpenError> {
@@ -171,7 +179,7 @@ fn read(
         replayed_events: 0,
         replayed_bytes: 0,
     };
-    opened.read_tail()?;
+    opened.read_tail(kinds)?;
     opened.leftovers.find_files(&opened.directory, &opened.state.sealed, opened.state.log.next)?;
     match closed {
         Some(closed) if opened.state.log.next != closed.next => {
@@ -263,7 +271,7 @@ fn check_runs(door: &Door, sealed: &Sealed) -> Result<(), OpenError> {
 
 impl Opened {
     /// Replays the groups that are not sealed.
-    fn read_tail(&mut self) -> Result<(), OpenError> {
+    fn read_tail(&mut self, kinds: Kinds) -> Result<(), OpenError> {
         let mut pending: Vec<(Vec<u8>, Bytes)> = Vec::new();
         let mut groups: Vec<Vec<(Vec<u8>, Bytes)>> = Vec::new();
         self.door.scan(&group_prefix(), &group_prefix(), |key, value| {
@@ -280,7 +288,7 @@ impl Opened {
         }
         let sealed_end = self.state.sealed.end();
         let retentions = std::mem::take(&mut self.state.retentions);
-        let mut tail = Tail::new(Fingerprints::new(self.meta.log), self.state.log, retentions);
+        let mut tail = Tail::new(Fingerprints::new(self.meta.log), kinds, self.state.log, retentions);
         for parts in groups {
             let Key::Group { first, part } = Key::decode(&parts[0].0).map_err(malformed)? else {
                 return Err(damaged("sled holds a key of an unknown kind"));

@@ -4,10 +4,12 @@
 //! view; a view that is older than the chunk still holds the segment.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use crate::event::{Event, EventType, Known, Life, LogHead, Number, Position, StreamHead, StreamName};
+use crate::event::{Derived, Event, EventType, Known, Life, LogHead, Number, Position, StreamHead, StreamName};
 
+use super::derived::{Kinds, Places};
 use super::failpoint;
 use super::format::CHUNK_BYTES_MAX;
 use super::ids::Fingerprint;
@@ -20,13 +22,13 @@ pub(crate) struct Segment {
     contents: RwLock<Contents>,
 }
 
-#[derive(Default)]
 struct Contents {
     events: Vec<Event>,
     fingerprints: Vec<Fingerprint>,
     runs: HashMap<StreamName, Run>,
     /// The newest use of each id, as an offset.
     ids: HashMap<Fingerprint, u32>,
+    derived: Places,
 }
 
 /// The events of one stream in this segment; their numbers follow each other.
@@ -71,8 +73,16 @@ pub(crate) struct Placed {
 }
 
 impl Segment {
-    pub(crate) fn new(first: Position) -> Self {
-        Self { first, contents: RwLock::default() }
+    /// `kinds`: of which derived streams it keeps the places.
+    pub(crate) fn new(first: Position, kinds: Kinds) -> Self {
+        let contents = Contents {
+            events: Vec::new(),
+            fingerprints: Vec::new(),
+            runs: HashMap::new(),
+            ids: HashMap::new(),
+            derived: Places::new(kinds),
+        };
+        Self { first, contents: RwLock::new(contents) }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Contents> {
@@ -105,6 +115,7 @@ impl Segment {
             if run.lives.last().is_none_or(|(_, life)| *life != event.life) {
                 run.lives.push((life_start, event.life));
             }
+            contents.derived.push(&event, offset as u16);
             contents.ids.insert(fingerprint, offset);
             contents.fingerprints.push(fingerprint);
             contents.events.push(event);
@@ -173,6 +184,31 @@ impl Segment {
         }
     }
 
+    /// How many events a derived stream has here, below `log.next`.
+    pub(crate) fn derived_events(&self, kind: Derived, key: &str, log: LogHead) -> usize {
+        visible(self.read().derived.of(kind, key), self.first, log)
+    }
+
+    /// Passes those of a derived stream's events here that are `wanted` and below `log.next`, oldest first, and says
+    /// how many there are here.
+    pub(crate) fn read_derived(
+        &self,
+        kind: Derived,
+        key: &str,
+        wanted: Range<u64>,
+        log: LogHead,
+        out: &mut Vec<Event>,
+    ) -> usize {
+        let contents = self.read();
+        let offsets = contents.derived.of(kind, key);
+        let offsets = &offsets[..visible(offsets, self.first, log)];
+        let end = offsets.len().min(wanted.end as usize);
+        if let Some(wanted) = offsets.get(wanted.start as usize..end) {
+            out.extend(wanted.iter().map(|offset| contents.events[usize::from(*offset)].clone()));
+        }
+        offsets.len()
+    }
+
     /// The newest use of an id.
     pub(crate) fn known(&self, fingerprint: Fingerprint) -> Option<Known> {
         let contents = self.read();
@@ -196,10 +232,15 @@ impl Segment {
 impl Run {
     /// How many of its events lie below the head.
     fn visible(&self, first: Position, log: LogHead) -> usize {
-        let limit = log.next.get().saturating_sub(first.get());
-        match self.offsets.last() {
-            Some(last) if u64::from(*last) < limit => self.offsets.len(),
-            _ => self.offsets.partition_point(|offset| u64::from(*offset) < limit),
-        }
+        visible(&self.offsets, first, log)
+    }
+}
+
+/// How many of these offsets lie below the head.
+fn visible<T: Copy + Into<u64>>(offsets: &[T], first: Position, log: LogHead) -> usize {
+    let limit = log.next.get().saturating_sub(first.get());
+    match offsets.last() {
+        Some(last) if (*last).into() < limit => offsets.len(),
+        _ => offsets.partition_point(|offset| (*offset).into() < limit),
     }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::chunks::Chunks;
+use super::derived::Kinds;
 use super::disk::DiskGuard;
 use super::door::Door;
 use super::ids::Fingerprints;
@@ -20,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) state: ArcSwap<State>,
     pub(crate) door: Door,
     pub(crate) chunks: Chunks,
+    /// The derived streams that are kept.
+    pub(crate) kinds: Kinds,
     pub(crate) queue: Queue,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) fingerprints: Fingerprints,

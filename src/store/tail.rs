@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::event::{Event, LogHead, Number, Status, StreamHead, StreamName};
 
 use super::OpenError;
+use super::derived::Kinds;
 use super::format::row;
 use super::ids::Fingerprints;
 use super::recovery::damaged;
@@ -15,6 +16,7 @@ use super::segment::{Cut, Placed, Segment};
 /// Builds the segments of a tail from its events.
 pub(crate) struct Tail {
     fingerprints: Fingerprints,
+    kinds: Kinds,
     pub(crate) log: LogHead,
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) cuts: VecDeque<Cut>,
@@ -24,8 +26,16 @@ pub(crate) struct Tail {
 
 impl Tail {
     /// `retentions` is what the events before the tail leave of streams, and perhaps some of the tail's own.
-    pub(crate) fn new(fingerprints: Fingerprints, log: LogHead, retentions: Retentions) -> Self {
-        Self { fingerprints, log, segments: Vec::new(), cuts: VecDeque::new(), heads: HashMap::new(), retentions }
+    pub(crate) fn new(fingerprints: Fingerprints, kinds: Kinds, log: LogHead, retentions: Retentions) -> Self {
+        Self {
+            fingerprints,
+            kinds,
+            log,
+            segments: Vec::new(),
+            cuts: VecDeque::new(),
+            heads: HashMap::new(),
+            retentions,
+        }
     }
 
     /// The head of a stream that has events in the tail.
@@ -52,7 +62,7 @@ impl Tail {
         };
         let weight = row::weight(&event);
         if !self.cuts.back().is_some_and(|cut| cut.takes(weight)) {
-            self.segments.push(Arc::new(Segment::new(event.position)));
+            self.segments.push(Arc::new(Segment::new(event.position, self.kinds)));
             self.cuts.push_back(Cut::default());
         }
         if let (Some(cut), Some(segment)) = (self.cuts.back_mut(), self.segments.last()) {

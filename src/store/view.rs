@@ -7,6 +7,7 @@ use crate::event::{
     Event, EventType, Known, LogHead, Number, Order, Position, Retention, Source, Status, StreamHead, StreamName,
 };
 
+use super::derived::Indexed;
 use super::format::{ChunkRecord, Key, RunRecord, run_prefix};
 use super::ids::{Filters, Fingerprint};
 use super::retentions::Retentions;
@@ -38,6 +39,8 @@ impl State {
 pub(crate) struct Sealed {
     pub(crate) chunks: Vec<ChunkRecord>,
     pub(crate) filters: Filters,
+    /// How far their derived streams are indexed.
+    pub(crate) indexed: Indexed,
 }
 
 impl Sealed {
@@ -91,7 +94,7 @@ impl View {
     /// When the store's index cannot be read.
     pub fn head(&self, source: &Source) -> Result<StreamHead, ReadError> {
         match source {
-            Source::Derived(..) => Ok(StreamHead::default()),
+            Source::Derived(kind, name) => self.derived_head(*kind, name),
             Source::All => Ok(StreamHead { next: self.state.log.next.into(), ..StreamHead::default() }),
             Source::Stream(stream) => {
                 let in_tail = self.state.tail.iter().rev().find_map(|segment| segment.head(stream, self.state.log));
@@ -151,7 +154,7 @@ impl View {
         bytes_max: usize,
     ) -> Result<Vec<Event>, ReadError> {
         let needs_files = match source {
-            Source::Derived(..) => false,
+            Source::Derived(kind, name) => first < self.derived_sealed_next(*kind, name)?,
             Source::All => Position::from(first) < self.state.sealed.end(),
             Source::Stream(stream) => {
                 let tail_first = self.state.tail.iter().find_map(|segment| segment.first_number(stream));
@@ -291,7 +294,7 @@ impl View {
     /// Appends events `first` to `last`, oldest first; the caller keeps to the head.
     fn fetch(&self, source: &Source, first: Number, last: Number, out: &mut Vec<Event>) -> Result<(), ReadError> {
         match source {
-            Source::Derived(..) => Ok(()),
+            Source::Derived(kind, name) => self.fetch_derived(*kind, name, first, last, out),
             Source::All => self.fetch_log(first.into(), last.into(), out),
             Source::Stream(stream) => self.fetch_stream(stream, first, last, out),
         }

@@ -1,19 +1,30 @@
 //! Waiting for newer events. A waiter costs a little memory; waking it never delays an append.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use crate::event::{Source, StreamName};
+use crate::event::{Derived, Event, Position, Source, StreamName};
+
+use super::derived::Kinds;
+use super::view::State;
 
 /// Who waits for which source.
 pub(crate) struct Waiters {
     bells: Mutex<HashMap<Source, watch::Sender<()>>>,
     waiting: AtomicUsize,
-    ringer: Mutex<Sender<Vec<StreamName>>>,
+    ringer: Mutex<Sender<News>>,
+}
+
+/// What a group has brought.
+pub(crate) enum News {
+    /// Events of these streams, from position `first` on, in the tail of this state.
+    Published { streams: Vec<StreamName>, state: Arc<State>, first: Position },
+    /// The store is closing.
+    Close,
 }
 
 /// Tells when a source has a newer event than when the watch was made.
@@ -25,7 +36,7 @@ pub struct Watch {
 
 impl Waiters {
     /// The other end is for [`Self::ring`], on a thread of its own.
-    pub(crate) fn new() -> (Arc<Self>, Receiver<Vec<StreamName>>) {
+    pub(crate) fn new() -> (Arc<Self>, Receiver<News>) {
         let (ringer, rung) = channel();
         let waiters = Self { bells: Mutex::default(), waiting: AtomicUsize::new(0), ringer: Mutex::new(ringer) };
         (Arc::new(waiters), rung)
@@ -41,31 +52,52 @@ impl Waiters {
         Watch { source: source.clone(), bell: Some(bell), waiters: self.clone() }
     }
 
-    /// Called by the writer after these streams' events were published. Returns at once.
-    pub(crate) fn published(&self, streams: impl Iterator<Item = StreamName>) {
+    /// Called by the writer after a group was published; `news` is asked for only if anybody waits. Returns at once.
+    pub(crate) fn published(&self, news: impl FnOnce() -> News) {
         if self.waiting.load(Ordering::SeqCst) > 0 {
-            // Without a ringer (the store is closing) nobody needs to be woken.
-            let _ = self.ringer.lock().unwrap_or_else(PoisonError::into_inner).send(streams.collect());
+            self.tell(news());
         }
     }
 
+    fn tell(&self, news: News) {
+        // Without a ringer (the store is closing) nobody needs to be woken.
+        let _ = self.ringer.lock().unwrap_or_else(PoisonError::into_inner).send(news);
+    }
+
     /// Wakes waiters until the store is closed.
-    pub(crate) fn ring(self: &Arc<Self>, rung: &Receiver<Vec<StreamName>>) {
-        while let Ok(streams) = rung.recv() {
-            if streams.is_empty() {
-                return;
-            }
+    pub(crate) fn ring(self: &Arc<Self>, rung: &Receiver<News>) {
+        while let Ok(News::Published { streams, state, first }) = rung.recv() {
+            let derived = self.derived(&state, first);
             let bells = self.bells();
-            let rung = streams.into_iter().map(Source::Stream).chain([Source::All]);
+            let rung = streams.into_iter().map(Source::Stream).chain(derived).chain([Source::All]);
             for bell in rung.filter_map(|source| bells.get(&source)) {
                 bell.send_replace(());
             }
         }
     }
 
+    /// The derived streams, of the kinds that somebody waits for, that have got an event from `first` on.
+    fn derived(&self, state: &State, first: Position) -> HashSet<Source> {
+        let kind = |source: &Source| match source {
+            Source::Derived(kind, _) => Some(*kind),
+            Source::All | Source::Stream(_) => None,
+        };
+        let awaited: Kinds = self.bells().keys().filter_map(kind).collect();
+        let Some(last) = state.log.next.before().filter(|_| awaited != Kinds::NONE) else { return HashSet::new() };
+        let mut events = Vec::new();
+        for segment in state.tail.iter() {
+            segment.log_events(first.max(segment.first()), last, &mut events);
+        }
+        let streams_of = |event: &Event| {
+            let stream = |kind: Derived, event| Some(Source::Derived(kind, kind.stream_of(event)?));
+            awaited.iter().filter_map(|kind| stream(kind, event)).collect::<Vec<_>>()
+        };
+        events.iter().flat_map(streams_of).collect()
+    }
+
     /// Ends [`Self::ring`].
     pub(crate) fn close(&self) {
-        let _ = self.ringer.lock().unwrap_or_else(PoisonError::into_inner).send(Vec::new());
+        self.tell(News::Close);
     }
 }
 

@@ -16,6 +16,7 @@ use super::format::{Key, RunRecord, retention, row};
 use super::queue::{Request, Work};
 use super::segment::{Cut, Segment};
 use super::view::{Sealed, State, View};
+use super::waiters::News;
 use super::{AppendError, Shared, failpoint};
 
 /// About how many bytes of events one sync makes durable, if as many wait.
@@ -165,7 +166,7 @@ impl Writer {
                     if full.is_some() {
                         complete.extend(tail.last().cloned());
                     }
-                    tail.push(Arc::new(Segment::new(next.event.position)));
+                    tail.push(Arc::new(Segment::new(next.event.position, self.shared.kinds)));
                     self.cuts.push_back(Cut::default());
                 }
             }
@@ -182,11 +183,13 @@ impl Writer {
         for (stream, retention) in &group.retentions {
             retentions.insert(stream.clone(), *retention);
         }
-        let (log, sealed) = (group.log, state.sealed.clone());
+        let (first, log, sealed) = (state.log.next, group.log, state.sealed.clone());
         let has_links = state.has_links || group.has_links;
-        self.shared.state.store(Arc::new(State { log, sealed, tail: tail.into(), retentions, has_links }));
+        let state = Arc::new(State { log, sealed, tail: tail.into(), retentions, has_links });
+        self.shared.state.store(state.clone());
         // Whoever waits for a stream that was deleted learns it too.
-        self.shared.waiters.published(group.heads.into_keys().chain(group.retentions.into_keys()));
+        let streams = group.heads.into_keys().chain(group.retentions.into_keys());
+        self.shared.waiters.published(|| News::Published { streams: streams.collect(), state, first });
         for segment in complete {
             // Without a sealer (the store is closing) the segment is sealed after the next start.
             let _ = self.sealer.send(segment);

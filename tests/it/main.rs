@@ -13,6 +13,7 @@ mod cloudevents;
 mod conditional;
 mod config;
 mod damaged;
+mod derived;
 mod dialect;
 mod disk_full;
 mod failed_sync;

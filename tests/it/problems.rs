@@ -11,6 +11,7 @@ use crate::support::{Reply, TestServer, check, exchange, request};
 
 /// What no request can bring about here, and why.
 const NOT_PROVOKED: &[(&str, &str)] = &[
+    ("stream-being-built", "needs a long history: derived.rs"),
     ("too-busy", "needs eight slow readers: large_pages.rs"),
     ("outcome-unknown", "needs a disk that fails"),
     ("damaged", "needs a damaged store"),

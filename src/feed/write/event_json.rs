@@ -1,7 +1,8 @@
 //! Events with their envelopes as JSON: one (`event+json`), or a page as an array (`events+json`), oldest first.
 //!
 //! The names are EventStore's (`eventStreamId`, `eventNumber`, `eventType`, `eventId`, `data`, `metadata`, the
-//! last `""` when there is none); `position` and `time` are ours, and so is what keeps all data whole:
+//! last `""` when there is none); `position`, `time` and `place` (in derived
+//! streams: the event's number there) are ours, and so is what keeps all data whole:
 //!
 //! - `mediaType` stands wherever it is not `application/json`;
 //! - `data` of a JSON media type is that JSON, byte for byte as it was sent;
@@ -11,34 +12,38 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::event::{Content, Event, MediaType, Number};
+use crate::event::{Content, Event, MediaType, Number, Source};
 
-use super::Document;
 use super::json::{Layout, Object, put_text};
+use super::{Document, place_in};
 
 /// A page as an array of events, one a line.
 #[derive(Debug)]
-pub(super) struct Array {
-    entry: fn(&Event, &mut Vec<u8>),
+pub(super) struct Array<'a> {
+    source: &'a Source,
+    entry: Entry,
     has_entries: bool,
 }
 
-impl Array {
-    /// Of events that are written so.
-    pub(super) fn of(entry: fn(&Event, &mut Vec<u8>)) -> Self {
-        Self { entry, has_entries: false }
+/// Writes one event; its place in a derived stream, if it is shown in one, comes with it.
+type Entry = fn(&Event, Option<Number>, &mut Vec<u8>);
+
+impl<'a> Array<'a> {
+    /// Of a source's events, which are written so.
+    pub(super) fn of(source: &'a Source, entry: Entry) -> Self {
+        Self { source, entry, has_entries: false }
     }
 }
 
-impl Document for Array {
+impl Document for Array<'_> {
     fn begin(&mut self, out: &mut Vec<u8>) {
         out.push(b'[');
     }
 
-    fn entry(&mut self, event: &Event, _place: Number, out: &mut Vec<u8>) {
+    fn entry(&mut self, event: &Event, place: Number, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.has_entries { b",\n" } else { b"\n" });
         self.has_entries = true;
-        (self.entry)(event, out);
+        (self.entry)(event, place_in(self.source, place), out);
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
@@ -47,10 +52,13 @@ impl Document for Array {
 }
 
 /// One event with its envelope, on one line but for line breaks in its own JSON.
-pub(super) fn entry(event: &Event, out: &mut Vec<u8>) {
+pub(super) fn entry(event: &Event, place: Option<Number>, out: &mut Vec<u8>) {
     let mut object = Object::open(out, Layout::Line);
     put_identity(&mut object, event);
     object.number("position", event.position.get());
+    if let Some(place) = place {
+        object.number("place", place.get());
+    }
     object.time("time", event.time);
     if let Some(content) = &event.content {
         if content.media_type != MediaType::json() {

@@ -25,6 +25,17 @@ impl<'a> FeedJson<'a> {
     pub(super) fn new(embed: Embed, feed: &'a Feed<'a>) -> Self {
         Self { feed, embed, urls: StreamUrls::new(feed.base), has_entries: false }
     }
+
+    /// Where an event or a link is listed: in a derived stream at its place there, else where it is.
+    fn listed<'e>(&self, event: &'e Event, place: Number) -> (Number, &'e StreamName)
+    where
+        'a: 'e,
+    {
+        match self.feed.source {
+            Source::Derived(_, name) => (place, name),
+            Source::All | Source::Stream(_) => (event.number, &event.stream),
+        }
+    }
 }
 
 impl Document for FeedJson<'_> {
@@ -63,20 +74,20 @@ impl Document for FeedJson<'_> {
         object.member("entries").push(b'[');
     }
 
-    fn entry(&mut self, event: &Event, _place: Number, out: &mut Vec<u8>) {
+    fn entry(&mut self, event: &Event, place: Number, out: &mut Vec<u8>) {
         if self.has_entries {
             out.push(b',');
         }
         self.has_entries = true;
         put_line(out, 2);
         let mut object = Object::open(out, Layout::Indented(2));
-        put_embedded(&mut object, self.embed, event, None);
+        put_embedded(&mut object, self.embed, event, None, self.listed(event, place));
         let data = if self.embed == Embed::Content { visible_data(event, self.embed) } else { None };
         put_entry(&mut object, &Heading::of(event), self.urls.of(&event.stream), event, data);
         object.close();
     }
 
-    fn link(&mut self, link: &Event, _place: Number, target: &LinkTarget, out: &mut Vec<u8>) {
+    fn link(&mut self, link: &Event, place: Number, target: &LinkTarget, out: &mut Vec<u8>) {
         if self.has_entries {
             out.push(b',');
         }
@@ -86,7 +97,7 @@ impl Document for FeedJson<'_> {
         let heading = Heading::of_link(link, target);
         match target {
             LinkTarget::Event(event) => {
-                put_embedded(&mut object, self.embed, event, Some(link));
+                put_embedded(&mut object, self.embed, event, Some(link), self.listed(link, place));
                 // As there: a link has no `content`, whatever it leads to.
                 put_entry(&mut object, &heading, self.urls.of(&event.stream), event, None);
             }
@@ -176,8 +187,15 @@ fn is_head_of_stream(feed: &Feed<'_>) -> bool {
     }
 }
 
-/// What the embed levels above `content` put before the plain entry. `link`: the link that led to the event.
-fn put_embedded(object: &mut Object<'_>, embed: Embed, event: &Event, link: Option<&Event>) {
+/// What the embed levels above `content` put before the plain entry. `link`: the link that led to the event; `listed`:
+/// the place of what is listed, and in which stream.
+fn put_embedded(
+    object: &mut Object<'_>,
+    embed: Embed,
+    event: &Event,
+    link: Option<&Event>,
+    listed: (Number, &StreamName),
+) {
     if matches!(embed, Embed::None | Embed::Content) {
         return;
     }
@@ -204,9 +222,8 @@ fn put_embedded(object: &mut Object<'_>, embed: Embed, event: &Event, link: Opti
     object.fact("isJson", is_json);
     object.fact("isMetaData", metadata.is_some());
     object.fact("isLinkMetaData", link_metadata.is_some());
-    let listed = link.unwrap_or(event);
-    object.number("positionEventNumber", listed.number.get());
-    object.text("positionStreamId", listed.stream.as_str());
+    object.number("positionEventNumber", listed.0.get());
+    object.text("positionStreamId", listed.1.as_str());
 }
 
 fn laid_out(embed: Embed, text: Cow<'_, str>) -> Cow<'_, str> {

@@ -89,8 +89,10 @@ pub fn feed<'a>(representation: Representation, feed: &'a Feed<'a>) -> Box<dyn D
     match representation {
         Representation::Atom { content } => Box::new(atom_xml::FeedXml::new(content, feed)),
         Representation::EventStore { embed, .. } => Box::new(eventstore_json::FeedJson::new(embed, feed)),
-        Representation::Envelope { .. } => Box::new(event_json::Array::of(event_json::entry)),
-        Representation::CloudEvents => Box::new(event_json::Array::of(cloudevents::entry)),
+        Representation::Envelope { .. } => Box::new(event_json::Array::of(feed.source, event_json::entry)),
+        Representation::CloudEvents => {
+            Box::new(event_json::Array::of(feed.source, |event, _, out| cloudevents::entry(event, out)))
+        }
         Representation::Ndjson => Box::new(ndjson::Lines),
         Representation::Data => Box::new(eventstore_json::FeedJson::new(Embed::None, feed)),
     }
@@ -109,7 +111,7 @@ pub fn entry(
     match representation {
         Representation::Atom { content } => atom_xml::entry(content, base, log, place_in(source, place), event, out),
         Representation::EventStore { embed, .. } => eventstore_json::entry(embed, base, event, out),
-        Representation::Envelope { .. } => event_json::entry(event, out),
+        Representation::Envelope { .. } => event_json::entry(event, place_in(source, place), out),
         Representation::CloudEvents => cloudevents::entry(event, out),
         Representation::Ndjson => ndjson::entry(event, out),
         Representation::Data => {

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::event::{Effect, Event, LogHead, Position, StreamHead};
 
 use super::super::chunk_file;
+use super::super::derived::Kinds;
 use super::super::directory::Directory;
 use super::super::door::{self, Batch, Door};
 use super::super::format::chunk::Header;
@@ -33,7 +34,9 @@ impl Rebuild {
         let mut batch = Batch::default();
         batch.insert(Key::Meta.encode(), meta.encode());
         writer.write(batch)?;
-        let tail = Tail::new(Fingerprints::new(meta.log), LogHead::default(), Retentions::default());
+        // Derived streams are indexed anew by the server, once it runs.
+        let (log, retentions) = (LogHead::default(), Retentions::default());
+        let tail = Tail::new(Fingerprints::new(meta.log), Kinds::NONE, log, retentions);
         Ok(Self { directory, writer, meta, tail })
     }
 
