@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::event::{Event, EventType, LINK_TYPE, Number, Position, StreamName};
 
+use super::derived::WrittenIndex;
 use super::failpoint;
 use super::format::chunk::{self, BlockSize, HEADER_BYTES, Header, Place, Run, Section};
 use super::format::{BLOCK_BYTES, ChunkRecord, row};
@@ -25,6 +26,8 @@ pub(crate) struct Written {
     pub(crate) retained: Vec<StreamName>,
     /// There are link events in it.
     pub(crate) has_links: bool,
+    /// The indexes of its derived streams that were written with it.
+    pub(crate) indexes: Vec<WrittenIndex>,
 }
 
 /// Whether an event may lead to another.
@@ -196,6 +199,7 @@ fn write_to(
         filter,
         retained: changed_by(events),
         has_links: events.iter().any(is_link),
+        indexes: Vec::new(),
     })
 }
 

@@ -139,17 +139,32 @@ impl Chunks {
         last: Position,
         out: &mut Vec<Event>,
     ) -> Result<(), ReadError> {
+        let offset = |position: Position| (position.get() - record.first.get()) as u32;
+        self.events_at(record, offset(first)..offset(last) + 1, out)
+    }
+
+    /// The events so far behind the chunk's first position.
+    pub(crate) fn events_at(
+        &self,
+        record: &ChunkRecord,
+        offsets: impl Iterator<Item = u32>,
+        out: &mut Vec<Event>,
+    ) -> Result<(), ReadError> {
         let chunk = self.open(record)?;
         let mut block: Option<Arc<Block>> = None;
-        for position in first.get()..=last.get() {
-            let ordinal = chunk.ordinal((position - record.first.get()) as u32);
+        for offset in offsets {
+            let position = record.first.plus(u64::from(offset));
+            if record.end <= position {
+                return Err(chunk.damaged(Malformed("order: a position behind its end")));
+            }
+            let ordinal = chunk.ordinal(offset);
             let is_in = |block: &Block| ordinal.wrapping_sub(block.header.ordinal) < block.header.events;
             let current = match block.take().filter(|block| is_in(block)) {
                 Some(block) => block,
                 None => self.block(record, &chunk, chunk.block_of(ordinal)?)?,
             };
             let event = current.event(ordinal, out.last()).map_err(|error| chunk.damaged(error))?;
-            if event.position.get() != position {
+            if event.position != position {
                 return Err(chunk.damaged(Malformed("order: another event lies there")));
             }
             out.push(event);
@@ -266,6 +281,11 @@ impl Chunk {
         } else {
             Err(self.damaged(Malformed("block: another one lies there")))
         }
+    }
+
+    /// The event at an ordinal that lies in this block.
+    pub(crate) fn event(&self, block: &Block, ordinal: u32) -> Result<Event, ReadError> {
+        block.event(ordinal, None).map_err(|error| self.damaged(error))
     }
 
     /// The ordinals of the events whose stored fingerprint is this one.

@@ -9,6 +9,7 @@ use crate::event::Position;
 
 use super::OpenError;
 use super::chunk_file;
+use super::derived::files;
 use super::directory::Directory;
 use super::door::{self, Batch};
 use super::recovery::{damaged, storage};
@@ -19,7 +20,7 @@ use super::view::Sealed;
 pub(crate) struct Leftovers {
     /// Groups that are sealed, and parts of groups that never became real: keys, and lengths of values.
     groups: Vec<(Vec<u8>, usize)>,
-    /// Chunk files that sled does not name.
+    /// Chunk files, and indexes of derived streams, that sled does not name.
     files: Vec<PathBuf>,
 }
 
@@ -32,7 +33,7 @@ impl Leftovers {
         self.groups.extend(parts.into_iter().map(|(key, value)| (key, value.len())));
     }
 
-    /// Finds the chunk files that sled does not name. Their events must be in the tail still, which ends at
+    /// Finds the files that sled does not name. The events of a chunk must be in the tail still, which ends at
     /// `next`: a file that holds more was named once, and sled has lost it.
     pub(crate) fn find_files(
         &mut self,
@@ -44,6 +45,12 @@ impl Leftovers {
         for entry in std::fs::read_dir(directory.chunks()).map_err(storage)? {
             let path = entry.map_err(storage)?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if let Some((first, kind, state)) = files::parse_name(name) {
+                if state == files::State::Unfinished || sealed.indexed.until(kind) <= first {
+                    self.files.push(path);
+                }
+                continue;
+            }
             let Some((first, generation)) = chunk_file::parse_name(name) else { continue };
             if named.contains(&(first, generation)) {
                 continue;
@@ -61,7 +68,7 @@ impl Leftovers {
     /// Removes it all.
     pub(crate) fn remove(self, writer: &mut door::Writer) -> Result<(), OpenError> {
         for file in self.files {
-            tracing::info!(file = %file.display(), "removed a chunk file that was never named");
+            tracing::info!(file = %file.display(), "removed a file that was never named");
             std::fs::remove_file(file).map_err(storage)?;
         }
         let mut batch = Batch::default();

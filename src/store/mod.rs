@@ -57,6 +57,7 @@ use crate::event::{
 };
 
 use self::clock::ClockGuard;
+use self::derived::Indexes;
 use self::disk::DiskGuard;
 use self::format::Closed;
 use self::format::group::{Encoder, Origin};
@@ -181,6 +182,7 @@ struct Running {
 struct Threads {
     writer: JoinHandle<door::Writer>,
     sealer: JoinHandle<()>,
+    builder: JoinHandle<()>,
     ringer: JoinHandle<()>,
     directory: directory::Directory,
 }
@@ -225,6 +227,7 @@ impl Store {
             door,
             chunks,
             kinds: options.derived,
+            indexes: Indexes::new(directory.chunks()),
             queue: Queue::default(),
             waiters: waiters.clone(),
             fingerprints: Fingerprints::new(meta.log),
@@ -235,6 +238,7 @@ impl Store {
             closing: AtomicBool::new(false),
         });
         let (sealer, segments) = channel();
+        let (builder, nudges) = channel();
         for segment in complete {
             // The receiver lives until the thread below has taken it.
             let _ = sealer.send(segment);
@@ -248,13 +252,18 @@ impl Store {
             cuts,
             untidied: 0,
             sealer,
+            builder,
             clock: ClockGuard::default(),
         };
-        let for_sealer = shared.clone();
+        if !options.read_only {
+            writer.nudge_builder();
+        }
+        let (for_sealer, for_builder) = (shared.clone(), shared.clone());
         let thread = |name: &str| std::thread::Builder::new().name(name.to_string());
         let threads = Threads {
             writer: thread("writer").spawn(move || writer.run())?,
             sealer: thread("sealer").spawn(move || sealer::run(&for_sealer, &segments))?,
+            builder: thread("builder").spawn(move || derived::build::run(&for_builder, &nudges))?,
             ringer: thread("ringer").spawn(move || waiters.ring(&rung))?,
             directory,
         };
@@ -406,8 +415,8 @@ impl Running {
         self.shared.queue.close();
         self.shared.waiters.close();
         let writer = threads.writer.join();
-        // The writer held the sender of the sealer's queue, so the sealer ends too.
-        let joined = [threads.sealer.join(), threads.ringer.join()];
+        // The writer held the senders of what the sealer and the builder wait for, so they end too.
+        let joined = [threads.sealer.join(), threads.builder.join(), threads.ringer.join()];
         if joined.iter().any(Result::is_err) {
             tracing::error!("a thread of the store panicked");
         }

@@ -1,4 +1,4 @@
-//! What waits for the writer: appends, bounded, and chunks that were sealed.
+//! What waits for the writer: appends, bounded, and chunks that were sealed or indexed.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,7 @@ use crate::event::{ExpectedVersion, Known, NewEvent, StreamName, Timestamp};
 
 use super::AppendError;
 use super::chunk_file::Written;
+use super::derived::WrittenIndex;
 use super::ids::Fingerprint;
 use super::view::State;
 
@@ -66,6 +67,8 @@ pub(crate) enum Work {
     Appends(Vec<Request>),
     /// A chunk's file is written and synced.
     Sealed(Box<Written>),
+    /// The index files of derived streams for a chunk, built in the background, are written and synced.
+    Indexed(Vec<WrittenIndex>),
     /// Nothing more comes.
     Close,
 }
@@ -81,6 +84,7 @@ struct Waiting {
     appends: VecDeque<Request>,
     bytes: usize,
     sealed: VecDeque<Box<Written>>,
+    indexed: VecDeque<Vec<WrittenIndex>>,
     closed: bool,
     writer_sleeps: bool,
 }
@@ -107,6 +111,12 @@ impl Queue {
     pub(crate) fn sealed(&self, chunk: Box<Written>) {
         let mut waiting = self.waiting();
         waiting.sealed.push_back(chunk);
+        self.wake(waiting);
+    }
+
+    pub(crate) fn indexed(&self, indexes: Vec<WrittenIndex>) {
+        let mut waiting = self.waiting();
+        waiting.indexed.push_back(indexes);
         self.wake(waiting);
     }
 
@@ -139,6 +149,9 @@ impl Queue {
         loop {
             if let Some(sealed) = waiting.sealed.pop_front() {
                 return Work::Sealed(sealed);
+            }
+            if let Some(indexed) = waiting.indexed.pop_front() {
+                return Work::Indexed(indexed);
             }
             // A queue that is closed is emptied whatever the tail takes: the sealer that made room may have ended.
             if !waiting.appends.is_empty() && (waiting.closed || takes_appends()) {

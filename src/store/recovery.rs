@@ -12,7 +12,7 @@ use crate::event::{Effect, LogHead, Number, Position, Status, StreamHead, Stream
 
 use super::chunk_file;
 use super::chunks::Chunks;
-use super::derived::Kinds;
+use super::derived::{Kinds, read_indexed};
 use super::directory::{Directory, LOCK_RETRY, Marker};
 use super::disk;
 use super::door::{self, Batch, Cause, Door};
@@ -157,7 +157,8 @@ fn read(
         return Err(damaged("the file `everfeed` and sled's part are of different logs"));
     }
     let chunks = Chunks::new(directory.chunks(), block_cache_bytes);
-    let sealed = read_sealed(&door, &chunks, &directory)?;
+    let mut sealed = read_sealed(&door, &chunks, &directory)?;
+    sealed.indexed = read_indexed(&door, chunks.dir(), meta.log, &sealed)?;
     let retentions = read_retentions(&door)?;
     let has_links = door.get(&Key::Links.encode())?.is_some();
     let mut opened = Opened {

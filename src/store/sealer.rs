@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use super::Shared;
 use super::chunk_file::{self, Written};
+use super::derived::{self, IndexError};
 use super::format::chunk::Header;
 use super::segment::Segment;
+use super::{Shared, View};
 
 /// How long to wait before a chunk that could not be written (a full disk, say) is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Seals until no more segments come, or the store is closed.
-pub(crate) fn run(shared: &Shared, segments: &Receiver<Arc<Segment>>) {
+pub(crate) fn run(shared: &Arc<Shared>, segments: &Receiver<Arc<Segment>>) {
     while let Ok(segment) = segments.recv() {
         let chunk = loop {
             if shared.is_closing() {
@@ -31,7 +32,7 @@ pub(crate) fn run(shared: &Shared, segments: &Receiver<Arc<Segment>>) {
     }
 }
 
-fn seal(shared: &Shared, segment: &Segment) -> std::io::Result<Written> {
+fn seal(shared: &Arc<Shared>, segment: &Segment) -> Result<Written, IndexError> {
     let (events, fingerprints) = segment.contents();
     let header = Header {
         log: shared.identity.log,
@@ -40,5 +41,8 @@ fn seal(shared: &Shared, segment: &Segment) -> std::io::Result<Written> {
         first: segment.first(),
         end: segment.end(),
     };
-    chunk_file::write(shared.chunks.dir(), header, &events, &fingerprints, &segment.life_starts())
+    let view = View { state: shared.state.load_full(), shared: shared.clone() };
+    let indexes = derived::of_segment(&view, segment)?;
+    let written = chunk_file::write(shared.chunks.dir(), header, &events, &fingerprints, &segment.life_starts())?;
+    Ok(Written { indexes, ..written })
 }

@@ -209,6 +209,11 @@ impl Segment {
         offsets.len()
     }
 
+    /// Every derived stream of a kind that has events here, with their offsets, in the order of keys.
+    pub(crate) fn derived_streams(&self, kind: Derived) -> Vec<(Box<str>, Vec<u16>)> {
+        self.read().derived.sorted(kind)
+    }
+
     /// The newest use of an id.
     pub(crate) fn known(&self, fingerprint: Fingerprint) -> Option<Known> {
         let contents = self.read();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 
 use super::chunks::Chunks;
-use super::derived::Kinds;
+use super::derived::{Indexes, Kinds};
 use super::disk::DiskGuard;
 use super::door::Door;
 use super::ids::Fingerprints;
@@ -23,6 +23,7 @@ pub(crate) struct Shared {
     pub(crate) chunks: Chunks,
     /// The derived streams that are kept.
     pub(crate) kinds: Kinds,
+    pub(crate) indexes: Indexes,
     pub(crate) queue: Queue,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) fingerprints: Fingerprints,

@@ -9,6 +9,7 @@ use crate::event::{Digest, Effect, Event, Number, Position, StreamName, Timestam
 use super::OpenError;
 use super::chunk_file::{self, types_of};
 use super::chunks::Chunk;
+use super::derived::checking::Checker;
 use super::directory::Directory;
 use super::format::chunk::{Run, Section, encode_types};
 use super::format::{ChunkRecord, Key, RunRecord, all_runs_prefix};
@@ -74,6 +75,7 @@ pub fn verify(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyR
         time: Timestamp::default(),
         runs: 0,
         left: Left::default(),
+        derived: Checker::new(&opened)?,
         opened: &opened,
     };
     let total = opened.state.log.next.get();
@@ -104,6 +106,7 @@ struct Check<'a> {
     time: Timestamp,
     runs: u64,
     left: Left,
+    derived: Checker<'a>,
 }
 
 /// What is left of streams, as the events themselves say it.
@@ -150,7 +153,10 @@ impl Check<'_> {
         let name = format!("chunks/{}.{}", record.first, record.generation);
         let chunk = match Chunk::open(&path) {
             Ok(chunk) => chunk,
-            Err(error) => return self.problem(error),
+            Err(error) => {
+                self.derived.chunk(record, None);
+                return self.problem(error);
+            }
         };
         if (chunk.header.first, chunk.header.end, chunk.header.log) != (record.first, record.end, self.opened.meta.log)
         {
@@ -195,6 +201,7 @@ impl Check<'_> {
         } else {
             self.left.is_unknown = true;
         }
+        self.report.problems.extend(self.derived.chunk(record, whole.then_some(&events)));
     }
 
     /// That sled knows what settings and deletions leave of each stream.

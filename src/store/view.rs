@@ -441,8 +441,12 @@ fn decode_run(key: &[u8], value: &[u8]) -> Result<(Number, RunRecord), ReadError
     let damaged = |error: super::format::Malformed| ReadError::Damaged(format!("the index of streams: {error}"));
     match Key::decode(key).map_err(damaged)? {
         Key::Run { first, .. } => Ok((first, RunRecord::decode(value).map_err(damaged)?)),
-        Key::Meta | Key::Group { .. } | Key::Chunk { .. } | Key::Retention { .. } | Key::Links => {
-            Err(ReadError::Damaged("the index of streams".into()))
-        }
+        Key::Meta
+        | Key::Group { .. }
+        | Key::Chunk { .. }
+        | Key::Retention { .. }
+        | Key::Links
+        | Key::Derived { .. }
+        | Key::Index { .. } => Err(ReadError::Damaged("the index of streams".into())),
     }
 }

@@ -59,6 +59,8 @@ pub(crate) struct Writer {
     pub(crate) untidied: u32,
     /// Takes segments that are complete and durable.
     pub(crate) sealer: Sender<Arc<Segment>>,
+    /// Looks whether derived streams are to be built.
+    pub(crate) builder: Sender<()>,
     pub(crate) clock: ClockGuard,
 }
 
@@ -74,15 +76,19 @@ impl Writer {
             let takes_appends = || tail_bytes < TAIL_BYTES_MAX || self.shared.refusal().is_some();
             match self.shared.queue.next(GROUP_BYTES, takes_appends) {
                 Work::Appends(requests) => self.append(requests),
-                Work::Sealed(chunk) => {
-                    if self.shared.is_writable()
-                        && let Err(failure) = self.name_chunk(*chunk)
-                    {
-                        self.shared.stop_writing(&failure.to_string());
-                    }
-                }
+                Work::Sealed(chunk) => self.unless_stopped(|writer| writer.name_chunk(*chunk)),
+                Work::Indexed(indexes) => self.unless_stopped(|writer| writer.take_in(indexes)),
                 Work::Close => return self.door,
             }
+        }
+    }
+
+    /// Does what serves nobody in particular, unless nothing may be written any more.
+    fn unless_stopped(&mut self, work: impl FnOnce(&mut Self) -> Result<(), Failure>) {
+        if self.shared.is_writable()
+            && let Err(failure) = work(self)
+        {
+            self.shared.stop_writing(&failure.to_string());
         }
     }
 
@@ -198,7 +204,7 @@ impl Writer {
 
     /// Lets sled name a chunk, publishes it in place of its segment, and deletes the groups that it replaces.
     fn name_chunk(&mut self, chunk: Written) -> Result<(), Failure> {
-        let Written { record, runs, filter, retained, has_links } = chunk;
+        let Written { record, runs, filter, retained, has_links, indexes } = chunk;
         // The records of its streams are in as many leaves at worst, each of them also where it was before, and
         // each keeps a segment of sled's alive; so do the last traces of its groups.
         self.untidied = self.untidied.saturating_add(2 * runs.len() as u32 + 64);
@@ -233,26 +239,26 @@ impl Writer {
         if has_links {
             batch.insert(Key::Links.encode(), Vec::new());
         }
+        let mut sealed = Sealed::clone(&state.sealed);
+        for index in indexes {
+            self.name_index(index, &mut sealed.indexed, &mut batch)?;
+        }
         batch.insert(Key::Chunk { first: record.first }.encode(), record.encode());
         self.door.write(batch)?;
         failpoint::reached("seal.named");
         self.door.sync()?;
         failpoint::reached("seal.named_synced");
 
-        let mut sealed = Sealed::clone(&state.sealed);
         sealed.filters.push(Some(&filter), (record.end.get() - record.first.get()) as u32);
         let end = record.end;
         sealed.chunks.push(record);
         let tail = state.tail.iter().skip(1).cloned().collect();
         self.cuts.pop_front();
-        let (retentions, has_links) = (state.retentions.clone(), state.has_links);
-        self.shared.state.store(Arc::new(State {
-            log: state.log,
-            sealed: Arc::new(sealed),
-            tail,
-            retentions,
-            has_links,
-        }));
+        let is_behind = self.shared.kinds.iter().any(|kind| sealed.indexed.until(kind) < end);
+        self.shared.state.store(Arc::new(State { sealed: Arc::new(sealed), tail, ..State::clone(&state) }));
+        if is_behind {
+            self.nudge_builder();
+        }
 
         let mut batch = Batch::default();
         while let Some(group) = self.groups.front().filter(|group| group.end <= end) {

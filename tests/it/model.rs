@@ -8,12 +8,13 @@ use std::process::Stdio;
 
 use bytes::Bytes;
 use everfeed::event::{
-    Content, Event, EventId, EventType, ExpectedVersion, MediaType, NewEvent, Number, Order, Position, Receipt,
-    Refusal, Source, StreamName, Timestamp,
+    Content, Derived, Event, EventId, EventType, ExpectedVersion, MediaType, NewEvent, Number, Order, Position,
+    Receipt, Refusal, Source, StreamName, Timestamp,
 };
-use everfeed::store::{Append, AppendError, Store, View, verify};
+use everfeed::store::{Append, AppendError, Kinds, ReadError, Store, View, verify};
 use uuid::Uuid;
 
+use crate::support::store::chunk_files;
 use crate::workload::{self, Random};
 
 const DATA: &str = "EVERFEED_MODEL_DATA";
@@ -174,6 +175,8 @@ struct Run {
     data: PathBuf,
     random: Random,
     store: Store,
+    /// The derived streams that are on; another choice at every restart.
+    kinds: Kinds,
     model: Model,
     appended: Vec<Append>,
     /// Kept from some time ago, and what it showed.
@@ -183,9 +186,10 @@ struct Run {
 
 impl Run {
     fn new(data: PathBuf, random: Random) -> Self {
-        let store = workload::open(&data).expect("it opens");
+        let kinds = Derived::ALL.into_iter().collect();
+        let store = workload::open_with(&data, kinds).expect("it opens");
         let view = store.view();
-        Self { data, random, store, model: Model::default(), appended: Vec::new(), view, fresh: 0 }
+        Self { data, random, store, kinds, model: Model::default(), appended: Vec::new(), view, fresh: 0 }
     }
 
     async fn run(mut self) {
@@ -200,7 +204,7 @@ impl Run {
         }
         self.restart();
         assert_eq!(self.store.view().log().next.get(), self.model.log.len() as u64);
-        let chunks = std::fs::read_dir(self.data.join("chunks")).expect("it is there").count();
+        let chunks = chunk_files(&self.data).len();
         assert!(chunks >= 5, "{chunks} chunks were sealed");
         let Self { data, store, view, .. } = self;
         store.close();
@@ -216,12 +220,25 @@ impl Run {
         let other = workload::open(elsewhere.path()).expect("it opens");
         self.view = other.view();
         self.store = other;
-        self.store = workload::open(&self.data).expect("it opens again");
+        let is_on = |_: &Derived| self.random.below(3) > 0;
+        self.kinds = Derived::ALL.into_iter().filter(is_on).collect();
+        self.store = workload::open_with(&self.data, self.kinds).expect("it opens again");
         self.view = self.store.view();
     }
 
     fn stream(&mut self) -> StreamName {
         workload::stream(&format!("s-{}", self.random.below(6)))
+    }
+
+    fn derived(&mut self) -> Source {
+        let of = self.random.below(3);
+        let name = match self.random.below(4) {
+            0 => "$ce-s".to_string(),
+            1 => format!("$et-t-{of}"),
+            2 => "$streams".to_string(),
+            _ => format!("$bc-c{of}"),
+        };
+        Source::named(workload::stream(&name))
     }
 
     fn new_event(&mut self) -> NewEvent {
@@ -238,7 +255,11 @@ impl Run {
             event_type: EventType::parse(&format!("t-{}", self.random.below(3))).expect("a type"),
             content: Content {
                 media_type: MediaType::parse("application/octet-stream").expect("a media type"),
-                metadata: (self.random.below(3) == 0).then(|| Bytes::from_static(b"{\"by\":1}")),
+                metadata: match self.random.below(6) {
+                    0 => Some(Bytes::from_static(b"{\"by\":1}")),
+                    of @ 1..3 => Some(format!("{{\"$correlationId\":\"c{of}\"}}").into()),
+                    _ => None,
+                },
                 data: data.into(),
             },
         }
@@ -297,11 +318,23 @@ impl Run {
     }
 
     async fn read(&mut self, step: u32) {
-        let source = match self.random.below(3) {
+        let source = match self.random.below(5) {
             0 => Source::All,
+            1 | 2 => self.derived(),
             _ => Source::Stream(self.stream()),
         };
         let view = if self.random.below(3) == 0 { self.view.clone() } else { self.store.view() };
+        let is_on = match &source {
+            Source::All | Source::Stream(_) => true,
+            Source::Derived(kind, _) => self.kinds.contains(*kind),
+        };
+        let head = match view.head(&source) {
+            Err(ReadError::Indexing { .. }) => return,
+            head => head.expect("a head").next.get(),
+        };
+        if !is_on {
+            return assert_eq!(head, 0, "step {step}: {source} is off");
+        }
         let length = self.model.of(&source).len() as u64;
         let first = number(self.random.below(length + 3));
         let last = match self.random.below(4) {
@@ -315,8 +348,7 @@ impl Run {
         let expected = self.model.read(&source, next, first, last, order, bytes_max);
         let read = view.read(&source, first, last, order, bytes_max).await.expect("it reads");
         assert!(read == expected, "step {step}: {source} from {first} to {last}, {order:?}, below {next}");
-        let head = view.head(&source).expect("a head");
         let visible = self.model.of(&source).into_iter().filter(|event| event.position.get() < next).count();
-        assert_eq!(head.next.get(), visible as u64, "step {step}: the head of {source}");
+        assert_eq!(head, visible as u64, "step {step}: the head of {source}");
     }
 }

@@ -9,6 +9,7 @@ use std::process::Stdio;
 use everfeed::event::{Event, Number, Order, Source, StreamHead, StreamName};
 use everfeed::store::{OpenError, RepairReport, Store, repair, verify};
 
+use crate::support::store::chunk_files;
 use crate::workload::{self, Batch, Random, Size};
 
 const DATA: &str = "EVERFEED_REPAIR_DATA";
@@ -40,7 +41,7 @@ fn child() {
 }
 
 fn chunks(data: &Path) -> Vec<PathBuf> {
-    files(&data.join("chunks"))
+    chunk_files(data)
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {

@@ -11,7 +11,7 @@ use everfeed::event::{
     Content, Digest, Event, EventId, EventType, ExpectedVersion, MediaType, NewEvent, Number, Order, Receipt, Source,
     StreamName, Timestamp,
 };
-use everfeed::store::{Append, AppendError, OpenError, Options, Store};
+use everfeed::store::{Append, AppendError, Kinds, OpenError, Options, Store};
 use uuid::Uuid;
 
 /// Chance that a seed brings back.
@@ -152,7 +152,12 @@ pub(crate) fn stream(name: &str) -> StreamName {
 }
 
 pub(crate) fn open(data: &Path) -> Result<Store, OpenError> {
-    let options = Options { free_space_floor_bytes: 0, ..Options::new(data) };
+    open_with(data, Options::new(data).derived)
+}
+
+/// With these kinds of derived streams switched on.
+pub(crate) fn open_with(data: &Path, derived: Kinds) -> Result<Store, OpenError> {
+    let options = Options { free_space_floor_bytes: 0, derived, ..Options::new(data) };
     Store::open(&options, Uuid::from_u128(42), Timestamp::from_micros(1)).map(|(store, _)| store)
 }
 

@@ -165,7 +165,7 @@ pub(crate) async fn run(options: &Options) -> io::Result<Report> {
         report.figure("server_rss_peak_mb", now.rss_bytes_peak as f64 / 1e6);
         report.figure("server_cores_used", (now.cpu - before.cpu).as_secs_f64() / tally.elapsed.as_secs_f64());
         report.figure("disk_mb", machine::disk_bytes(&server.data)? as f64 / 1e6);
-        report.count("chunks_sealed", std::fs::read_dir(server.data.join("chunks"))?.count() as u64);
+        report.count("chunks_sealed", machine::chunks(&server.data)?);
         if machine::is_in_memory(&server.data) {
             report.note("the data are in memory, where a sync costs nothing: durability was not measured");
         }

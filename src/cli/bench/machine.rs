@@ -76,6 +76,17 @@ pub(crate) fn disk_bytes(directory: &Path) -> io::Result<u64> {
     Ok(bytes)
 }
 
+/// The chunk files of a store; the indexes of derived streams beside them are not counted.
+pub(crate) fn chunks(data: &Path) -> io::Result<u64> {
+    let mut chunks = 0;
+    for entry in fs::read_dir(data.join("chunks"))? {
+        let path = entry?.path();
+        let generation = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        chunks += u64::from(generation.parse::<u32>().is_ok());
+    }
+    Ok(chunks)
+}
+
 /// What a file takes on the disk, which may be less than its length.
 pub(crate) fn file_bytes(path: &Path) -> io::Result<u64> {
     use std::os::unix::fs::MetadataExt;

@@ -1,11 +1,27 @@
 //! Derived streams: what the server keeps by reference. The events of such a stream are named by their positions,
 //! which never change, so its index is apart from the chunks, and a chunk may be written anew beneath it.
 //!
-//! Reading order: `places` (in the tail), `reading` (what views show).
+//! For every chunk and kind there is one immutable index file, written when the chunk is sealed, or by `build` when the
+//! kind was off at that time; sled names each stream's run in it, and says for each kind how far the chunks are indexed.
+//! A kind that is switched off keeps what it has, and costs nothing more.
+//!
+//! Reading order: `places` (in the tail), `files` (index files), `index` (writing them), `naming` (what the writer does
+//! for them), `build` (the background), `reading` (what views show), `opening`, `checking` (for `verify`).
 
 mod places;
+pub(crate) mod files;
+mod index;
+mod naming;
+pub(crate) mod build;
 mod reading;
+mod opening;
+#[cfg(test)]
+mod tests;
+pub(crate) mod checking;
 
+pub(crate) use files::{Indexes, WrittenIndex};
+pub(crate) use index::{IndexError, of_segment};
+pub(crate) use opening::read_indexed;
 pub(crate) use places::Places;
 
 use crate::event::{Derived, Position};

@@ -1,7 +1,8 @@
 //! What views show of derived streams: the sealed part by the index, the tail from memory.
 
-use crate::event::{Derived, Event, Number, StreamHead, StreamName};
+use crate::event::{Derived, Event, LogHead, Number, Position, StreamHead, StreamName};
 
+use super::super::format::{DerivedRecord, Key, Malformed, derived_prefix};
 use super::super::{ReadError, View};
 use super::key_in;
 
@@ -11,11 +12,8 @@ impl View {
         if !self.shared.kinds.contains(kind) {
             return Ok(StreamHead::default());
         }
-        let key = key_in(kind, name);
-        let log = self.state.log;
-        let in_tail: usize = self.state.tail.iter().map(|segment| segment.derived_events(kind, key, log)).sum();
-        let next = self.derived_sealed_next(kind, name)?.plus(in_tail as u64);
-        Ok(StreamHead { next, ..StreamHead::default() })
+        let sealed = self.derived_sealed_next(kind, name)?;
+        Ok(StreamHead { next: self.plus_tail(kind, name, sealed, self.state.log), ..StreamHead::default() })
     }
 
     /// The number with which a derived stream goes on behind the chunks.
@@ -24,7 +22,60 @@ impl View {
         if done < of {
             return Err(ReadError::Indexing { stream: name.clone(), done, of });
         }
-        Ok(Number::ZERO)
+        self.derived_indexed_next(kind, name, of)
+    }
+
+    /// The number with which a derived stream goes on at a segment of the tail.
+    pub(super) fn derived_next_before(
+        &self,
+        kind: Derived,
+        name: &StreamName,
+        first: Position,
+    ) -> Result<Number, ReadError> {
+        let sealed = self.derived_sealed_next(kind, name)?;
+        Ok(self.plus_tail(kind, name, sealed, LogHead { next: first, ..self.state.log }))
+    }
+
+    fn plus_tail(&self, kind: Derived, name: &StreamName, sealed: Number, log: LogHead) -> Number {
+        let key = key_in(kind, name);
+        let in_tail: usize = self.state.tail.iter().map(|segment| segment.derived_events(kind, key, log)).sum();
+        sealed.plus(in_tail as u64)
+    }
+
+    /// The number with which a derived stream goes on at this chunk; those before it are indexed.
+    pub(super) fn derived_indexed_next(
+        &self,
+        kind: Derived,
+        name: &StreamName,
+        chunk: Position,
+    ) -> Result<Number, ReadError> {
+        let newest = self.derived_run_down_from(kind, name, Number::MAX, chunk)?;
+        Ok(newest.map_or(Number::ZERO, |(first, run)| first.plus(u64::from(run.events))))
+    }
+
+    /// The stream's newest run that begins at or below `number` in a chunk before `until`. Others are passed over:
+    /// they are written just before their chunk is named.
+    fn derived_run_down_from(
+        &self,
+        kind: Derived,
+        name: &StreamName,
+        number: Number,
+        until: Position,
+    ) -> Result<Option<(Number, DerivedRecord)>, ReadError> {
+        let until = until.min(self.state.sealed.indexed.until(kind));
+        if until == Position::ZERO {
+            return Ok(None);
+        }
+        let mut found = Ok(None);
+        let to = Key::Derived { stream: name.clone(), first: number }.encode();
+        self.shared.door.scan_down(&derived_prefix(name), &to, |key, value| match decode_run(key, value) {
+            Ok((_, run)) if until <= run.chunk => true,
+            other => {
+                found = other.map(Some);
+                false
+            }
+        })?;
+        found
     }
 
     /// Appends events `first` to `last` of a derived stream, oldest first; the caller keeps to the head.
@@ -37,11 +88,75 @@ impl View {
         out: &mut Vec<Event>,
     ) -> Result<(), ReadError> {
         let key = key_in(kind, name);
-        let mut next = self.derived_sealed_next(kind, name)?.get();
+        let sealed_next = self.derived_sealed_next(kind, name)?;
+        if first < sealed_next {
+            self.fetch_derived_sealed(kind, name, first, last, out)?;
+        }
+        let mut next = sealed_next.get();
         for segment in self.state.tail.iter() {
             let wanted = first.get().saturating_sub(next)..(last.get() + 1).saturating_sub(next);
             next += segment.read_derived(kind, key, wanted, self.state.log, out) as u64;
         }
         Ok(())
+    }
+
+    fn fetch_derived_sealed(
+        &self,
+        kind: Derived,
+        name: &StreamName,
+        first: Number,
+        last: Number,
+        out: &mut Vec<Event>,
+    ) -> Result<(), ReadError> {
+        let sealed = &self.state.sealed;
+        let start = self.derived_run_down_from(kind, name, first, sealed.end())?;
+        let Some((start, _)) = start else { return Ok(()) };
+        let mut runs = Vec::new();
+        let mut failed = None;
+        let from = Key::Derived { stream: name.clone(), first: start }.encode();
+        self.shared.door.scan(&derived_prefix(name), &from, |key, value| match decode_run(key, value) {
+            Ok((number, run)) if number <= last && run.chunk < sealed.end() => {
+                runs.push((number, run));
+                true
+            }
+            Ok(_) => false,
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let key = key_in(kind, name);
+        for (run_first, run) in runs {
+            let skipped = first.get().saturating_sub(run_first.get()).min(u64::from(run.events)) as usize;
+            let wanted = (last.get() + 1).saturating_sub(run_first.get()).min(u64::from(run.events)) as usize;
+            let chunk = sealed.chunk_index(run.chunk).map(|index| &sealed.chunks[index]);
+            let chunk = chunk.ok_or_else(|| ReadError::Damaged(format!("{name}: its run names no chunk")))?;
+            let take = |offsets: &[u16]| offsets[skipped..wanted].to_vec();
+            let offsets = self.shared.indexes.offsets(kind, key, run_first, &run, take)?;
+            let before = out.len();
+            self.shared.chunks.events_at(chunk, offsets.into_iter().map(u32::from), out)?;
+            let is_in_it = |event: &Event| kind.key_of(event).is_some_and(|of_event| of_event == key);
+            if !out[before..].iter().all(is_in_it) {
+                return Err(ReadError::Damaged(format!("{name}: another event lies in its run")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn decode_run(key: &[u8], value: &[u8]) -> Result<(Number, DerivedRecord), ReadError> {
+    let damaged = |error: Malformed| ReadError::Damaged(format!("the index of derived streams: {error}"));
+    match Key::decode(key).map_err(damaged)? {
+        Key::Derived { first, .. } => Ok((first, DerivedRecord::decode(value).map_err(damaged)?)),
+        Key::Meta
+        | Key::Group { .. }
+        | Key::Chunk { .. }
+        | Key::Run { .. }
+        | Key::Links
+        | Key::Retention { .. }
+        | Key::Index { .. } => Err(damaged(Malformed("key"))),
     }
 }

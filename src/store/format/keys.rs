@@ -1,8 +1,8 @@
 //! Every key that sled holds.
 
-use crate::event::{Number, Position, StreamName};
+use crate::event::{Derived, Number, Position, StreamName};
 
-use super::Malformed;
+use super::{Malformed, derived};
 
 const META: u8 = b'm';
 const GROUP: u8 = b'g';
@@ -10,6 +10,8 @@ const CHUNK: u8 = b'c';
 const RUN: u8 = b's';
 const RETENTION: u8 = b't';
 const LINKS: u8 = b'l';
+const DERIVED: u8 = b'd';
+const INDEX: u8 = b'i';
 
 /// A key of the one tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,10 @@ pub(crate) enum Key {
     Retention { stream: StreamName },
     /// There are link events in the chunks.
     Links,
+    /// A derived stream's run of consecutive numbers, from `first` on, in one chunk.
+    Derived { stream: StreamName, first: Number },
+    /// How far the chunks are indexed for this kind of derived streams.
+    Index { kind: Derived },
 }
 
 impl Key {
@@ -37,6 +43,8 @@ impl Key {
             Self::Run { stream, first } => [&run_prefix(stream)[..], &first.get().to_be_bytes()].concat(),
             Self::Links => vec![LINKS],
             Self::Retention { stream } => [&[RETENTION][..], stream.as_str().as_bytes()].concat(),
+            Self::Derived { stream, first } => [&derived_prefix(stream)[..], &first.get().to_be_bytes()].concat(),
+            Self::Index { kind } => [&[INDEX], derived::code(*kind).as_bytes()].concat(),
         }
     }
 
@@ -49,14 +57,11 @@ impl Key {
                 Ok(Self::Group { first: position(&rest[..8])?, part: u16::from_be_bytes([rest[8], rest[9]]) })
             }
             CHUNK => Ok(Self::Chunk { first: position(rest)? }),
-            RUN if rest.len() > 9 => {
-                let (name, end) = rest.split_at(rest.len() - 9);
-                let name = std::str::from_utf8(name).map_err(|_| BAD)?;
-                if end[0] != 0 {
-                    return Err(BAD);
-                }
-                let stream = StreamName::parse(name).map_err(|_| BAD)?;
-                Ok(Self::Run { stream, first: position(&end[1..])?.into() })
+            RUN => numbered(rest).map(|(stream, first)| Self::Run { stream, first }),
+            DERIVED => numbered(rest).map(|(stream, first)| Self::Derived { stream, first }),
+            INDEX => {
+                let code = std::str::from_utf8(rest).map_err(|_| BAD)?;
+                Ok(Self::Index { kind: derived::kind(code).ok_or(BAD)? })
             }
             LINKS if rest.is_empty() => Ok(Self::Links),
             RETENTION => {
@@ -71,6 +76,18 @@ impl Key {
 fn position(bytes: &[u8]) -> Result<Position, Malformed> {
     let bytes = bytes.try_into().map_err(|_| Malformed("key"))?;
     Position::new(u64::from_be_bytes(bytes)).map_err(|_| Malformed("key"))
+}
+
+/// A stream's name, 0x00, and a number.
+fn numbered(bytes: &[u8]) -> Result<(StreamName, Number), Malformed> {
+    const BAD: Malformed = Malformed("key");
+    let split = bytes.len().checked_sub(9).ok_or(BAD)?;
+    let (name, end) = bytes.split_at(split);
+    let name = std::str::from_utf8(name).map_err(|_| BAD)?;
+    if end[0] != 0 {
+        return Err(BAD);
+    }
+    Ok((StreamName::parse(name).map_err(|_| BAD)?, position(&end[1..])?.into()))
 }
 
 /// What the keys of all groups begin with.
@@ -95,9 +112,23 @@ pub(crate) const fn retention_prefix() -> [u8; 1] {
 
 /// What the keys of all runs of one stream begin with; they sort by number.
 pub(crate) fn run_prefix(stream: &StreamName) -> Vec<u8> {
+    named(RUN, stream)
+}
+
+/// What the keys of all runs of all derived streams begin with.
+pub(crate) const fn all_derived_prefix() -> [u8; 1] {
+    [DERIVED]
+}
+
+/// What the keys of all runs of one derived stream begin with; they sort by number.
+pub(crate) fn derived_prefix(stream: &StreamName) -> Vec<u8> {
+    named(DERIVED, stream)
+}
+
+fn named(kind: u8, stream: &StreamName) -> Vec<u8> {
     let name = stream.as_str().as_bytes();
     let mut prefix = Vec::with_capacity(name.len() + 10);
-    prefix.push(RUN);
+    prefix.push(kind);
     prefix.extend_from_slice(name);
     prefix.push(0);
     prefix
@@ -121,6 +152,8 @@ mod tests {
                 Key::Group { first: place(low), part },
                 Key::Chunk { first: place(low) },
                 Key::Run { stream: stream.clone(), first: place(low).into() },
+                Key::Derived { stream: stream.clone(), first: place(low).into() },
+                Key::Index { kind: Derived::ALL[usize::from(part) % 4] },
             ] {
                 prop_assert_eq!(Key::decode(&key.encode()), Ok(key));
             }
@@ -140,6 +173,9 @@ mod tests {
     #[test]
     fn the_bytes_of_a_key_are_part_of_the_format() {
         let stream = StreamName::parse("a").expect("a name");
+        let derived = Key::Derived { stream: stream.clone(), first: Number::from(1) };
+        assert_eq!(derived.encode(), b"da\0\0\0\0\0\0\0\0\x01");
+        assert_eq!(Key::Index { kind: Derived::Streams }.encode(), b"istreams");
         assert_eq!(Key::Run { stream, first: Number::from(258) }.encode(), b"sa\0\0\0\0\0\0\0\x01\x02");
         assert_eq!(Key::Group { first: Position::from(1), part: 2 }.encode(), b"g\0\0\0\0\0\0\0\x01\0\x02");
     }

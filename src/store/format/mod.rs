@@ -11,6 +11,8 @@
 //! ballast               space that is given up when the disk is full, so that sled can still be opened
 //! sled/                 the tail, and the registry of chunks and streams
 //! chunks/{first position}.{generation}
+//! chunks/{first position}.{kind}
+//!                       where the derived streams of that kind have their events in the chunk; see [`derived`]
 //! ```
 //!
 //! # sled: one tree
@@ -23,6 +25,8 @@
 //! | `s` stream name, 0x00, number (u64)     | [`RunRecord`]            | for ever |
 //! | `t` stream name                         | [`retention`]            | for ever, written anew when it changes |
 //! | `l`                                     | nothing                  | for ever, once a link event is sealed |
+//! | `d` derived stream, 0x00, number (u64)  | [`DerivedRecord`]        | for ever |
+//! | `i` kind                                | [`IndexRecord`]          | for ever |
 //! | `z`                                     | says nothing             | written again and again: sled tidies its file with every such change |
 //!
 //! Integers in keys are big-endian, so that keys sort by them; names hold no control character, so 0x00
@@ -38,6 +42,7 @@
 
 pub(crate) mod chunk;
 mod codec;
+pub(crate) mod derived;
 pub(crate) mod group;
 mod keys;
 mod records;
@@ -45,8 +50,10 @@ pub(crate) mod retention;
 pub(crate) mod row;
 
 pub(crate) use codec::{Malformed, Reader};
-pub(crate) use keys::{Key, all_runs_prefix, chunk_prefix, group_prefix, retention_prefix, run_prefix};
-pub(crate) use records::{ChunkRecord, Closed, Meta, RunRecord};
+pub(crate) use keys::{
+    Key, all_derived_prefix, all_runs_prefix, chunk_prefix, derived_prefix, group_prefix, retention_prefix, run_prefix,
+};
+pub(crate) use records::{ChunkRecord, Closed, DerivedRecord, IndexRecord, Meta, RunRecord};
 
 /// The number of this format. A directory with a higher one is refused.
 pub(crate) const FORMAT: u32 = 1;

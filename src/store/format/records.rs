@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::event::{Life, Number, Position, Timestamp};
 
 use super::codec::put_varint;
+use super::derived::BlockPlace;
 use super::{Malformed, Reader};
 
 /// The version byte of each record below; a later version is a newer format.
@@ -54,6 +55,25 @@ pub(crate) struct RunRecord {
     pub(crate) life: Life,
     /// The first number of that life.
     pub(crate) life_start: Number,
+}
+
+/// A derived stream's run of consecutive numbers in one chunk; its first number is in the key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DerivedRecord {
+    /// The first position of the chunk.
+    pub(crate) chunk: Position,
+    /// How many numbers.
+    pub(crate) events: u32,
+    /// The block of the index file that has their offsets.
+    pub(crate) block: BlockPlace,
+}
+
+/// How far the chunks are indexed for a kind of derived streams. What lies beyond is not there, whatever the other
+/// records say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IndexRecord {
+    /// The position after the last event that is indexed; the end of a chunk.
+    pub(crate) until: Position,
 }
 
 /// The log's head when the store was closed in order. A store that opens with less has lost something.
@@ -131,6 +151,39 @@ impl RunRecord {
                 life_start: position(reader)?.into(),
             })
         })
+    }
+}
+
+impl DerivedRecord {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        put_varint(&mut out, self.chunk.get());
+        for value in [self.events, self.block.offset, self.block.bytes] {
+            put_varint(&mut out, u64::from(value));
+        }
+        sealed(out)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        decode(bytes, |reader| {
+            Ok(Self {
+                chunk: position(reader)?,
+                events: reader.varint_u32()?,
+                block: BlockPlace { offset: reader.varint_u32()?, bytes: reader.varint_u32()? },
+            })
+        })
+    }
+}
+
+impl IndexRecord {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        put_varint(&mut out, self.until.get());
+        sealed(out)
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        decode(bytes, |reader| Ok(Self { until: position(reader)? }))
     }
 }
 
@@ -213,6 +266,14 @@ mod tests {
             life_start: Number::from(9),
         };
         let closed = Closed { next: Position::MAX };
+        let derived = DerivedRecord {
+            chunk: Position::from(65_536),
+            events: 65_536,
+            block: BlockPlace { offset: 68, bytes: 1 << 20 },
+        };
+        let index = IndexRecord { until: Position::from(131_072) };
+        assert_eq!(DerivedRecord::decode(&derived.encode()), Ok(derived.clone()));
+        assert_eq!(IndexRecord::decode(&index.encode()), Ok(index));
         assert_eq!(Meta::decode(&meta.encode()), Ok(meta.clone()));
         assert_eq!(ChunkRecord::decode(&chunk.encode()), Ok(chunk.clone()));
         assert_eq!(RunRecord::decode(&run.encode()), Ok(run.clone()));
@@ -229,5 +290,9 @@ mod tests {
         let run =
             RunRecord { chunk: Position::from(300), events: 2, ordinal: 3, life: Life(0), life_start: Number::ZERO };
         assert_eq!(run.encode()[..7], [1, 0xac, 0x02, 2, 3, 0, 0]);
+        let block = BlockPlace { offset: 68, bytes: 300 };
+        let derived = DerivedRecord { chunk: Position::from(300), events: 2, block };
+        assert_eq!(derived.encode()[..7], [1, 0xac, 0x02, 2, 68, 0xac, 0x02]);
+        assert_eq!(IndexRecord { until: Position::from(300) }.encode()[..3], [1, 0xac, 0x02]);
     }
 }

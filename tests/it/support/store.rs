@@ -7,12 +7,19 @@ pub(crate) fn sled_file(data: &Path) -> PathBuf {
     data.join("sled").join("db")
 }
 
-/// The chunk files, oldest first.
+/// The chunk files, oldest first; not the indexes of derived streams that lie beside them.
 pub(crate) fn chunk_files(data: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(data.join("chunks")).expect("the store has chunks");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("it is read").path()).collect();
+    files.retain(|path| is_chunk(path));
     files.sort();
     files
+}
+
+/// `{first position}.{generation}`
+fn is_chunk(path: &Path) -> bool {
+    let generation = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    generation.parse::<u32>().is_ok()
 }
 
 /// sled never syncs its blob files, so nothing may ever lie in one.
