@@ -154,7 +154,9 @@ impl View {
         bytes_max: usize,
     ) -> Result<Vec<Event>, ReadError> {
         let needs_files = match source {
-            Source::Derived(kind, name) => first < self.derived_sealed_next(*kind, name)?,
+            Source::Derived(kind, name) => {
+                self.shared.kinds.contains(*kind) && first < self.derived_sealed_next(*kind, name)?
+            }
             Source::All => Position::from(first) < self.state.sealed.end(),
             Source::Stream(stream) => {
                 let tail_first = self.state.tail.iter().find_map(|segment| segment.first_number(stream));
