@@ -44,7 +44,8 @@
 //! The same way to `handlers/feed`, which asks the store for its present [`store::View`]: immutable, and never
 //! ahead of what is durable. From the head of the stream follow the numbers that the page shows and whether it
 //! is complete; from these its entity tag. A conditional request is answered with 304 from these facts alone.
-//! Else the page comes from the page cache, or is read, rendered, encoded and kept there. `http/cache_policy`
+//! Else the page comes from the page cache, or is read, rendered, encoded and kept there. A derived stream (`$ce-orders`) is
+//! read by its index, which names the positions of its events; all else is the same. `http/cache_policy`
 //! writes who may keep it, and for how long.
 //!
 //! # What goes, and what stays

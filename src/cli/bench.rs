@@ -9,6 +9,7 @@
 mod append;
 mod connection;
 mod consume;
+mod derived;
 mod fill;
 mod history;
 mod load;
@@ -47,6 +48,8 @@ enum Bench {
     Replay(replay::Options),
     /// One consumer that follows a feed from its first event, from disk
     Consume(consume::Options),
+    /// Appends with all derived streams on, next to appends with all off
+    Derived(derived::Options),
     /// Polling a head feed with If-None-Match
     Poll(poll::Options),
     /// Long polls, all woken by one append
@@ -69,6 +72,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
                 Bench::Append(options) => append::run(options).await,
                 Bench::Replay(options) => replay::run(options).await,
                 Bench::Consume(options) => consume::run(options).await,
+                Bench::Derived(options) => derived::run(options).await,
                 Bench::Poll(options) => poll::run(options).await,
                 Bench::Wait(options) => wait::run(options).await,
                 Bench::History(options) => history::run(options).await,

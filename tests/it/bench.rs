@@ -65,6 +65,7 @@ fn a_consumer_sees_every_event_of_what_it_follows() {
         ("consume --events 230", 230),
         ("consume --events 205 --streams 10 --follow 2 --count 7", 41),
         ("consume --events 205 --streams 10 --all", 205),
+        ("consume --events 205 --streams 10 --category", 205),
     ] {
         assert_eq!(check_bench(arguments)["events"], events, "{arguments}");
     }
@@ -84,6 +85,8 @@ fn histories_are_opened_appended_to_and_weighed() {
     check_positive(&figures, &["clean_start_seconds_median", "start_after_kill_seconds_median"]);
     let figures = check_bench("history --events 1000 --rounds 1 --seconds 1 --connections 4");
     check_positive(&figures, &["ratio_full_to_empty_median"]);
+    let figures = check_bench("derived --rounds 1 --seconds 1 --connections 4 --streams 7");
+    check_positive(&figures, &["on_events_per_second_median", "ratio_on_to_off_median"]);
     let figures = check_bench("size --events 1000");
     assert_eq!(figures["events"], 1_000);
     check_positive(&figures, &["raw_json_mb", "disk_mb", "ratio_disk_to_raw_json"]);

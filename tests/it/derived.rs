@@ -138,3 +138,72 @@ fn a_kind_that_is_off_is_as_if_it_had_no_events_and_nobody_appends_to_any() {
         assert_eq!(reply.status, 403, "{stream}");
     }
 }
+
+/// Sealed events need a chunk; a test makes small ones.
+fn start_with_small_chunks(data: &std::path::Path, category: &str) -> TestServer {
+    let mut command = TestServer::command(data, &[]);
+    command.env("EVERFEED_CHUNK_EVENTS", "2000").env("EVERFEED_DERIVED__CATEGORY", category);
+    TestServer::spawn(command).expect("it starts")
+}
+
+fn append_many(server: &TestServer, events: usize) {
+    let body = vec![r#"{"eventType":"t","data":{}}"#; 1_000].join(",");
+    for batch in 0..events / 1_000 {
+        let stream = format!("/streams/order-{}", batch % 7);
+        let reply = server.post(&stream, &[("Content-Type", EVENTS)], format!("[{body}]").as_bytes());
+        assert_eq!(reply.status, 201, "{}", reply.text());
+    }
+}
+
+#[test]
+fn a_kind_that_is_switched_on_later_is_built_and_says_so_meanwhile() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = start_with_small_chunks(data.path(), "true");
+    append_many(&server, 60_000);
+    let page = "/streams/%24ce-order/31000/forward/100.atom";
+    let host = ("Host", "localhost:2113");
+    let before = server.get(page, &[host]);
+    assert_eq!(before.status, 200);
+    assert_eq!(server.stop(), Some(0));
+
+    // As if it had never been on: its index is gone, and what sled says of it counts no longer.
+    for entry in std::fs::read_dir(data.path().join("chunks")).expect("it is there") {
+        let path = entry.expect("it is read").path();
+        if path.extension().is_some_and(|kind| kind == "ce") {
+            std::fs::remove_file(path).expect("removed");
+        }
+    }
+    let server = start_with_small_chunks(data.path(), "false");
+    assert_eq!(get(&server, "/streams/$ce-order", ATOM).status, 404);
+    append_many(&server, 10_000);
+    assert_eq!(server.stop(), Some(0));
+
+    let server = start_with_small_chunks(data.path(), "true");
+    let asked = std::time::Instant::now();
+    let after = loop {
+        let reply = server.get(page, &[host]);
+        check(&reply, page);
+        match reply.status {
+            200 => break reply,
+            503 => {
+                let problem = reply.json();
+                let (indexed, events) = (problem["indexed"].as_u64(), problem["events"].as_u64());
+                assert!(indexed < events && problem["stream"] == "$ce-order", "{problem}");
+                assert_eq!(reply.header("retry-after"), Some("5"));
+            }
+            status => panic!("{status}: {}", reply.text()),
+        }
+        assert!(asked.elapsed() < crate::support::PATIENCE, "it is never built");
+    };
+    assert_eq!(
+        (after.text(), after.header("etag")),
+        (before.text(), before.header("etag")),
+        "its numbers are the same"
+    );
+    for line in ["derived streams are being built", "all derived streams are complete"] {
+        while !server.log().iter().any(|logged| logged.contains(line)) {
+            assert!(asked.elapsed() < crate::support::PATIENCE, "{line}: {:#?}", server.log());
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+}

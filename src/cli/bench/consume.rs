@@ -23,8 +23,11 @@ pub(crate) struct Options {
     /// Follow `$all` instead of streams
     #[arg(long)]
     all: bool,
+    /// Follow `$ce-{stream}` instead of streams: all of them, by reference
+    #[arg(long, conflicts_with = "all")]
+    category: bool,
     /// As many of the streams, one after the other
-    #[arg(long, value_name = "NUMBER", default_value_t = 1, conflicts_with = "all")]
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, conflicts_with_all = ["all", "category"])]
     follow: u64,
     /// Events on a page
     #[arg(long, default_value_t = 100)]
@@ -40,13 +43,16 @@ impl Options {
         if self.all {
             return vec!["%24all".into()];
         }
+        if self.category {
+            return vec![format!("%24ce-{}", self.history.stream)];
+        }
         (0..self.follow).map(|index| self.history.stream_name(index * self.history.streams / self.follow)).collect()
     }
 
     /// How many events that makes in a store that was filled for it.
     fn expected(&self) -> u64 {
         let History { events, streams, .. } = self.history;
-        if self.all {
+        if self.all || self.category {
             return events;
         }
         let of_stream = |index| events / streams + u64::from(index < events % streams);
