@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -51,16 +52,52 @@ pub(crate) async fn run(options: &Options) -> io::Result<Report> {
     let (on, off) = (start("on", true)?, start("off", false)?);
     let orders = Arc::new(Orders::new(options.events.event_bytes, &mut Random::seeded()));
     let load = load::Options { connections: options.connections, seconds: options.seconds, warmup: 1.0, rate: None };
-    let (mut with_them, mut without, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut with_them, mut without, mut ratios) = (Sums::default(), Sums::default(), Vec::new());
     for _ in 0..options.rounds {
-        let on = append::load(&on, &load, &options.events, &orders, || Ok(())).await?.things_per_second();
-        let off = append::load(&off, &load, &options.events, &orders, || Ok(())).await?.things_per_second();
-        with_them.push(on);
-        without.push(off);
-        ratios.push(on / off);
+        for (target, sums) in [(&on, &mut with_them), (&off, &mut without)] {
+            sums.round(target, &load, &options.events, &orders).await?;
+        }
+        ratios.push(with_them.rates[ratios.len()] / without.rates[ratios.len()]);
     }
-    report.spread("on_events_per_second", &with_them);
-    report.spread("off_events_per_second", &without);
+    report.spread("on_events_per_second", &with_them.rates);
+    report.spread("off_events_per_second", &without.rates);
     report.spread("ratio_on_to_off", &ratios);
+    // What other work on the machine does to the rates it does hardly to these.
+    report.figure("on_server_cpu_micros_per_event", with_them.cpu_micros_per_event());
+    report.figure("off_server_cpu_micros_per_event", without.cpu_micros_per_event());
     Ok(report)
+}
+
+/// What the rounds of one server add up to.
+#[derive(Debug, Default)]
+struct Sums {
+    rates: Vec<f64>,
+    events: f64,
+    cpu: Duration,
+}
+
+impl Sums {
+    async fn round(
+        &mut self,
+        target: &Target,
+        load: &load::Options,
+        events: &EventOptions,
+        orders: &Arc<Orders>,
+    ) -> io::Result<()> {
+        let server = target.server.as_ref().expect("it was started here");
+        let mut before = None;
+        let measuring = || {
+            before = Some(server.usage()?.cpu);
+            Ok(())
+        };
+        let tally = append::load(target, load, events, orders, measuring).await?;
+        self.rates.push(tally.things_per_second());
+        self.events += tally.things_per_second() * tally.elapsed.as_secs_f64();
+        self.cpu += server.usage()?.cpu.saturating_sub(before.unwrap_or_default());
+        Ok(())
+    }
+
+    fn cpu_micros_per_event(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.events
+    }
 }
