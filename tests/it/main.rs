@@ -38,6 +38,7 @@ mod removal;
 mod repair;
 mod retail;
 mod seal_crash;
+mod service;
 mod shutdown;
 mod strace;
 mod sync_audit;

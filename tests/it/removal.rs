@@ -277,3 +277,30 @@ fn a_stream_that_is_deleted_for_ever_is_gone_in_every_form() {
         all.json().as_array().expect("events").iter().map(|e| e["eventType"].to_string()).collect();
     assert_eq!(types, ["\"t\"", "\"t\"", "\"t\"", "\"$streamDeleted\""]);
 }
+
+#[test]
+fn the_stream_of_streams_tells_which_were_deleted_and_categories_keep_every_place() {
+    let place = Place::start();
+    for stream in ["order-1", "order-2", "order-3"] {
+        place.append(stream, 2);
+    }
+    assert_eq!(place.set("order-1", &json!({"$tb": 1})).status, 201);
+    let before = place.server.get("/streams/$ce-order/0/forward/6.atom", &[]).header("etag").map(str::to_string);
+    assert_eq!(place.delete("order-2", &[]).status, 204);
+    let place = place.restart();
+    let streams = place.server.get("/streams/$streams/0/forward/3.atom", &[]);
+    let text = streams.text();
+    assert_eq!(text.matches("<entry>").count(), 2, "one is only truncated: {text}");
+    let deleted = text.split_once("<at:deleted-entry ").expect("it says so").1;
+    assert!(deleted.split_once("</at:deleted-entry>").expect("an end").0.contains("stream=\"order-2\""));
+    let category = place.server.get("/streams/$ce-order/0/forward/6.atom", &[]);
+    assert_ne!(category.header("etag").map(str::to_string), before);
+    assert_eq!(category.text().matches("<at:deleted-entry ").count(), 3);
+    let places = category.text().matches(" place=\"").count();
+    assert_eq!(places, 6, "whoever counts places misses none");
+    let json = place.server.get("/streams/$ce-order/0/forward/20?embed=body", &[EVENTSTORE]).json();
+    let listed: Vec<&Value> =
+        json["entries"].as_array().expect("entries").iter().map(|entry| &entry["positionEventNumber"]).collect();
+    assert_eq!(listed, [5, 4, 3, 2, 1, 0]);
+    assert_eq!(json["entries"][2].get("data"), None, "an entry without content");
+}
