@@ -10,6 +10,7 @@ mod representation;
 #[cfg(test)]
 mod tests_support;
 pub mod write;
+mod xml;
 
 pub use representation::{AtomContent, Label, Representation};
 pub use write::{CATEGORIES_TYPE, Document, Feed, LinkTarget, SERVICE_TYPE, categories, entry, feed, link, service};

@@ -13,7 +13,6 @@ mod json_tests;
 mod ndjson;
 mod service;
 mod text;
-mod xml;
 
 pub use service::{CATEGORIES_TYPE, SERVICE_TYPE, categories, service};
 
@@ -22,7 +21,7 @@ use uuid::Uuid;
 use crate::address::{BaseUrl, Embed, Shape};
 use crate::event::{Count, Event, Number, Source, StreamName, Timestamp, Visible};
 
-use super::Representation;
+use super::{Representation, xml};
 
 /// What a feed document says of itself.
 #[derive(Debug, Clone, Copy)]

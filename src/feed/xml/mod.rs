@@ -1,4 +1,5 @@
-//! XML 1.0, as far as a writer needs it: which text can stand in a document, and how it is escaped.
+//! XML 1.0, as far as documents need it: which text can stand in one, how it is escaped, and whether what a
+//! producer sent is well-formed.
 //!
 //! A page is cached for a year, so nothing ill-formed may ever get into one.
 
