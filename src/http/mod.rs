@@ -224,7 +224,7 @@ impl Served {
         if matches!(request.uri().path(), "*" | "") {
             return match *request.method() {
                 Method::OPTIONS => Ok(options(METHODS)),
-                _ => Err(method_not_allowed(request.method(), METHODS)),
+                _ => Err(method_not_allowed(request.method(), METHODS, "")),
             };
         }
         let (Parts { method, uri, headers, .. }, incoming) = request.into_parts();
@@ -238,7 +238,7 @@ impl Served {
             Method::GET | Method::HEAD | Method::POST | Method::DELETE
                 if allowed.split(", ").any(|allowed| allowed == method) => {}
             Method::OPTIONS => return Ok(options(allowed)),
-            _ => return Err(method_not_allowed(&method, allowed)),
+            _ => return Err(method_not_allowed(&method, allowed, instead_of_changing(&method, &target.address))),
         }
         let is_head = method == Method::HEAD;
         let asked = Asked { headers: &headers, target: &target, base, peer: ends.peer, is_head };
@@ -362,9 +362,25 @@ fn options(allowed: &'static str) -> Reply {
     Reply::new(StatusCode::NO_CONTENT, Freshness::Never, Content::None).header(ALLOW, HeaderValue::from_static(allowed))
 }
 
-fn method_not_allowed(method: &Method, allowed: &'static str) -> Problem {
-    let detail = format!("this address does not take {method:.16}; it takes {allowed}", method = method.as_str());
+fn method_not_allowed(method: &Method, allowed: &'static str, instead: &str) -> Problem {
+    let method = method.as_str();
+    let detail = format!("this address does not take {method:.16}; it takes {allowed}{instead}");
     Problem::new(Kind::MethodNotAllowed, detail).header(ALLOW, HeaderValue::from_static(allowed))
+}
+
+/// What to do instead of replacing or taking back what is kept for ever.
+fn instead_of_changing(method: &Method, address: &Address) -> &'static str {
+    match (address, method) {
+        (Address::Event { .. } | Address::Data { .. }, &Method::PUT | &Method::PATCH | &Method::DELETE) => {
+            "; an event never changes and is never taken back, because others have read it and caches keep it: append \
+             another event that says what is right now"
+        }
+        (Address::Feed(_) | Address::Page { .. }, &Method::PUT | &Method::PATCH) => {
+            "; the events of a stream never change, because others have read them and caches keep them: POST another \
+             event to the stream"
+        }
+        _ => "",
+    }
 }
 
 fn moved(base: &BaseUrl, location: &str) -> Reply {
