@@ -49,6 +49,12 @@ impl EventId {
             .unwrap_or_else(|| Self::derived(&[b"ce", source.as_bytes(), id.as_bytes()]))
     }
 
+    /// The id of the event that was sent as the Atom entry with this `id`, an IRI that is no UUID.
+    #[must_use]
+    pub fn from_atom_id(iri: &str) -> Self {
+        Self::derived(&[b"atom", iri.as_bytes()])
+    }
+
     /// The id of the event that a repair puts at a position whose own event is lost.
     #[must_use]
     pub fn of_lost(log: Uuid, position: Position) -> Self {
@@ -86,11 +92,10 @@ mod tests {
 
     #[test]
     fn derived_ids_are_part_of_the_format() {
-        assert_eq!(
-            EventId::from_idempotency_key(b"order-1", 0).to_string(),
-            EventId::from_idempotency_key(b"order-1", 0).to_string()
-        );
+        let of_key = EventId::from_idempotency_key(b"order-1", 0);
+        assert_eq!(of_key.to_string(), "bbb79915-3b46-5007-88b0-e29475ccd242");
         assert_ne!(EventId::from_idempotency_key(b"order-1", 0), EventId::from_idempotency_key(b"order-1", 1));
+        assert_eq!(EventId::from_atom_id("tag:example.org,2026:1").to_string(), "d8cc107b-948c-501e-b6e6-b94a4f02eb50");
         assert_ne!(EventId::derived(&[b"a", b"bc"]), EventId::derived(&[b"ab", b"c"]));
     }
 

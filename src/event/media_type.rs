@@ -52,6 +52,12 @@ impl MediaType {
         Self("application/octet-stream".into())
     }
 
+    /// `application/atom+xml;type=entry`: one Atom entry (RFC 5023 §12).
+    #[must_use]
+    pub fn atom_entry() -> Self {
+        Self("application/atom+xml;type=entry".into())
+    }
+
     /// As it was sent, parameters included.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -94,10 +100,35 @@ impl MediaType {
         ends_with_ignore_case(essence, "/xml") || ends_with_ignore_case(essence, "+xml")
     }
 
+    /// RFC 6838 §4.2.6: made of parts.
+    #[must_use]
+    pub fn is_composite(&self) -> bool {
+        self.is_one_of(&["multipart", "message"])
+    }
+
+    /// What people look at or listen to, as it is: images, sound, moving pictures, fonts.
+    #[must_use]
+    pub fn is_media(&self) -> bool {
+        self.is_one_of(&["image", "audio", "video", "font"])
+    }
+
+    /// See [`MediaType::atom_entry`].
+    #[must_use]
+    pub fn is_atom_entry(&self) -> bool {
+        self.essence().eq_ignore_ascii_case("application/atom+xml")
+            && self.parameter("type").is_some_and(|kind| kind.eq_ignore_ascii_case("entry"))
+    }
+
     /// Any `text/…`.
     #[must_use]
     pub fn is_text(&self) -> bool {
-        self.0.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("text/"))
+        self.is_one_of(&["text"])
+    }
+
+    /// Whether what stands before the slash is one of these.
+    fn is_one_of(&self, kinds: &[&str]) -> bool {
+        let kind = self.0.split('/').next().unwrap_or_default();
+        kinds.iter().any(|one| one.eq_ignore_ascii_case(kind))
     }
 }
 
@@ -134,6 +165,13 @@ mod tests {
         assert!(media_type("text/xml").is_xml() && media_type("text/xml").is_text());
         assert!(media_type("image/svg+xml").is_xml());
         assert!(!media_type("application/octet-stream").is_text());
+        assert!(media_type("Image/svg+xml").is_media() && media_type("font/woff2").is_media());
+        assert!(!media_type("application/pdf").is_media() && !media_type("imagery/png").is_media());
+        assert!(media_type("multipart/mixed; boundary=x").is_composite() && !media_type("text/plain").is_composite());
+        assert!(
+            MediaType::atom_entry().is_atom_entry() && media_type("application/ATOM+xml; Type=Entry").is_atom_entry()
+        );
+        assert!(!media_type("application/atom+xml").is_atom_entry());
         assert_eq!(media_type("text/plain ; Charset=\"utf-8\"").parameter("charset"), Some("utf-8"));
         assert_eq!(media_type("text/plain; charset=Latin1").other_charset(), Some("Latin1"));
         assert_eq!(media_type("text/plain; charset=\"UTF-8\"").other_charset(), None);

@@ -3,6 +3,7 @@
 //! `write` renders feeds and single events from values alone, so that the same events under the same base URL
 //! give the same bytes on any machine and after any upgrade; `read` understands what producers POST.
 
+mod atom_entry;
 pub mod cloudevent;
 mod json;
 pub mod read;

@@ -95,7 +95,8 @@ impl Representation {
     #[must_use]
     pub const fn revision(&self) -> u32 {
         match self {
-            // 2: removed entries (RFC 6721), the way to the service document, the collection in the head feed.
+            // 2: removed entries (RFC 6721), the way to the service document, the collection in the head feed; media are
+            // out of line.
             Self::Atom { .. } => 2,
             Self::EventStore { .. } | Self::Envelope { .. } | Self::CloudEvents | Self::Ndjson | Self::Data => 1,
         }

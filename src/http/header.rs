@@ -16,3 +16,6 @@ pub(crate) const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// By which caches that can purge by key find all pages of a stream, in the two spellings that are in use.
 pub(crate) const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
 pub(crate) const XKEY: HeaderName = HeaderName::from_static("xkey");
+
+/// What a producer would call what it sends (RFC 5023 §9.7).
+pub(crate) const SLUG: HeaderName = HeaderName::from_static("slug");

@@ -24,6 +24,7 @@ mod live;
 mod body;
 mod cloudevent;
 mod header;
+mod slug;
 mod problem;
 mod cache_policy;
 mod reply;
@@ -372,8 +373,8 @@ fn method_not_allowed(method: &Method, allowed: &'static str, instead: &str) -> 
 fn instead_of_changing(method: &Method, address: &Address) -> &'static str {
     match (address, method) {
         (Address::Event { .. } | Address::Data { .. }, &Method::PUT | &Method::PATCH | &Method::DELETE) => {
-            "; an event never changes and is never taken back, because others have read it and caches keep it: append \
-             another event that says what is right now"
+            "; an event never changes, because others have read it and caches keep it: append another event that says \
+             what is right now"
         }
         (Address::Feed(_) | Address::Page { .. }, &Method::PUT | &Method::PATCH) => {
             "; the events of a stream never change, because others have read them and caches keep them: POST another \

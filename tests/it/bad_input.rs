@@ -341,7 +341,7 @@ fn media_types_that_cannot_be_taken_are_refused() {
         "application/",
         "application/vnd.eventstore.atom+json",
         "application/vnd.kurrent.whatever",
-        "application/atom+xml;type=entry",
+        "application/atom+xml;type=entry;charset=utf-16",
         "application/cloudevents+xml",
         "application/x-ndjson; charset=latin1",
         "application/json; charset=utf-16",

@@ -7,6 +7,8 @@ use crate::event::{InvalidMediaType, MediaType};
 pub enum BodyFormat {
     /// The whole body is one event's data, of this media type.
     Opaque(MediaType),
+    /// An Atom entry, which is one event.
+    Entry,
     /// EventStore's batch: a JSON array of `{eventId, eventType, data, metadata}`.
     Batch,
     /// One event a line, as JSON (NDJSON).
@@ -17,6 +19,19 @@ pub enum BodyFormat {
     CloudEvents,
     /// The data of one CloudEvent, of this media type; its attributes are headers.
     CloudEventData(Option<MediaType>),
+}
+
+impl BodyFormat {
+    /// Whether the event is a member that AtomPub knows (RFC 5023 §9.2): an entry, or media with an entry of ours
+    /// beside it. Whoever POSTs one is shown its entry.
+    #[must_use]
+    pub fn is_member(&self) -> bool {
+        match self {
+            Self::Entry => true,
+            Self::Opaque(media_type) => media_type.is_media(),
+            Self::Batch | Self::Lines | Self::CloudEvent | Self::CloudEvents | Self::CloudEventData(_) => false,
+        }
+    }
 }
 
 /// Why a body of this type is not taken. Each sentence says what to send instead.
@@ -31,8 +46,10 @@ pub enum UnsupportedBody {
     /// Not a media type.
     #[error("the Content-Type is no media type: {0}")]
     Malformed(#[from] InvalidMediaType),
-    /// JSON is exchanged in UTF-8 (RFC 8259 §8.1).
-    #[error("JSON is sent in UTF-8; send it so, with charset=utf-8 or without a charset, instead of charset={0}")]
+    /// JSON is exchanged in UTF-8 (RFC 8259 §8.1), and so is Atom here.
+    #[error(
+        "JSON and Atom are sent in UTF-8; send it so, with charset=utf-8 or without a charset, instead of charset={0}"
+    )]
     Charset(String),
     /// A document type that is not taken in; storing it as opaque data would hide what it says.
     #[error("{media_type} is not taken here; {instead}")]
@@ -77,7 +94,9 @@ pub fn body_format(content_type: Option<&str>) -> Result<BodyFormat, Unsupported
             return check_charset(&media_type).map(|()| BodyFormat::CloudEvents);
         }
         (_, Some(_)) => ONE_EVENT,
-        _ if essence == "application/atom+xml" && is_entry(&media_type) => ONE_EVENT,
+        _ if essence == "application/atom+xml" && is_entry(&media_type) => {
+            return check_charset(&media_type).map(|()| BodyFormat::Entry);
+        }
         _ if essence.starts_with("application/cloudevents") => CLOUDEVENTS,
         _ => {
             if media_type.is_json() {
@@ -98,10 +117,12 @@ pub fn body_format_of_cloudevent(content_type: Option<&str>) -> Result<BodyForma
         Err(UnsupportedBody::Missing) => Ok(BodyFormat::CloudEventData(None)),
         Ok(BodyFormat::Opaque(media_type)) => Ok(BodyFormat::CloudEventData(Some(media_type))),
         Ok(whole @ (BodyFormat::CloudEvent | BodyFormat::CloudEvents)) => Ok(whole),
-        Ok(BodyFormat::Batch | BodyFormat::Lines | BodyFormat::CloudEventData(_)) => Err(UnsupportedBody::Document {
-            media_type: content_type.unwrap_or_default().to_string(),
-            instead: CLOUDEVENT_DATA,
-        }),
+        Ok(BodyFormat::Entry | BodyFormat::Batch | BodyFormat::Lines | BodyFormat::CloudEventData(_)) => {
+            Err(UnsupportedBody::Document {
+                media_type: content_type.unwrap_or_default().to_string(),
+                instead: CLOUDEVENT_DATA,
+            })
+        }
         Err(error) => Err(error),
     }
 }
@@ -151,6 +172,19 @@ mod tests {
     }
 
     #[test]
+    fn an_atom_document_is_an_entry_unless_it_says_otherwise() {
+        for text in [
+            "application/atom+xml",
+            "application/ATOM+xml; type=entry",
+            "application/atom+xml;type=\"Entry\"; charset=utf-8",
+        ] {
+            assert_eq!(body_format(Some(text)), Ok(BodyFormat::Entry), "{text}");
+        }
+        let refused = body_format(Some("application/atom+xml; charset=utf-16"));
+        assert_eq!(refused, Err(UnsupportedBody::Charset("utf-16".to_string())));
+    }
+
+    #[test]
     fn documents_are_never_stored_as_data() {
         for text in [
             "application/vnd.eventstore.events+xml",
@@ -158,9 +192,6 @@ mod tests {
             "application/vnd.kurrent.streamdesc+json; charset=utf-8",
             "text/vnd.kurrent.events+json",
             "application/vnd.eventstore.whatever",
-            "application/atom+xml",
-            "application/ATOM+xml; type=entry",
-            "application/atom+xml;type=\"entry\"",
             "application/cloudevents",
             "application/cloudevents+xml",
             "application/cloudevents-batch+xml",

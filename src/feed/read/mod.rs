@@ -1,11 +1,13 @@
 //! What producers POST: which media types are taken, and how a body becomes events.
 //!
-//! A body of any media type is one event, stored as sent; JSON is checked first. EventStore's batch types are
-//! an array of events, lines of JSON are one each, and CloudEvents are taken in all their forms. Types that are documents of ours or of EventStore's, but not taken in, are refused, so
-//! that a document is never stored as if it were an event's data.
+//! A body of any media type is one event, stored as sent; JSON is checked first. An Atom entry is one event too,
+//! and says itself what happened and under which id. EventStore's batch types are an array of events, lines of JSON
+//! are one each, and CloudEvents are taken in all their forms. Types that are documents of ours or of EventStore's,
+//! but not taken in, are refused, so that a document is never stored as if it were an event's data.
 
 mod batch;
 mod cloudevents;
+mod entry;
 mod format;
 mod members;
 mod ndjson;
@@ -37,6 +39,17 @@ pub struct Heading {
     pub idempotency_key: Option<Bytes>,
     /// The attributes of the CloudEvent whose data the body is.
     pub cloudevent: Attributes,
+    /// What the producer would call the event (RFC 5023 §9.7). It is kept in the metadata; addresses are made of
+    /// numbers alone.
+    pub slug: Option<String>,
+}
+
+impl Heading {
+    /// What an event keeps of it as metadata.
+    fn metadata(&self) -> Option<Bytes> {
+        let slug = self.slug.as_deref()?;
+        Some(serde_json::json!({ "slug": slug }).to_string().into())
+    }
 }
 
 /// The events of a body, in order; at least one. Data and metadata are slices of the body.
@@ -53,6 +66,7 @@ pub fn events(
     new_id: &mut dyn FnMut() -> EventId,
 ) -> Result<Vec<NewEvent>, UnreadableBody> {
     match format {
+        BodyFormat::Entry => Ok(vec![entry::event(body, heading, new_id)?]),
         BodyFormat::Batch => batch::events(&body, heading.idempotency_key.as_deref(), new_id),
         BodyFormat::Lines => ndjson::events(&body, heading.idempotency_key.as_deref(), new_id),
         BodyFormat::CloudEvent => Ok(vec![cloudevents::one(&body)?]),
@@ -71,8 +85,10 @@ fn single(
     heading: &Heading,
     new_id: &mut dyn FnMut() -> EventId,
 ) -> Result<NewEvent, UnreadableBody> {
-    if EVENT_BYTES_MAX < body.len() {
-        return Err(BodyFault::EventTooLarge { bytes: body.len() }.into());
+    let metadata = heading.metadata();
+    let bytes = body.len() + metadata.as_ref().map_or(0, Bytes::len);
+    if EVENT_BYTES_MAX < bytes {
+        return Err(BodyFault::EventTooLarge { bytes }.into());
     }
     check_json(media_type, &body)?;
     let event_type = match &heading.event_type {
@@ -80,7 +96,7 @@ fn single(
         None => EventType::parse(media_type.essence()).map_err(BodyFault::InvalidDefaultType)?,
     };
     let (id, id_is_fresh) = identify(heading.event_id, heading.idempotency_key.as_deref(), 0, new_id);
-    let content = Content { media_type: media_type.clone(), data: body, metadata: None };
+    let content = Content { media_type: media_type.clone(), data: body, metadata };
     Ok(NewEvent { id, id_is_fresh, event_type, content })
 }
 

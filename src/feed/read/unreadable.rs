@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::event::limits::{BATCH_EVENTS_MAX, EVENT_BYTES_MAX};
 use crate::event::{InvalidMediaType, InvalidName, NilEventId};
+use crate::feed::atom_entry::InvalidEntry;
 use crate::feed::cloudevent::AttributeFault;
 use crate::feed::json::NotJson;
 
@@ -66,6 +67,15 @@ pub enum BodyFault {
     /// The media type stands in for a type that is not given.
     #[error("without ES-EventType the media type is the event's type, and it cannot be: {0}")]
     InvalidDefaultType(InvalidName),
+    /// Its media type is that of an Atom entry.
+    #[error("the body is not the Atom entry that its media type says: {0}")]
+    InvalidEntry(InvalidEntry),
+    /// A category names the event's type.
+    #[error(
+        "without ES-EventType an entry's category of the scheme urn:everfeed:type, or else its first, is the event's \
+         type, and it cannot be: {0}"
+    )]
+    InvalidCategory(InvalidName),
     /// Not a UUID.
     #[error("{0} is a UUID, such as 0190c6a4-7b1e-7f5e-9a52-1f6f2d3c4b5a")]
     InvalidEventId(&'static str),

@@ -16,7 +16,8 @@ pub(super) enum Form<'a> {
     Element { document: &'a str, outline: xml::Outline },
     /// In base64.
     Base64,
-    /// At the event's `/data`. Besides what is large, this is what RFC 4287 leaves for text and XML that no
+    /// At the event's `/data`. Besides what is large, and pictures, sound and fonts, which are members of their own
+    /// (RFC 5023 §9.6), this is what RFC 4287 leaves for text and XML that no
     /// document can hold as such: under their media types, base64 would be taken for the text itself.
     OutOfLine,
 }
@@ -24,7 +25,8 @@ pub(super) enum Form<'a> {
 impl<'a> Form<'a> {
     pub(super) fn of(content: &'a Content, wanted: AtomContent) -> Self {
         let Content { media_type, data, metadata: _ } = content;
-        if wanted == AtomContent::OutOfLine || data.len() > INLINE_CONTENT_BYTES_MAX || is_composite(media_type) {
+        let is_elsewhere = wanted == AtomContent::OutOfLine || media_type.is_composite() || media_type.is_media();
+        if is_elsewhere || data.len() > INLINE_CONTENT_BYTES_MAX {
             return Self::OutOfLine;
         }
         let is_xml = media_type.is_xml();
@@ -73,7 +75,7 @@ pub(super) fn push(content: &Content, wanted: AtomContent, data_url: &[&[u8]], o
         }
         Form::OutOfLine => {
             // RFC 4287 §4.1.3.1 forbids composite types; without one, the answer's own type counts.
-            if !is_composite(media_type) {
+            if !media_type.is_composite() {
                 push_type(media_type.as_str(), out);
             }
             push_url(b" src=\"", data_url, out);
@@ -95,12 +97,6 @@ fn push_url(name: &[u8], url: &[&[u8]], out: &mut Vec<u8>) {
         out.extend_from_slice(part);
     }
     out.push(b'"');
-}
-
-/// RFC 6838 §4.2.6: made of parts.
-fn is_composite(media_type: &MediaType) -> bool {
-    let kind = media_type.essence().split('/').next().unwrap_or_default();
-    kind.eq_ignore_ascii_case("multipart") || kind.eq_ignore_ascii_case("message")
 }
 
 /// Text in another encoding would be read wrongly, even where its bytes happen to be UTF-8.

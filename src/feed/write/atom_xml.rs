@@ -7,8 +7,10 @@ use uuid::Uuid;
 
 use crate::address::{BaseUrl, Shape, StreamPath};
 use crate::event::{Event, Number, Source, StreamName};
+use crate::feed::atom_entry::Kind;
 use crate::feed::{AtomContent, Representation};
 
+use super::posted::Posted;
 use super::text::{push_base64, push_decimal, push_time};
 use super::{Document, Feed, atom_content, place_in, service, xml};
 
@@ -71,7 +73,7 @@ impl Document for FeedXml<'_> {
             Some(forms) if forms.name == event.stream => forms,
             _ => StreamForms::new(base, &event.stream),
         };
-        out.extend_from_slice(b"<entry>");
+        out.extend_from_slice(b"<entry");
         push_entry(self.content, log, self.stream.insert(stream), place_in(source, place), event, b"", out);
         out.extend_from_slice(b"</entry>\n");
     }
@@ -112,7 +114,6 @@ pub(super) fn entry(
     out.extend_from_slice(DECLARATION);
     out.extend_from_slice(b"<entry");
     out.extend_from_slice(NAMESPACES);
-    out.push(b'>');
     push_entry(content, log, &StreamForms::new(base, &event.stream), place, event, AUTHOR, out);
     out.extend_from_slice(b"</entry>\n");
 }
@@ -134,8 +135,9 @@ impl StreamForms {
     }
 }
 
-/// What stands inside `entry`. Links lead to the event in its own stream, also from a page of a derived one, in
-/// which it has a place of its own.
+/// What follows `<entry`, up to the end tag. Links lead to the event in its own stream, also from a page of a
+/// derived one, in which it has a place of its own. An event that was POSTed as an entry has its own words for much
+/// of it.
 fn push_entry(
     content: AtomContent,
     log: Uuid,
@@ -151,12 +153,22 @@ fn push_entry(
     let number = std::str::from_utf8(&number).expect("digits");
     let position = std::str::from_utf8(&position).expect("digits");
     let url = stream.url.as_str();
+    let data_url = [url.as_bytes(), b"/", number.as_bytes(), b"/data"];
+    let posted = Posted::of(event);
+    let says = |is: fn(&Kind) -> bool| posted.as_ref().is_some_and(|posted| posted.says(is));
 
-    out.extend_from_slice(b"<title>");
-    out.extend_from_slice(number.as_bytes());
-    out.push(b'@');
-    out.extend_from_slice(&stream.escaped);
-    out.extend_from_slice(b"</title><id>");
+    if let Some(posted) = &posted {
+        posted.push_scope(&data_url, out);
+    }
+    out.push(b'>');
+    if !says(|kind| matches!(kind, Kind::Title)) {
+        out.extend_from_slice(b"<title>");
+        out.extend_from_slice(number.as_bytes());
+        out.push(b'@');
+        out.extend_from_slice(&stream.escaped);
+        out.extend_from_slice(b"</title>");
+    }
+    out.extend_from_slice(b"<id>");
     push_urn(log, "event", position, out);
     out.extend_from_slice(b"</id>");
     for name in ["published", "updated", "app:edited"] {
@@ -164,16 +176,29 @@ fn push_entry(
         push_time(event.time, out);
         push_tag(b"</", name, out);
     }
-    out.extend_from_slice(author);
-    out.extend_from_slice(b"<category scheme=\"urn:everfeed:type\" term=\"");
-    xml::push_attribute(event.event_type.as_str(), out);
-    out.extend_from_slice(b"\"/><summary>");
-    xml::push_text(event.event_type.as_str(), out);
-    out.extend_from_slice(b"</summary>");
+    if !says(Kind::names_author) {
+        out.extend_from_slice(author);
+    }
+    if !posted.as_ref().is_some_and(Posted::says_type) {
+        out.extend_from_slice(b"<category scheme=\"urn:everfeed:type\" term=\"");
+        xml::push_attribute(event.event_type.as_str(), out);
+        out.extend_from_slice(b"\"/>");
+    }
+    if !posted.as_ref().is_some_and(|posted| posted.is_summed_up(content)) {
+        out.extend_from_slice(b"<summary>");
+        xml::push_text(event.event_type.as_str(), out);
+        out.extend_from_slice(b"</summary>");
+    }
     // Clients fetch the first two as JSON, so these leave the representation open.
     push_link("edit", None, &[url, "/", number], out);
-    push_link("alternate", None, &[url, "/", number], out);
+    // RFC 4287 §4.1.2 allows one alternate without type and language.
+    if !says(|kind| matches!(kind, Kind::Link(link) if link.is_plain_alternate())) {
+        push_link("alternate", None, &[url, "/", number], out);
+    }
     push_link("self", Some("application/atom+xml"), &[url, "/", number, ".atom"], out);
+    if event.content.as_ref().is_some_and(|kept| kept.media_type.is_media()) {
+        push_link("edit-media", None, &[url, "/", number, "/data"], out);
+    }
 
     push_identity(stream, event, number, position, place, out);
 
@@ -181,8 +206,10 @@ fn push_entry(
         if let Some(metadata) = &kept.metadata {
             push_metadata(metadata, out);
         }
-        let data_url = [url.as_bytes(), b"/", number.as_bytes(), b"/data"];
-        atom_content::push(kept, content, &data_url, out);
+        match &posted {
+            Some(posted) => posted.push(kept, content, &data_url, out),
+            None => atom_content::push(kept, content, &data_url, out),
+        }
     }
 }
 

@@ -11,6 +11,9 @@ mod json;
 #[cfg(test)]
 mod json_tests;
 mod ndjson;
+mod posted;
+#[cfg(test)]
+mod posted_tests;
 mod service;
 mod text;
 

@@ -4,6 +4,7 @@ use crate::address::{Address, BaseUrl, Suffix};
 use crate::event::{EventType, Source, StreamName};
 
 use super::xml;
+use crate::feed::atom_entry::TYPE_SCHEME;
 
 /// The media type of [`service`].
 pub const SERVICE_TYPE: &str = "application/atomsvc+xml; charset=utf-8";
@@ -13,9 +14,6 @@ pub const CATEGORIES_TYPE: &str = "application/atomcat+xml; charset=utf-8";
 
 /// What a collection takes: entries, and anything else as the data of one event (RFC 5023 §8.3.4).
 const ACCEPTS: [&str; 2] = ["application/atom+xml;type=entry", "*/*"];
-
-/// The scheme of event types as categories.
-pub(super) const TYPE_SCHEME: &str = "urn:everfeed:type";
 
 /// RFC 5023 §8: one workspace, in which each stream is a collection. `more` is the stream of all streams, if it
 /// shows more than these.

@@ -32,8 +32,9 @@ pub(crate) struct Outline {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{what}, at byte {at}")]
 pub(crate) struct IllFormed {
-    what: &'static str,
-    at: usize,
+    pub(crate) what: &'static str,
+    /// In bytes from the start of the text.
+    pub(crate) at: usize,
 }
 
 /// Checks a whole document.
@@ -42,7 +43,9 @@ pub(crate) struct IllFormed {
 /// When it is not well-formed, not UTF-8 by its own account, has a DOCTYPE, or exceeds a limit.
 pub(crate) fn outline(text: &str) -> Result<Outline, IllFormed> {
     if !is_representable(text) {
-        return Err(IllFormed { what: "it holds a character that XML 1.0 excludes", at: 0 });
+        let is_excluded = |c: char| !is_representable(c.encode_utf8(&mut [0; 4]));
+        let at = text.find(is_excluded).unwrap_or_default();
+        return Err(IllFormed { what: "it holds a character that XML 1.0 excludes", at });
     }
     let mut check = Check { text, at: 0, open: Vec::new(), bindings: Vec::new(), is_root_alone: true };
     check.document().map_err(|what| IllFormed { what, at: check.at })

@@ -2,12 +2,13 @@
 
 use hyper::StatusCode;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use hyper::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LOCATION};
 
 use crate::access::WritePermit;
 use crate::address::Suffix;
-use crate::event::{EventId, EventType, ExpectedVersion, Receipt, SETTINGS_TYPE, Source, StreamName};
+use crate::event::{EventId, EventType, ExpectedVersion, Number, Receipt, SETTINGS_TYPE, Source, StreamName};
 use crate::feed::read::{self, BodyFormat, Heading};
+use crate::feed::{AtomContent, Representation};
 use crate::store::Append;
 
 use super::super::Served;
@@ -15,11 +16,13 @@ use super::super::body;
 use super::super::cache_policy::Freshness;
 use super::super::cloudevent;
 use super::super::conditional::{self, Precondition};
-use super::super::document::{self, event_at};
+use super::super::document::{self, Wanted, What, event_at};
 use super::super::header;
+use super::super::negotiate::Coding;
 use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply};
 use super::super::request::{Asked, dialect_header};
+use super::super::slug;
 use super::super::validator::{self, Facts};
 
 /// What the request expects of the stream.
@@ -43,7 +46,7 @@ pub(crate) async fn post(
     } else {
         read::body_format(content_type)?
     };
-    if id.is_some() && !matches!(format, BodyFormat::Opaque(_)) {
+    if id.is_some() && !matches!(format, BodyFormat::Opaque(_) | BodyFormat::Entry) {
         let detail = "this address takes the data of one event and gives it its id; events that tell their own, and \
                       batches of them, go to the stream itself";
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
@@ -61,16 +64,44 @@ pub(crate) async fn post(
     let events = read::events(&format, body, &heading, &mut || (served.ambient.new_id)())?;
     let append =
         Append { stream: permit.stream().clone(), events, expected: expectation.version, now: (served.ambient.now)() };
-    match served.store.append(append).await {
-        Ok(receipt) => {
-            let mut reply = appended(asked, permit.stream(), &receipt);
-            if let Some(changed) = permit.stream().with_settings() {
-                document::insert_purge_keys(&mut reply.headers, [&changed]);
-            }
-            Ok(reply)
-        }
-        Err(error) => Err(Problem::append(&error, is_dialect, expectation.is_conditional)),
+    let receipt = match served.store.append(append).await {
+        Ok(receipt) => receipt,
+        Err(error) => return Err(Problem::append(&error, is_dialect, expectation.is_conditional)),
+    };
+    let mut reply = appended(asked, permit.stream(), &receipt);
+    if let Some(changed) = permit.stream().with_settings() {
+        document::insert_purge_keys(&mut reply.headers, [&changed]);
     }
+    Ok(if format.is_member() { show_entry(served, asked, permit.stream(), receipt.first, reply).await } else { reply })
+}
+
+/// Puts the event's entry into the answer (RFC 5023 §9.2). The event is durable: that its entry cannot be shown
+/// just now is no reason to say anything else.
+async fn show_entry(
+    served: &Served,
+    asked: &Asked<'_>,
+    stream: &StreamName,
+    number: Number,
+    mut reply: Reply,
+) -> Reply {
+    let source = Source::Stream(stream.clone());
+    let representation = Representation::Atom { content: AtomContent::Inline };
+    let what = What::Event(number);
+    let wanted = Wanted { source, what, representation, base: asked.base.clone(), follows_links: false };
+    let view = served.store.view();
+    let Ok(head) = view.head(&wanted.source) else { return reply };
+    let Ok(standing) = served.documents.standing(&view, &wanted, head).await else { return reply };
+    let Ok(document) = served.documents.get(&view, &wanted, &standing, Coding::Identity).await else { return reply };
+    for name in [CONTENT_TYPE, ETAG] {
+        if let Some(value) = document.headers.get(&name) {
+            reply.headers.insert(name, value.clone());
+        }
+    }
+    if let Some(location) = reply.headers.get(LOCATION).cloned() {
+        reply.headers.insert(CONTENT_LOCATION, location);
+    }
+    reply.body = Content::Whole(document.body.clone());
+    reply
 }
 
 /// Settings are events of one type, which need not be named.
@@ -141,7 +172,7 @@ fn heading(headers: &HeaderMap, id: Option<EventId>) -> Result<Heading, Problem>
             "the event has an id already; one of the two is enough",
         ));
     }
-    Ok(Heading { event_type, event_id, idempotency_key, ..Heading::default() })
+    Ok(Heading { event_type, event_id, idempotency_key, slug: slug::slug(headers), ..Heading::default() })
 }
 
 /// What the request expects of the stream, in EventStore's header or in HTTP's own.
@@ -193,7 +224,7 @@ async fn version_of(
             removed: 0,
             links: 0,
             newest: (number, event.position),
-            representation: crate::feed::Representation::Data,
+            representation: Representation::Data,
             base: asked.base,
         };
         let plain = validator::without_coding(tag);
