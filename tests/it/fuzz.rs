@@ -141,6 +141,7 @@ const HEADERS: &[&str] = &[
     "Upgrade: h2c",
     "Connection: upgrade",
     "Content-Encoding: gzip",
+    "Slug: S%C3%A8te %zz",
     "Host: evil.example",
     "X: \u{e9}\u{ff}",
     "Accept: \u{e9}",
@@ -153,6 +154,8 @@ const TYPES: &[&str] = &[
     "application/vnd.eventstore.events+json",
     "application/vnd.kurrent.events+json",
     "application/atom+xml",
+    "application/atom+xml;type=entry",
+    "image/png",
     "application/cloudevents+json",
     "application/cloudevents-batch+json",
     "application/x-ndjson",
@@ -172,6 +175,10 @@ const BODIES: &[&str] = &[
     "\u{0}",
     "{",
     "\"\u{7f}\"",
+    "<entry xmlns='http://www.w3.org/2005/Atom'/>",
+    "<a:entry xmlns:a='http://www.w3.org/2005/Atom' xml:base='../x'><a:id>tag:a,2026:b</a:id><a:title>t</a:title></a:entry>",
+    "<entry xmlns='http://www.w3.org/2005/Atom'><content type='xhtml'/></entry>",
+    "<entry",
 ];
 
 fn request(random: &mut Random) -> Vec<u8> {

@@ -186,7 +186,7 @@ pub(super) fn trimmed(text: &str) -> &str {
 
 /// RFC 3987 §2.2, as far as it tells an absolute IRI from other texts: a scheme, and no white space or control
 /// characters.
-pub(crate) fn is_absolute(text: &str) -> bool {
+fn is_absolute(text: &str) -> bool {
     let Some((scheme, rest)) = text.split_once(':') else { return false };
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));

@@ -3,6 +3,9 @@
 //! Nothing is taken apart that need not be. Elements are slices of the document, so that they can be put into
 //! another one as they are, whatever they hold. A document is first held to our own strict check, so that the
 //! lenient parser which then reads it meets nothing that it could understand in its own way.
+//!
+//! What is a valid entry here decides how it is written in feeds, so whoever changes a rule raises the render
+//! revision of Atom.
 
 mod fault;
 mod held;
@@ -11,7 +14,6 @@ mod reader;
 mod tests;
 
 pub(crate) use fault::{Fault, InvalidEntry};
-pub(crate) use held::is_absolute;
 pub(crate) use reader::read;
 
 /// The namespace of Atom (RFC 4287 §1.2).

@@ -46,7 +46,7 @@ impl<'a> Form<'a> {
 }
 
 /// Writes the `content` element. `data_url` needs no escaping.
-pub(super) fn push(content: &Content, wanted: AtomContent, data_url: &[&[u8]], out: &mut Vec<u8>) {
+pub(super) fn push(content: &Content, wanted: AtomContent, data_url: &[&str], out: &mut Vec<u8>) {
     let media_type = &content.media_type;
     out.extend_from_slice(b"<content");
     match Form::of(content, wanted) {
@@ -91,10 +91,10 @@ fn push_type(media_type: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-fn push_url(name: &[u8], url: &[&[u8]], out: &mut Vec<u8>) {
+fn push_url(name: &[u8], url: &[&str], out: &mut Vec<u8>) {
     out.extend_from_slice(name);
     for part in url {
-        out.extend_from_slice(part);
+        out.extend_from_slice(part.as_bytes());
     }
     out.push(b'"');
 }

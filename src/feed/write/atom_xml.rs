@@ -153,12 +153,12 @@ fn push_entry(
     let number = std::str::from_utf8(&number).expect("digits");
     let position = std::str::from_utf8(&position).expect("digits");
     let url = stream.url.as_str();
-    let data_url = [url.as_bytes(), b"/", number.as_bytes(), b"/data"];
-    let posted = Posted::of(event);
+    let data_url = [url, "/", number, "/data"];
+    let posted = Posted::of(event, &data_url);
     let says = |is: fn(&Kind) -> bool| posted.as_ref().is_some_and(|posted| posted.says(is));
 
     if let Some(posted) = &posted {
-        posted.push_scope(&data_url, out);
+        posted.push_scope(out);
     }
     out.push(b'>');
     if !says(|kind| matches!(kind, Kind::Title)) {
@@ -197,7 +197,7 @@ fn push_entry(
     }
     push_link("self", Some("application/atom+xml"), &[url, "/", number, ".atom"], out);
     if event.content.as_ref().is_some_and(|kept| kept.media_type.is_media()) {
-        push_link("edit-media", None, &[url, "/", number, "/data"], out);
+        push_link("edit-media", None, &data_url, out);
     }
 
     push_identity(stream, event, number, position, place, out);
@@ -207,7 +207,7 @@ fn push_entry(
             push_metadata(metadata, out);
         }
         match &posted {
-            Some(posted) => posted.push(kept, content, &data_url, out),
+            Some(posted) => posted.push(kept, content, out),
             None => atom_content::push(kept, content, &data_url, out),
         }
     }

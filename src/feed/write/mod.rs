@@ -4,6 +4,7 @@ mod atom_content;
 #[cfg(test)]
 mod atom_tests;
 mod atom_xml;
+mod base;
 mod cloudevents;
 mod event_json;
 mod eventstore_json;

@@ -4,9 +4,9 @@
 use crate::event::limits::INLINE_CONTENT_BYTES_MAX;
 use crate::event::{Content, Event};
 use crate::feed::AtomContent;
-use crate::feed::atom_entry::{self, APP, ATOM, EVERFEED, Element, Entry, Kind, TYPE_SCHEME, is_absolute};
+use crate::feed::atom_entry::{self, APP, ATOM, EVERFEED, Element, Entry, Kind, TYPE_SCHEME};
 
-use super::{atom_content, xml};
+use super::{atom_content, base, xml};
 
 /// The prefixes that our documents bind. Declared anew on an entry they would change what our own elements in it
 /// are, so it is each element of the author's that gets its own meaning of them back.
@@ -19,20 +19,20 @@ const RELATIONS_OF_SERVER: [&str; 3] = ["edit", "edit-media", "self"];
 pub(super) struct Posted<'a> {
     entry: Entry<'a>,
     event_type: &'a str,
+    /// Where the document is that was sent: its event's data.
+    address: String,
 }
 
 impl<'a> Posted<'a> {
-    /// None for an event of another kind, and for an entry that no page can hold: it is written as any other
-    /// event of its media type.
-    pub(super) fn of(event: &'a Event) -> Option<Self> {
+    /// None for an event of another kind, and for an entry that is too large for a page or no valid one: these are
+    /// written as events of their media type.
+    pub(super) fn of(event: &'a Event, data_url: &[&str]) -> Option<Self> {
         let content = event.content.as_ref()?;
         if !content.media_type.is_atom_entry() || INLINE_CONTENT_BYTES_MAX < content.data.len() {
             return None;
         }
         let entry = atom_entry::read(&content.data).ok()?;
-        // What a relative base is relative to cannot be said beside it.
-        let can_be_put_elsewhere = entry.scope.base.as_deref().is_none_or(is_absolute);
-        can_be_put_elsewhere.then_some(Self { entry, event_type: event.event_type.as_str() })
+        Some(Self { entry, event_type: event.event_type.as_str(), address: data_url.concat() })
     }
 
     /// Whether one of its elements says this, so that we need not.
@@ -60,18 +60,11 @@ impl<'a> Posted<'a> {
             if scheme.as_deref() == Some(TYPE_SCHEME) && term == self.event_type)
     }
 
-    /// Writes the attributes that our `entry` element needs for what will stand in it. A document of its own has
-    /// its data's address for a base.
-    pub(super) fn push_scope(&self, data_url: &[&[u8]], out: &mut Vec<u8>) {
+    /// Writes the attributes that our `entry` element needs for what will stand in it.
+    pub(super) fn push_scope(&self, out: &mut Vec<u8>) {
         let scope = &self.entry.scope;
-        match &scope.base {
-            Some(base) => push_attribute("xml:base", base, out),
-            None => {
-                out.extend_from_slice(b" xml:base=\"");
-                data_url.iter().for_each(|part| out.extend_from_slice(part));
-                out.push(b'"');
-            }
-        }
+        let base = scope.base.as_deref().unwrap_or_default();
+        push_attribute("xml:base", &base::resolve(&self.address, base), out);
         for (name, value) in &scope.of_text {
             push_attribute(name, value, out);
         }
@@ -84,12 +77,12 @@ impl<'a> Posted<'a> {
     }
 
     /// Writes its elements, but for those whose place is taken by our own.
-    pub(super) fn push(&self, kept: &Content, wanted: AtomContent, data_url: &[&[u8]], out: &mut Vec<u8>) {
+    pub(super) fn push(&self, kept: &Content, wanted: AtomContent, out: &mut Vec<u8>) {
         for element in &self.entry.elements {
             let is_kept = match &element.kind {
                 Kind::Id(_) | Kind::Published | Kind::Updated | Kind::OfServer => false,
                 Kind::Content { .. } if wanted == AtomContent::OutOfLine => {
-                    atom_content::push(kept, wanted, data_url, out);
+                    atom_content::push(kept, wanted, &[&self.address], out);
                     false
                 }
                 Kind::Category { scheme, .. } => scheme.as_deref() != Some(TYPE_SCHEME) || self.is_type(&element.kind),

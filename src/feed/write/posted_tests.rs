@@ -58,7 +58,12 @@ fn check(ours: Node<'_, '_>, sent: &str, is_in_feed: bool) {
     for (kept, theirs) in kept.iter().zip(&theirs) {
         assert!(mean_the_same(*kept, *theirs), "{}", ours.document().input_text());
         let [language, space, base] = inherited(*theirs);
-        assert_eq!(inherited(*kept), [language, space, base.or(Some(DATA.to_string()))]);
+        let base = match base.as_deref() {
+            None | Some("") => DATA,
+            Some("../up/?a") => "https://feeds.example.org/shop/streams/s/up/?a",
+            Some(absolute) => absolute,
+        };
+        assert_eq!(inherited(*kept), [language, space, Some(base.to_string())]);
         for namespace in theirs.namespaces().filter(|namespace| !namespace.uri().is_empty()) {
             assert_eq!(kept.lookup_namespace_uri(namespace.name()), Some(namespace.uri()), "{theirs:?}");
         }
@@ -113,7 +118,7 @@ fn check(ours: Node<'_, '_>, sent: &str, is_in_feed: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn an_entry_comes_back_as_it_was_sent(entry in any_entry()) {
@@ -139,7 +144,7 @@ proptest! {
         at in any::<prop::sample::Index>(),
         mutation in prop::sample::select(vec![
             "", "<", ">", "&", "'", "\"", "/>", "</", "]]>", "<!--", "-->", "<?", "&#0;", "&#x110000;", "\u{0}", "\u{FFFF}",
-            ":", " xmlns='urn:x'", " xmlns:m=''", " xml:base='r/'", "<x>", "</x>", "<content/>", "<title/>", "x",
+            ":", " xmlns='urn:x'", " xmlns:m=''", " xml:base='../up/?a'", "<x>", "</x>", "<content/>", "<title/>", "x",
         ]),
         removed in 0_usize..8,
     ) {
@@ -153,7 +158,7 @@ proptest! {
         let alone = entry_document(INLINE, &event);
         prop_assert!(xml::outline(&alone).is_ok(), "{}", alone);
         let parsed = Parsed::parse(&alone).unwrap();
-        if crate::feed::atom_entry::read(&bytes).is_ok() && posted::Posted::of(&event).is_some() {
+        if crate::feed::atom_entry::read(&bytes).is_ok() && posted::Posted::of(&event, &[]).is_some() {
             check(parsed.root_element(), std::str::from_utf8(&bytes).unwrap(), false);
         }
     }
@@ -161,13 +166,13 @@ proptest! {
 
 #[test]
 fn what_no_page_can_hold_as_it_is_stands_whole_in_its_content() {
-    let relative = "<entry xmlns='http://www.w3.org/2005/Atom' xml:base='sub/'><title>t</title></entry>";
-    let document = entry_document(INLINE, &posted(relative));
+    let invalid = "<entry xmlns='http://www.w3.org/2005/Atom' xml:base='sub/'><title/><title/></entry>";
+    let document = entry_document(INLINE, &posted(invalid));
     let parsed = Parsed::parse(&document).unwrap();
     let content = child(parsed.root_element(), "content").unwrap();
     assert_eq!(content.attribute("type"), Some("application/atom+xml;type=entry"));
     assert_eq!(content.attribute((XML, "base")), Some(DATA));
-    assert!(mean_the_same(content.first_element_child().unwrap(), Parsed::parse(relative).unwrap().root_element()));
+    assert!(mean_the_same(content.first_element_child().unwrap(), Parsed::parse(invalid).unwrap().root_element()));
     assert_eq!(text(child(parsed.root_element(), "title").unwrap()), "2@s");
 
     let large = format!("<entry xmlns='http://www.w3.org/2005/Atom'><title>{}</title></entry>", "x".repeat(64 << 10));
