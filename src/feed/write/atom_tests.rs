@@ -350,6 +350,9 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
         "<feed/>",
         "é",
         "{\"a\":1}",
+        "\u{202E}\u{5D0}\u{2066}",
+        "\u{85}\u{2028}\u{FDD0}",
+        "e\u{301}\u{1F980}",
         " ",
     ]);
     prop_oneof![
@@ -368,7 +371,8 @@ proptest! {
         event_type in "[^\u{0}-\u{1F}\u{7F}-\u{9F}\u{FFFE}\u{FFFF}/]{3,10}",
         contents in prop::collection::vec((
             prop::sample::select(vec!["text/plain", "text/html", "text/plain; charset=\"utf-8\"", "text/plain;charset=latin1", "application/xml",
-                "text/xml;x=\"<&>\"", "a/b+xml", "application/json", "a/b", "message/rfc822"]),
+                "text/xml;x=\"<&>\"", "a/b+xml", "application/json", "a/b", "message/rfc822", "multipart/mixed;boundary=x",
+                "image/svg+xml", "video/mp4", "application/atom+xml;type=feed"]),
             hostile(), prop::option::of(hostile()),
         ), 3),
     ) {
