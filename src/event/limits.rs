@@ -34,6 +34,9 @@ pub const XML_DEPTH_MAX: usize = 64;
 /// The most attributes on one XML element.
 pub const XML_ATTRIBUTES_MAX: usize = 64;
 
+/// The most namespaces that may be declared around one place in XML. Every prefix is looked for among them.
+pub const XML_NAMESPACES_MAX: usize = 128;
+
 /// The longest XML name, in bytes.
 pub const XML_NAME_BYTES_MAX: usize = 256;
 

@@ -20,8 +20,8 @@ pub enum InvalidEntry {
     #[error("it is not well-formed: {0}")]
     IllFormed(&'static str),
     /// Beyond what anybody writes.
-    #[error("it declares more namespaces than are taken in, or writes a known one with references")]
-    OddNamespaces,
+    #[error("a namespace of Atom's or of this server is written with references")]
+    OddNamespace,
     /// Some other document.
     #[error("its root element is not the `entry` of http://www.w3.org/2005/Atom")]
     NoEntry,

@@ -103,7 +103,7 @@ pub(crate) enum Kind {
 }
 
 /// What a link says, besides where it leads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Link {
     /// In its short form.
     pub(crate) rel: String,

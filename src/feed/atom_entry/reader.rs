@@ -1,5 +1,7 @@
 //! From a document to an entry.
 
+use std::collections::HashSet;
+
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::{PrefixDeclaration, ResolveResult};
@@ -32,14 +34,15 @@ pub(crate) fn read(data: &[u8]) -> Result<Entry<'_>, Fault> {
     xml::outline(text)?;
     let start = if text.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
     let mut parser = NsReader::from_str(&text[start..]);
-    let mut walk = Walk { text, depth: 0, scope: Scope::default(), elements: Vec::new(), open: None };
+    let mut walk =
+        Walk { text, depth: 0, scope: Scope::default(), elements: Vec::new(), alternates: HashSet::new(), open: None };
     loop {
         let at = start + parser.buffer_position() as usize;
         let place = |why| Fault { at, why };
-        // In what is well-formed only the parser's limit on declarations stops it.
+        // What is well-formed and within our limits it reads; but that is for it to say.
         let (vocabulary, event) = match parser.read_resolved_event() {
             Ok((namespace, event)) => (vocabulary(&namespace), event),
-            Err(_) => return Err(place(InvalidEntry::OddNamespaces)),
+            Err(_) => return Err(place(InvalidEntry::IllFormed("it cannot be parsed"))),
         };
         let end = start + parser.buffer_position() as usize;
         match event {
@@ -67,6 +70,8 @@ struct Walk<'a> {
     depth: usize,
     scope: Scope,
     elements: Vec<Element<'a>>,
+    /// Of all alternate links, which must differ.
+    alternates: HashSet<Link>,
     /// The element of the entry that is open.
     open: Option<Open>,
 }
@@ -145,7 +150,7 @@ impl<'a> Walk<'a> {
     }
 
     /// RFC 4287 §4.1.2: what an entry has at most one of.
-    fn check_alone(&self, kind: &Kind) -> Result<(), InvalidEntry> {
+    fn check_alone(&mut self, kind: &Kind) -> Result<(), InvalidEntry> {
         let name = match kind {
             Kind::Id(_) => "id",
             Kind::Title => "title",
@@ -156,8 +161,8 @@ impl<'a> Walk<'a> {
             Kind::Updated => "updated",
             Kind::Source { .. } => "source",
             Kind::Link(link) if link.is_alternate() => {
-                let stands_already = self.elements.iter().any(|earlier| earlier.kind == *kind);
-                return if stands_already { Err(InvalidEntry::AlternateTwice) } else { Ok(()) };
+                let is_new = self.alternates.insert(link.clone());
+                return if is_new { Ok(()) } else { Err(InvalidEntry::AlternateTwice) };
             }
             Kind::Author
             | Kind::Contributor
@@ -186,7 +191,7 @@ impl Attributes {
                 // The parser compares namespaces as they are written, so it would not know these.
                 let namespace = value();
                 if attribute.value != namespace && KNOWN.iter().any(|(known, _)| *known == namespace) {
-                    return Err(InvalidEntry::OddNamespaces);
+                    return Err(InvalidEntry::OddNamespace);
                 }
                 let prefix = match declaration {
                     PrefixDeclaration::Default => "",

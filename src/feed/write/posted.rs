@@ -4,13 +4,16 @@
 use crate::event::limits::INLINE_CONTENT_BYTES_MAX;
 use crate::event::{Content, Event};
 use crate::feed::AtomContent;
-use crate::feed::atom_entry::{self, APP, ATOM, EVERFEED, Element, Entry, Kind, TYPE_SCHEME};
+use crate::feed::atom_entry::{self, APP, ATOM, EVERFEED, Element, Entry, Kind, Scope, TYPE_SCHEME};
 
 use super::{atom_content, base, xml};
 
 /// The prefixes that our documents bind. Declared anew on an entry they would change what our own elements in it
 /// are, so it is each element of the author's that gets its own meaning of them back.
 const OURS: [(&str, &str); 3] = [("", ATOM), ("app", APP), ("ef", EVERFEED)];
+
+/// What a declaration takes besides its namespace: ` xmlns:app=""`.
+const DECLARATION_BYTES: usize = 13;
 
 /// The relations that say where our own entry is, or what can be done there.
 const RELATIONS_OF_SERVER: [&str; 3] = ["edit", "edit-media", "self"];
@@ -21,18 +24,25 @@ pub(super) struct Posted<'a> {
     event_type: &'a str,
     /// Where the document is that was sent: its event's data.
     address: String,
+    /// What each of its elements needs to be told again: prefix and namespace.
+    declarations: Vec<(&'static str, String)>,
 }
 
 impl<'a> Posted<'a> {
-    /// None for an event of another kind, and for an entry that is too large for a page or no valid one: these are
-    /// written as events of their media type.
+    /// None for an event of another kind, and for an entry that is no valid one, or that is too large for a page,
+    /// with all declarations that it takes there: these are written as any event of their media type.
     pub(super) fn of(event: &'a Event, data_url: &[&str]) -> Option<Self> {
         let content = event.content.as_ref()?;
         if !content.media_type.is_atom_entry() || INLINE_CONTENT_BYTES_MAX < content.data.len() {
             return None;
         }
         let entry = atom_entry::read(&content.data).ok()?;
-        Some(Self { entry, event_type: event.event_type.as_str(), address: data_url.concat() })
+        let declarations = declarations(&entry.scope);
+        let bytes_each: usize = declarations.iter().map(|(_, namespace)| namespace.len() + DECLARATION_BYTES).sum();
+        if INLINE_CONTENT_BYTES_MAX < content.data.len() + bytes_each * entry.elements.len() {
+            return None;
+        }
+        Some(Self { entry, event_type: event.event_type.as_str(), address: data_url.concat(), declarations })
     }
 
     /// Whether one of its elements says this, so that we need not.
@@ -105,20 +115,24 @@ impl<'a> Posted<'a> {
     fn push_element(&self, element: &Element<'_>, out: &mut Vec<u8>) {
         let (name, rest) = element.text.split_at(element.name_end);
         out.extend_from_slice(name.as_bytes());
-        for (prefix, ours) in OURS {
-            let bound = self.entry.scope.namespaces.iter().find(|(bound, _)| bound == prefix);
-            let theirs = match bound {
-                Some((_, namespace)) => namespace.as_str(),
-                None if prefix.is_empty() => "",
-                // What is bound to nothing there is used by nothing there.
-                None => continue,
-            };
-            if theirs != ours && !element.declares.iter().any(|declared| declared == prefix) {
-                push_declaration(prefix, theirs, out);
+        for (prefix, namespace) in &self.declarations {
+            if !element.declares.iter().any(|declared| declared == prefix) {
+                push_declaration(prefix, namespace, out);
             }
         }
         out.extend_from_slice(rest.as_bytes());
     }
+}
+
+/// What our prefixes mean in an entry, where that is not what they mean in our documents.
+fn declarations(scope: &Scope) -> Vec<(&'static str, String)> {
+    let theirs = |prefix: &str| {
+        let bound = scope.namespaces.iter().find(|(bound, _)| bound == prefix);
+        // A prefix that is bound to nothing there is used by nothing there; no prefix at all then means no namespace.
+        bound.map(|(_, namespace)| namespace.clone()).or(prefix.is_empty().then(String::new))
+    };
+    let declarations = OURS.into_iter().filter_map(|(prefix, ours)| Some((prefix, ours, theirs(prefix)?)));
+    declarations.filter(|(_, ours, theirs)| ours != theirs).map(|(prefix, _, theirs)| (prefix, theirs)).collect()
 }
 
 fn push_declaration(prefix: &str, namespace: &str, out: &mut Vec<u8>) {

@@ -176,6 +176,18 @@ fn what_no_page_can_hold_as_it_is_stands_whole_in_its_content() {
     assert!(mean_the_same(content.first_element_child().unwrap(), Parsed::parse(invalid).unwrap().root_element()));
     assert_eq!(text(child(parsed.root_element(), "title").unwrap()), "2@s");
 
+    // 60 kB that would be 300 MB, if each element were told the namespace again.
+    let namespace = "x".repeat(30_000);
+    let multiplied = format!(
+        "<a:entry xmlns:a='http://www.w3.org/2005/Atom' xmlns='urn:{namespace}'>{}</a:entry>",
+        "<b/>".repeat(7_000)
+    );
+    let document = entry_document(INLINE, &posted(&multiplied));
+    assert!(document.len() < 64 << 10, "{}", document.len());
+    let parsed = Parsed::parse(&document).unwrap();
+    let content = child(parsed.root_element(), "content").unwrap();
+    assert_eq!(content.attribute("type"), Some("application/atom+xml;type=entry"));
+
     let large = format!("<entry xmlns='http://www.w3.org/2005/Atom'><title>{}</title></entry>", "x".repeat(64 << 10));
     let document = entry_document(INLINE, &posted(&large));
     let parsed = Parsed::parse(&document).unwrap();

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::is_representable;
 use super::names::Name;
-use crate::event::limits::{XML_ATTRIBUTES_MAX, XML_DEPTH_MAX};
+use crate::event::limits::{XML_ATTRIBUTES_MAX, XML_DEPTH_MAX, XML_NAMESPACES_MAX};
 
 const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
 const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
@@ -301,6 +301,9 @@ impl<'a> Check<'a> {
             }
             if namespace.is_empty() && !is_default {
                 return Err("a prefix is declared without a namespace");
+            }
+            if self.bindings.len() == XML_NAMESPACES_MAX {
+                return Err("too many namespaces are declared");
             }
             self.bindings.push((prefix, namespace, self.open.len()));
         }
