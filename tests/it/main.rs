@@ -9,6 +9,7 @@ mod bench;
 mod byte_stability;
 mod caching;
 mod cli;
+mod clients;
 mod cloudevents;
 mod conditional;
 mod config;

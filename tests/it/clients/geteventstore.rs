@@ -1,0 +1,165 @@
+//! `geteventstore-promise`, a client of EventStore's HTTP API for Node: its calls, and what it makes of the answers.
+
+use serde_json::{Value, json};
+
+use super::{Client, Place};
+
+/// What each of the calls came to: its `value`, or its `error` with the status behind it.
+#[track_caller]
+fn answers(place: &Place, calls: &Value) -> Vec<Value> {
+    let answers = Client::Geteventstore.run(&place.server, calls);
+    assert_eq!(answers.len(), calls.as_array().expect("an array").len());
+    answers
+}
+
+/// What the calls returned, each of which must have gone well.
+#[track_caller]
+fn values(place: &Place, calls: &Value) -> Vec<Value> {
+    let value = |answer: &Value| answer.get("value").unwrap_or_else(|| panic!("{answer}")).clone();
+    answers(place, calls).iter().map(value).collect()
+}
+
+fn id(number: usize) -> String {
+    format!("0190c6a4-7b1e-7f5e-9a52-{number:012x}")
+}
+
+fn events(count: usize) -> Value {
+    let event = |n| json!({"eventId": id(n), "eventType": format!("t{}", n % 2), "data": {"n": n}});
+    (0..count).map(event).collect()
+}
+
+/// The `n` of every event's data, in the order they came.
+fn data(events: &Value) -> Vec<u64> {
+    let events = events.as_array().unwrap_or_else(|| panic!("no events: {events}"));
+    events.iter().map(|event| event["data"]["n"].as_u64().expect("a number")).collect()
+}
+
+#[test]
+fn it_reads_back_what_it_wrote() {
+    let place = Place::start();
+    let values = values(
+        &place,
+        &json!([
+            ["ping"],
+            ["writeEvent", "orders", "OrderPlaced", {"n": 100, "name": "Zoë 🦀"}, {"by": "shop"}],
+            ["writeEvents", "orders", events(3)],
+            ["readEventsForward", "orders"],
+            ["readEventsBackward", "orders"],
+            ["getEvents", "orders", 1, 2, "forward"],
+            ["getEventsByType", "orders", ["t1", "OrderPlaced"]],
+        ]),
+    );
+    assert_eq!(values[0]["text"], "Ping request successfully handled");
+    let forward = &values[3];
+    assert_eq!((&forward["streamId"], &forward["readDirection"]), (&json!("orders"), &json!("forward")));
+    assert_eq!((&forward["isEndOfStream"], &forward["nextEventNumber"]), (&json!(true), &json!(0)));
+    assert_eq!(data(&forward["events"]), [100, 0, 1, 2]);
+
+    let first = &forward["events"][0];
+    assert_eq!(first["eventType"], "OrderPlaced");
+    assert_eq!(first["data"], json!({"n": 100, "name": "Zoë 🦀"}));
+    assert_eq!((&first["isJson"], &first["isMetaData"]), (&json!(true), &json!(true)));
+    let metadata: Value = serde_json::from_str(first["metaData"].as_str().expect("text")).expect("JSON");
+    assert_eq!(metadata, json!({"by": "shop"}));
+    assert_eq!(first["created"], first["updated"]);
+    for (n, event) in forward["events"].as_array().expect("an array")[1..].iter().enumerate() {
+        assert_eq!((&event["eventId"], &event["eventType"]), (&json!(id(n)), &json!(format!("t{}", n % 2))));
+        assert_eq!((&event["streamId"], &event["eventNumber"]), (&json!("orders"), &json!(n + 1)));
+    }
+
+    assert_eq!(data(&values[4]["events"]), [2, 1, 0, 100]);
+    assert_eq!(values[4]["events"][3], *first, "the same event from either side");
+    assert_eq!(data(&values[5]), [0, 1]);
+    assert_eq!(data(&values[6]), [100, 1]);
+}
+
+#[test]
+fn it_walks_a_long_stream_both_ways_in_steps_of_its_own() {
+    let place = Place::start();
+    let count = 250;
+    let mut calls = vec![json!(["writeEvents", "s", events(count)]), json!(["getAllStreamEvents", "s", 60])];
+    // Steps that are on nobody's grid, and past either end.
+    calls.extend((0..count).step_by(37).map(|from| json!(["readEventsForward", "s", from, 37])));
+    let turn = calls.len();
+    calls.extend((0..count).rev().step_by(41).map(|from| json!(["readEventsBackward", "s", from, 41])));
+    let values = values(&place, &Value::from(calls));
+
+    let oldest_first: Vec<u64> = (0..count as u64).collect();
+    let newest_first: Vec<u64> = (0..count as u64).rev().collect();
+    assert_eq!(data(&values[1]), oldest_first);
+    for (walk, expected) in [(&values[2..turn], oldest_first), (&values[turn..], newest_first)] {
+        assert_eq!(walk.iter().flat_map(|page| data(&page["events"])).collect::<Vec<_>>(), expected);
+        // Where each page sends the client is where the next one begins.
+        for pages in walk.windows(2) {
+            assert_eq!(pages[0]["isEndOfStream"], false);
+            assert_eq!(pages[0]["nextEventNumber"], pages[1]["fromEventNumber"]);
+        }
+    }
+    assert_eq!(values[turn - 1]["isEndOfStream"], true);
+}
+
+#[test]
+fn what_it_expects_is_held_and_what_it_repeats_is_written_once() {
+    let place = Place::start();
+    let answers = answers(
+        &place,
+        &json!([
+            ["writeEvents", "s", events(2), {"expectedVersion": -1}],
+            ["writeEvents", "s", events(2), {"expectedVersion": -1}],
+            ["writeEvents", "s", events(2)],
+            ["writeEvent", "s", "t", {"n": 2}, null, {"expectedVersion": 1}],
+            ["writeEvent", "s", "t", {"n": 3}, null, {"expectedVersion": 1}],
+            ["readEventsForward", "s"],
+        ]),
+    );
+    for written in &answers[..4] {
+        assert!(written.get("value").is_some(), "{written}");
+    }
+    assert_eq!((&answers[4]["status"], &answers[4]["statusText"]), (&json!(400), &json!("Wrong expected EventNumber")));
+    assert_eq!(answers[4]["headers"]["es-currentversion"], "2");
+    assert_eq!(data(&answers[5]["value"]["events"]), [0, 1, 2]);
+}
+
+#[test]
+fn it_reads_the_whole_log() {
+    let place = Place::start();
+    let values = values(
+        &place,
+        &json!([
+            ["writeEvents", "a", events(3)],
+            ["writeEvents", "b%2F2", events(2)],
+            ["readEventsForward", "$all", 0, 100],
+            ["readEventsBackward", "$all", "head", 100],
+            ["readEventsForward", "$all", 2, 2],
+        ]),
+    );
+    let places = |page: &Value| -> Vec<(String, u64)> {
+        let events = page["events"].as_array().expect("an array");
+        let stream = |event: &Value| event["streamId"].as_str().expect("a name").to_string();
+        events.iter().map(|event| (stream(event), event["eventNumber"].as_u64().expect("a number"))).collect()
+    };
+    let mut expected: Vec<(String, u64)> = [("a", 0), ("a", 1), ("a", 2), ("b/2", 0), ("b/2", 1)]
+        .map(|(stream, number)| (stream.to_string(), number))
+        .into();
+    assert_eq!(places(&values[2]), expected);
+    assert_eq!(places(&values[4]), expected[2..4]);
+    expected.reverse();
+    assert_eq!(places(&values[3]), expected);
+}
+
+#[test]
+fn it_is_told_what_does_not_exist() {
+    let place = Place::start();
+    let answers = answers(
+        &place,
+        &json!([
+            ["checkStreamExists", "s"],
+            ["readEventsForward", "s"],
+            ["writeEvents", "s", events(1)],
+            ["checkStreamExists", "s"],
+        ]),
+    );
+    assert_eq!(answers[0]["value"], false);
+    assert_eq!((&answers[1]["status"], &answers[1]["statusText"]), (&json!(404), &json!("Not Found")));
+    assert_eq!(answers[3]["value"], true);
+}
