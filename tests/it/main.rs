@@ -4,6 +4,7 @@
 mod support;
 
 mod append;
+mod archive_walk;
 mod bad_input;
 mod bench;
 mod byte_stability;
