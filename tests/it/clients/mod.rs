@@ -1,6 +1,7 @@
 //! Clients that others wrote, run as processes: they know nothing of this server, and find what they expect.
 //! `tests/run` installs them.
 
+mod atompub;
 mod feedparser;
 mod geteventstore;
 
@@ -15,6 +16,8 @@ use crate::support::TestServer;
 /// A script beside this file with the client that it drives.
 #[derive(Debug, Clone, Copy)]
 enum Client {
+    /// `Atompub::Client` with `XML::Atom`, for Perl.
+    Atompub,
     /// `geteventstore-promise`, for Node.
     Geteventstore,
     /// `feedparser`, for Python.
@@ -24,6 +27,7 @@ enum Client {
 impl Client {
     fn command(self) -> Command {
         let (program, script) = match self {
+            Self::Atompub => (PathBuf::from("perl"), "atompub.pl"),
             Self::Geteventstore => (PathBuf::from("node"), "geteventstore.js"),
             Self::Feedparser => (installed("python/bin/python"), "feedparser_reads.py"),
         };

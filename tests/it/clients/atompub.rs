@@ -1,0 +1,94 @@
+//! `Atompub::Client` and `XML::Atom`, AtomPub as Perl knows it: each field of feeds and entries is where they look.
+
+use serde_json::{Value, json};
+
+use super::{Client, Place};
+
+/// What each of the calls was answered.
+#[track_caller]
+fn answers(place: &Place, calls: &Value) -> Vec<Value> {
+    let answers = Client::Atompub.run(&place.server, calls);
+    assert_eq!(answers.len(), calls.as_array().expect("an array").len());
+    answers
+}
+
+/// Bytes, which it gives back as characters of as many values.
+fn bytes(of: &Value) -> Vec<u8> {
+    let characters = of.as_str().unwrap_or_else(|| panic!("no bytes: {of}")).chars();
+    characters.map(|character| u8::try_from(character).expect("a byte")).collect()
+}
+
+/// Where a feed or an entry links to under this relation.
+fn link<'a>(of: &'a Value, rel: &str) -> Option<&'a str> {
+    let links = of["links"].as_array().expect("an array");
+    links.iter().find(|link| link["rel"] == rel).and_then(|link| link["href"].as_str())
+}
+
+#[test]
+fn feeds_and_entries_are_read_field_by_field() {
+    let place = Place::start();
+    place.append("/streams/orders", "application/json", "OrderPlaced", "{\"name\":\"Zoë\"}".as_bytes());
+    place.append("/streams/orders", "text/plain", "Note", "5 < 6 & Zoë ]]>".as_bytes());
+    place.append("/streams/orders", "application/xml", "Document", b"<order><line>5 &lt; 6</line></order>");
+    place.append("/streams/orders", "image/png", "Picture", b"\x89PNG\r\n\x1a\n\x00\xff");
+    place.append("/streams/orders", "text/plain", "Control", b"\x00");
+
+    let at = |number: u64| place.url(&format!("/streams/orders/{number}"));
+    let calls = json!([["getFeed", place.url("/streams/orders")], ["getEntry", at(1)], ["getEntry", at(1)]]);
+    let answers = answers(&place, &calls);
+    let feed = &answers[0]["resource"];
+    assert_eq!((&feed["title"], &feed["generator"]), (&json!("orders"), &json!("Everfeed")));
+    assert_eq!(feed["authors"], json!([{"name": "Everfeed", "email": null, "uri": null}]));
+    assert_eq!(link(feed, "self"), Some(place.url("/streams/orders?format=atom").as_str()));
+
+    let entries = feed["entries"].as_array().expect("an array");
+    let types = ["Control", "Picture", "Document", "Note", "OrderPlaced"];
+    assert_eq!(entries.len(), types.len());
+    for ((entry, event_type), number) in entries.iter().zip(types).zip((0..5).rev()) {
+        assert_eq!((&entry["title"], &entry["summary"]), (&json!(format!("{number}@orders")), &json!(event_type)));
+        assert_eq!(entry["categories"], json!([{"scheme": "urn:everfeed:type", "term": event_type, "label": null}]));
+        assert_eq!((link(entry, "edit"), link(entry, "alternate")), (Some(&*at(number)), Some(&*at(number))));
+        assert!(entry["id"].as_str().is_some_and(|id| id.starts_with("urn:uuid:")), "{entry}");
+        assert!(entry["updated"].as_str().is_some_and(|time| time.len() == "2026-11-24T18:35:46.408388Z".len()));
+        assert_eq!((&entry["published"], &entry["edited"]), (&entry["updated"], &entry["updated"]));
+    }
+    assert_eq!(feed["updated"], entries[0]["updated"]);
+
+    let content = |number: usize| &entries[4 - number]["content"];
+    assert_eq!(bytes(&content(0)["body"]), "{\"name\":\"Zoë\"}".as_bytes());
+    assert_eq!((&content(1)["type"], &content(1)["body"]), (&json!("text"), &json!("5 < 6 & Zoë ]]>")));
+    assert_eq!((&content(2)["type"], &content(2)["base"]), (&json!("application/xml"), &json!(at(2) + "/data")));
+    assert!(content(2)["body"].as_str().is_some_and(|xml| xml.contains("<line>5 &lt; 6</line>")), "{}", content(2));
+    assert_eq!(bytes(&content(3)["body"]), b"\x89PNG\r\n\x1a\n\x00\xff");
+    assert_eq!((&content(4)["body"], &content(4)["src"]), (&json!(""), &json!(at(4) + "/data")));
+
+    // The entry on its own, and once more with the validators that came with it.
+    let alone = &answers[1]["resource"];
+    for field in ["id", "title", "summary", "updated", "published", "edited", "content", "categories", "links"] {
+        assert_eq!(alone[field], entries[3][field], "{field}");
+    }
+    assert_eq!(alone["authors"], feed["authors"]);
+    assert_eq!((&answers[1]["status"], &answers[2]["status"]), (&json!("200"), &json!("304")));
+    assert_eq!(answers[2]["resource"], *alone);
+}
+
+#[test]
+fn members_cannot_be_changed_and_it_is_told_so() {
+    let place = Place::start();
+    place.append("/streams/s", "text/plain", "t", b"1");
+    let member = place.url("/streams/s/0");
+    let calls = json!([
+        ["getEntry", member],
+        ["updateEntry", member, {"title": "another"}],
+        ["deleteEntry", member],
+        ["updateMedia", place.url("/streams/s/0/data"), ["2"], "text/plain"],
+        ["getMedia", place.url("/streams/s/0/data")],
+    ]);
+    let answers = answers(&place, &calls);
+    for refused in &answers[1..4] {
+        assert_eq!(refused["status"], "405", "{refused}");
+        assert_eq!(refused["headers"]["allow"], "GET, HEAD, OPTIONS");
+        assert_eq!(refused["headers"]["content-type"], "application/problem+json");
+    }
+    assert_eq!(answers[4]["resource"], "1");
+}
