@@ -163,3 +163,36 @@ fn it_is_told_what_does_not_exist() {
     assert_eq!((&answers[1]["status"], &answers[1]["statusText"]), (&json!(404), &json!("Not Found")));
     assert_eq!(answers[3]["value"], true);
 }
+
+#[test]
+fn it_deletes_a_stream_until_it_is_written_again_and_for_ever() {
+    let place = Place::start();
+    let answers = answers(
+        &place,
+        &json!([
+            ["writeEvents", "s", events(2)],
+            ["deleteStream", "s"],
+            ["checkStreamExists", "s"],
+            ["readEventsForward", "s"],
+            ["deleteStream", "s"],
+            ["writeEvent", "s", "t", {"n": 2}],
+            ["readEventsBackward", "s", "head", 10],
+            ["getAllStreamEvents", "s"],
+            ["deleteStream", "s", true],
+            ["checkStreamExists", "s"],
+            ["writeEvent", "s", "t", {"n": 3}],
+        ]),
+    );
+    for done in [1, 8] {
+        assert_eq!(answers[done]["value"], "", "{}", answers[done]);
+    }
+    assert_eq!((&answers[2]["value"], &answers[3]["status"]), (&json!(false), &json!(404)));
+    assert_eq!(answers[4]["error"], "Stream does not exist");
+    // The new life goes on counting where the old one ended, and shows nothing of it.
+    assert_eq!(data(&answers[6]["value"]["events"]), [2]);
+    assert_eq!(answers[6]["value"]["events"][0]["eventNumber"], 2);
+    assert_eq!(data(&answers[7]["value"]), [2]);
+    for (gone, reason) in [(9, "Deleted"), (10, "Stream deleted")] {
+        assert_eq!((&answers[gone]["status"], &answers[gone]["statusText"]), (&json!(410), &json!(reason)));
+    }
+}
