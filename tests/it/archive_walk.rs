@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::support::link::{Links, in_atom, link};
-use crate::support::{TestServer, check};
+use crate::support::{TestServer, check, request};
 
 const ATOM: &str = "http://www.w3.org/2005/Atom";
 const HISTORY: &str = "http://purl.org/syndication/history/1.0";
@@ -101,8 +101,9 @@ impl<'a> Follower<'a> {
         while let Some(older) = documents[documents.len() - 1].link("prev-archive")
             && self.archives.insert(older.clone())
         {
-            documents.push(Document::get(self.server, &older));
-            assert!(documents[documents.len() - 1].is_archive, "{older}");
+            let document = Document::get(self.server, &older);
+            assert!(document.is_archive || document.entries.is_empty(), "{older}");
+            documents.push(document);
         }
         for document in documents.into_iter().rev() {
             // What the subscription document had may since have become an archive.
@@ -189,4 +190,23 @@ fn next_archive_leads_to_the_end_and_current_goes_on_from_there() {
         }
     });
     server.assert_no_panic();
+}
+
+#[test]
+fn walks_end_where_what_is_visible_begins() {
+    let (_data, server) = start();
+    let head = "/streams/s";
+    let archive_of_before = oldest_archive(&server, Document::get(&server, head));
+    assert_eq!(request(server.address, "DELETE", head, &[], b"").status, 204);
+    append_rounds(&server, 4);
+
+    // Back from the head, and on from an archive of a life that is over.
+    let mut follower = Follower::new(&server, head);
+    follower.poll();
+    let mut replaying = Follower::new(&server, "");
+    replaying.replay(archive_of_before);
+    let expected = all(&server, "s");
+    assert_eq!(expected.len(), 1 + 9 + 3 + 40, "the new life alone");
+    assert_eq!(follower.met, expected);
+    assert_eq!(replaying.met, expected);
 }
