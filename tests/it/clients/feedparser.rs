@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::{Client, Place};
-use crate::support::TestServer;
+use crate::support::{TestServer, request};
 
 /// Media type and data of events as hostile as any.
 const HOSTILE: [(&str, &str); 13] = [
@@ -221,4 +221,27 @@ fn it_asks_again_with_what_it_was_given_and_is_told_that_nothing_changed() {
     let after = Client::Feedparser.run(&place.server, &calls);
     assert_eq!((&after[0]["status"], titles(&after[0])), (&json!(200), vec!["1@s", "0@s"]));
     assert_eq!(after[1]["status"], 304, "an event never changes");
+}
+
+#[test]
+fn entries_that_were_removed_leave_the_others_as_they_are() {
+    let place = Place::start();
+    for stream in ["/streams/s", "/streams/other"] {
+        for n in 0..5 {
+            place.append(stream, "text/plain", "t", format!("{n}").as_bytes());
+        }
+    }
+    assert_eq!(request(place.server.address, "DELETE", "/streams/s", &[], b"").status, 204);
+    for n in 5..7 {
+        place.append("/streams/s", "text/plain", "t", format!("{n}").as_bytes());
+    }
+    let urls = ["/streams/s", "/streams/s/0/forward/5.atom", "/streams/s/0/forward/10.atom", "/streams/$all"];
+    let documents = read(&place, &urls.map(|path| place.url(path)));
+    assert_eq!(titles(&documents[0]), ["6@s", "5@s"]);
+    assert_eq!(titles(&documents[1]), [""; 0]);
+    assert_eq!(titles(&documents[2]), ["6@s", "5@s"]);
+    let events = titles(&documents[3]);
+    let of = |stream: &str| events.iter().filter(|title| title.ends_with(stream)).count();
+    assert_eq!((of("@s"), of("@other")), (2, 5));
+    assert!(events.iter().all(|title| !title.is_empty() && title.contains('@')), "{events:?}");
 }
