@@ -13,7 +13,8 @@ $XML::Atom::ForceUnicode = 1;
 my %FIELDS = (
     'XML::Atom::Service'    => [qw(@workspaces)],
     'XML::Atom::Workspace'  => [qw(title @collections)],
-    'XML::Atom::Collection' => [qw(href title @accepts)],
+    'XML::Atom::Collection' => [qw(href title @accepts @categories)],
+    'XML::Atom::Categories' => [qw(href fixed scheme @category)],
     'XML::Atom::Feed'       => [qw(id title updated generator @authors @links @entries)],
     'XML::Atom::Entry'      => [
         qw(id title summary published updated edited rights content @authors @contributors @categories @links)],

@@ -30,7 +30,7 @@ fn feeds_and_entries_are_read_field_by_field() {
     place.append("/streams/orders", "application/json", "OrderPlaced", "{\"name\":\"Zoë\"}".as_bytes());
     place.append("/streams/orders", "text/plain", "Note", "5 < 6 & Zoë ]]>".as_bytes());
     place.append("/streams/orders", "application/xml", "Document", b"<order><line>5 &lt; 6</line></order>");
-    place.append("/streams/orders", "image/png", "Picture", b"\x89PNG\r\n\x1a\n\x00\xff");
+    place.append("/streams/orders", "application/octet-stream", "Bytes", b"\x89PNG\r\n\x1a\n\x00\xff");
     place.append("/streams/orders", "text/plain", "Control", b"\x00");
 
     let at = |number: u64| place.url(&format!("/streams/orders/{number}"));
@@ -42,7 +42,7 @@ fn feeds_and_entries_are_read_field_by_field() {
     assert_eq!(link(feed, "self"), Some(place.url("/streams/orders?format=atom").as_str()));
 
     let entries = feed["entries"].as_array().expect("an array");
-    let types = ["Control", "Picture", "Document", "Note", "OrderPlaced"];
+    let types = ["Control", "Bytes", "Document", "Note", "OrderPlaced"];
     assert_eq!(entries.len(), types.len());
     for ((entry, event_type), number) in entries.iter().zip(types).zip((0..5).rev()) {
         assert_eq!((&entry["title"], &entry["summary"]), (&json!(format!("{number}@orders")), &json!(event_type)));
@@ -91,4 +91,19 @@ fn members_cannot_be_changed_and_it_is_told_so() {
         assert_eq!(refused["headers"]["content-type"], "application/problem+json");
     }
     assert_eq!(answers[4]["resource"], "1");
+}
+
+#[test]
+fn category_documents_tell_it_the_types_of_a_streams_events() {
+    let place = Place::start();
+    for event_type in ["OrderPlaced", "a \"type\" of <Zoë> & Co", "OrderPlaced"] {
+        place.append("/streams/orders", "text/plain", event_type, b"1");
+    }
+    let answer = &answers(&place, &json!([["getCategories", place.url("/streams/orders/categories")]]))[0];
+    let categories = &answer["resource"];
+    assert_eq!((&categories["fixed"], &categories["scheme"]), (&json!("no"), &json!("urn:everfeed:type")));
+    let listed = categories["category"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    let mut terms: Vec<&str> = listed.iter().map(|category| category["term"].as_str().expect("text")).collect();
+    terms.sort_unstable();
+    assert_eq!(terms, ["OrderPlaced", "a \"type\" of <Zoë> & Co"]);
 }
