@@ -1,5 +1,7 @@
 //! Link events: events that lead to others. Producers post them; what they lead to is shown where a reader asks.
 
+use std::borrow::Cow;
+
 use super::{Event, Number, StreamName};
 
 /// The type of link events.
@@ -15,14 +17,18 @@ pub struct Link {
 }
 
 impl Link {
-    /// Where this event leads: its data are `{number}@{stream}`. None if it is no link, or leads nowhere that could
-    /// be; then it is an event like others.
+    /// Where this event leads: its data are `{number}@{stream}`, or the same as a JSON string, which is how they come
+    /// in a batch. None if it is no link, or leads nowhere that could be; then it is an event like others.
     #[must_use]
     pub fn of(event: &Event) -> Option<Self> {
         if event.event_type.as_str() != LINK_TYPE {
             return None;
         }
-        let data = std::str::from_utf8(&event.content.as_ref()?.data).ok()?;
+        let data = &event.content.as_ref()?.data;
+        let data = match data.first()? {
+            b'"' => Cow::from(serde_json::from_slice::<String>(data).ok()?),
+            _ => Cow::from(std::str::from_utf8(data).ok()?),
+        };
         // A stream's name may hold an @ itself.
         let (number, stream) = data.split_once('@')?;
         let is_decimal = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
@@ -62,9 +68,17 @@ mod tests {
     fn a_link_names_a_number_and_a_stream() {
         assert_eq!(of("$>", "7@orders"), Some((7, "orders".to_string())));
         assert_eq!(of("$>", "0@a@b"), Some((0, "a@b".to_string())));
-        for (event_type, data) in
-            [("t", "7@orders"), ("$>", "7"), ("$>", "@orders"), ("$>", "+7@orders"), ("$>", "7@"), ("$>", "-1@a")]
-        {
+        assert_eq!(of("$>", r#""1@Zo\u00eb""#), Some((1, "Zoë".to_string())));
+        for (event_type, data) in [
+            ("t", "7@orders"),
+            ("$>", "7"),
+            ("$>", "@orders"),
+            ("$>", "+7@orders"),
+            ("$>", "7@"),
+            ("$>", "-1@a"),
+            ("$>", ""),
+            ("$>", "\"1@a"),
+        ] {
             assert_eq!(of(event_type, data), None, "{data}");
         }
     }

@@ -34,6 +34,13 @@ fn data(events: &Value) -> Vec<u64> {
     events.iter().map(|event| event["data"]["n"].as_u64().expect("a number")).collect()
 }
 
+/// The stream and number of every event, in the order they came.
+fn places(events: &Value) -> Vec<(&str, u64)> {
+    let events = events.as_array().unwrap_or_else(|| panic!("no events: {events}"));
+    let places = events.iter().map(|event| event["streamId"].as_str().zip(event["eventNumber"].as_u64()));
+    places.map(|place| place.expect("a name and a number")).collect()
+}
+
 #[test]
 fn it_reads_back_what_it_wrote() {
     let place = Place::start();
@@ -133,18 +140,11 @@ fn it_reads_the_whole_log() {
             ["readEventsForward", "$all", 2, 2],
         ]),
     );
-    let places = |page: &Value| -> Vec<(String, u64)> {
-        let events = page["events"].as_array().expect("an array");
-        let stream = |event: &Value| event["streamId"].as_str().expect("a name").to_string();
-        events.iter().map(|event| (stream(event), event["eventNumber"].as_u64().expect("a number"))).collect()
-    };
-    let mut expected: Vec<(String, u64)> = [("a", 0), ("a", 1), ("a", 2), ("b/2", 0), ("b/2", 1)]
-        .map(|(stream, number)| (stream.to_string(), number))
-        .into();
-    assert_eq!(places(&values[2]), expected);
-    assert_eq!(places(&values[4]), expected[2..4]);
+    let mut expected = [("a", 0), ("a", 1), ("a", 2), ("b/2", 0), ("b/2", 1)];
+    assert_eq!(places(&values[2]["events"]), expected);
+    assert_eq!(places(&values[4]["events"]), expected[2..4]);
     expected.reverse();
-    assert_eq!(places(&values[3]), expected);
+    assert_eq!(places(&values[3]["events"]), expected);
 }
 
 #[test]
@@ -195,4 +195,30 @@ fn it_deletes_a_stream_until_it_is_written_again_and_for_ever() {
     for (gone, reason) in [(9, "Deleted"), (10, "Stream deleted")] {
         assert_eq!((&answers[gone]["status"], &answers[gone]["statusText"]), (&json!(410), &json!(reason)));
     }
+}
+
+#[test]
+fn links_that_it_wrote_are_resolved_as_it_asks() {
+    let place = Place::start();
+    let values = values(
+        &place,
+        &json!([
+            ["writeEvents", "s", events(3)],
+            ["writeEvent", "best", "$>", "2@s"],
+            ["writeEvent", "best", "$>", "0@s"],
+            ["readEventsForward", "best", 0, 10],
+            ["readEventsBackward", "best", "head", 10, true],
+            ["readEventsForward", "best", 0, 10, false, "rich"],
+        ]),
+    );
+    assert_eq!(places(&values[3]["events"]), [("s", 2), ("s", 0)]);
+    assert_eq!(data(&values[3]["events"]), [2, 0]);
+    for (place, event) in values[3]["events"].as_array().expect("an array").iter().enumerate() {
+        assert_eq!((&event["positionStreamId"], &event["positionEventNumber"]), (&json!("best"), &json!(place)));
+        assert_eq!((&event["eventType"], &event["isLinkMetaData"]), (&json!("t0"), &json!(false)));
+    }
+    assert_eq!(data(&values[4]["events"]), [0, 2]);
+    let unresolved = &values[5]["events"];
+    assert_eq!(places(unresolved), [("best", 0), ("best", 1)]);
+    assert_eq!((&unresolved[0]["eventType"], &unresolved[1]["summary"]), (&json!("$>"), &json!("$>")));
 }
