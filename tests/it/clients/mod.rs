@@ -2,8 +2,10 @@
 //! `tests/run` installs them.
 
 mod atompub;
+mod cloudevents;
 mod feedparser;
 mod geteventstore;
+mod jsonlines;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -20,8 +22,12 @@ enum Client {
     Atompub,
     /// `geteventstore-promise`, for Node.
     Geteventstore,
+    /// The CloudEvents SDK for Python.
+    Cloudevents,
     /// `feedparser`, for Python.
     Feedparser,
+    /// `jsonlines`, for Python.
+    Jsonlines,
 }
 
 impl Client {
@@ -29,7 +35,9 @@ impl Client {
         let (program, script) = match self {
             Self::Atompub => (PathBuf::from("perl"), "atompub.pl"),
             Self::Geteventstore => (PathBuf::from("node"), "geteventstore.js"),
+            Self::Cloudevents => (installed("python/bin/python"), "cloudevents_sdk.py"),
             Self::Feedparser => (installed("python/bin/python"), "feedparser_reads.py"),
+            Self::Jsonlines => (installed("python/bin/python"), "jsonlines_copies.py"),
         };
         // A client that never comes to an end has failed too.
         let mut command = Command::new("timeout");
