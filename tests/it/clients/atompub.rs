@@ -94,6 +94,27 @@ fn members_cannot_be_changed_and_it_is_told_so() {
 }
 
 #[test]
+fn the_service_document_leads_it_to_every_stream() {
+    let place = Place::start();
+    let paths = ["/streams/orders", "/streams/a%2Fb%20%26%20c"];
+    for path in paths {
+        place.append(path, "text/plain", "t", b"1");
+    }
+    let service = &answers(&place, &json!([["getService", place.url("/")]]))[0];
+    assert_eq!(service["headers"]["content-type"], "application/atomsvc+xml; charset=utf-8");
+    let workspaces = service["resource"]["workspaces"].as_array().unwrap_or_else(|| panic!("{service}"));
+    assert_eq!(workspaces.len(), 1);
+    let collections = workspaces[0]["collections"].as_array().expect("an array");
+    for (path, name) in paths.iter().zip(["orders", "a/b & c"]) {
+        let collection = collections.iter().find(|collection| collection["href"] == place.url(path));
+        let collection = collection.unwrap_or_else(|| panic!("{service}"));
+        assert_eq!(collection["title"], name);
+        assert_eq!(collection["accepts"], json!(["application/atom+xml;type=entry", "*/*"]));
+        assert_eq!(collection["categories"][0]["href"], place.url(path) + "/categories");
+    }
+}
+
+#[test]
 fn category_documents_tell_it_the_types_of_a_streams_events() {
     let place = Place::start();
     for event_type in ["OrderPlaced", "a \"type\" of <Zoë> & Co", "OrderPlaced"] {

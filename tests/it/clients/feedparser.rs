@@ -88,6 +88,9 @@ fn every_kind_of_document_reads_without_a_complaint() {
         ("/streams/$all", 6),
         ("/streams/%24all/0/forward/4096.atom", 21),
         ("/streams/%24all/21/forward/4096", 0),
+        ("/streams/$et-OrderPlaced", 8),
+        ("/streams/%24et-OrderPlaced/0/forward/5.atom", 5),
+        ("/streams/$streams", 2),
     ];
     let mut urls: Vec<String> = kinds.iter().map(|(path, _)| place.url(path)).collect();
     urls.extend(

@@ -148,6 +148,34 @@ fn it_reads_the_whole_log() {
 }
 
 #[test]
+fn it_reads_categories_and_types_like_any_stream() {
+    let place = Place::start();
+    let values = values(
+        &place,
+        &json!([
+            ["writeEvents", "order-1", events(3)],
+            ["writeEvents", "customer-1", events(2)],
+            ["writeEvents", "order-2", events(2)],
+            ["getAllStreamEvents", "$ce-order", 2],
+            ["readEventsBackward", "$ce-order", "head", 2],
+            ["getAllStreamEvents", "$et-t1"],
+            ["getAllStreamEvents", "$streams"],
+            ["checkStreamExists", "$ce-nothing"],
+        ]),
+    );
+    let orders = [("order-1", 0), ("order-1", 1), ("order-1", 2), ("order-2", 0), ("order-2", 1)];
+    assert_eq!(places(&values[3]), orders);
+    assert_eq!(places(&values[4]["events"]), [orders[4], orders[3]]);
+    assert_eq!(places(&values[5]), [("order-1", 1), ("customer-1", 1), ("order-2", 1)]);
+    assert_eq!(places(&values[6]), [("order-1", 0), ("customer-1", 0), ("order-2", 0)]);
+    assert_eq!(values[7], false);
+    // Beside its own number each event has its place in the stream that was read.
+    for (place, event) in values[3].as_array().expect("an array").iter().enumerate() {
+        assert_eq!((&event["positionStreamId"], &event["positionEventNumber"]), (&json!("$ce-order"), &json!(place)));
+    }
+}
+
+#[test]
 fn it_is_told_what_does_not_exist() {
     let place = Place::start();
     let answers = answers(
