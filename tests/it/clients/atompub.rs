@@ -128,3 +128,80 @@ fn category_documents_tell_it_the_types_of_a_streams_events() {
     terms.sort_unstable();
     assert_eq!(terms, ["OrderPlaced", "a \"type\" of <Zoë> & Co"]);
 }
+
+#[test]
+fn what_it_publishes_as_an_entry_comes_back_as_it_was() {
+    let place = Place::start();
+    place.append("/streams/notes", "text/plain", "t", b"so that there is a collection");
+    let text = json!({
+        "title": "Zoë <b> & 5 < 6",
+        "summary": "in short",
+        "rights": "none reserved",
+        "content": "5 < 6 & plain 🦀",
+        "author": [{"name": "Zoë", "email": "zoe@example.org", "uri": "https://example.org/zoe"}],
+        "contributor": [{"name": "Yusuf"}],
+        "category": [{"term": "note", "scheme": "https://example.org/kinds", "label": "A note"}, {"term": "short"}],
+        "link": [{"rel": "related", "href": "https://example.org/more", "type": "text/html"}],
+    });
+    let markup = json!({"title": "markup", "content": "<p>one <b>bold</b></p>", "author": [{"name": "Zoë"}]});
+    let collection = place.url("/streams/notes");
+    let created = answers(
+        &place,
+        &json!([
+            ["getService", place.url("/")],
+            ["createEntry", collection, text, "a first note"],
+            ["createEntry", collection, markup],
+        ]),
+    );
+    for (answer, number) in created[1..].iter().zip(1..) {
+        assert_eq!(answer["status"], "201", "{answer}");
+        let location = place.url(&format!("/streams/notes/{number}"));
+        assert_eq!(
+            (&answer["headers"]["location"], &answer["headers"]["content-location"]),
+            (&json!(location), &json!(location))
+        );
+        assert_eq!(link(&answer["resource"], "edit"), Some(location.as_str()), "the answer is the entry itself");
+    }
+
+    let members: Value =
+        [1, 2].map(|number| json!(["getEntry", place.url(&format!("/streams/notes/{number}"))])).into_iter().collect();
+    let read = answers(&place, &members);
+    for (created, read) in created[1..].iter().zip(&read) {
+        assert_eq!(created["resource"], read["resource"]);
+    }
+    let entry = &read[0]["resource"];
+    for field in ["title", "summary", "rights"] {
+        assert_eq!(entry[field], text[field], "{field}");
+    }
+    assert_eq!(entry["content"]["body"], text["content"]);
+    assert_eq!(entry["authors"], text["author"]);
+    assert_eq!(entry["contributors"][0]["name"], "Yusuf");
+    let categories = entry["categories"].as_array().expect("an array");
+    assert!(categories.contains(&text["category"][0]), "{entry}");
+    assert!(categories.iter().any(|category| category["term"] == "short"), "{entry}");
+    assert_eq!(link(entry, "related"), Some("https://example.org/more"));
+    let content = &read[1]["resource"]["content"];
+    assert_eq!(content["type"], "xhtml");
+    assert!(content["body"].as_str().is_some_and(|body| body.contains("<p>one <b>bold</b></p>")), "{content}");
+}
+
+#[test]
+fn media_become_entries_that_lead_to_them() {
+    let place = Place::start();
+    let picture: String = b"\x89PNG\r\n\x1a\n\x00\xff".iter().map(|byte| char::from(*byte)).collect();
+    let collection = place.url("/streams/pictures");
+    let created =
+        &answers(&place, &json!([["createMedia", collection, [picture], "image/png", "Sunset at the sea"]]))[0];
+    assert_eq!(created["status"], "201", "{created}");
+    let answers = answers(
+        &place,
+        &json!([["getEntry", created["headers"]["location"]], ["getMedia", place.url("/streams/pictures/0/data")],]),
+    );
+    let entry = &answers[0]["resource"];
+    assert_eq!(link(entry, "edit"), created["headers"]["location"].as_str());
+    let media = place.url("/streams/pictures/0/data");
+    assert_eq!(link(entry, "edit-media"), Some(media.as_str()));
+    assert_eq!((&entry["content"]["type"], &entry["content"]["src"]), (&json!("image/png"), &json!(media)));
+    assert_eq!(answers[1]["resource"], picture);
+    assert_eq!(answers[1]["headers"]["content-type"], "image/png");
+}

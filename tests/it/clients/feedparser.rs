@@ -248,3 +248,50 @@ fn entries_that_were_removed_leave_the_others_as_they_are() {
     assert_eq!((of("@s"), of("@other")), (2, 5));
     assert!(events.iter().all(|title| !title.is_empty() && title.contains('@')), "{events:?}");
 }
+
+/// As AtomPub clients publish them, with all that an entry may have.
+const PUBLISHED: &str = r#"<?xml version="1.0" encoding="utf-8"?>
+<entry xmlns="http://www.w3.org/2005/Atom" xml:lang="de" xml:base="https://example.org/notes/">
+  <id>tag:example.org,2026:1</id>
+  <title type="html">&lt;b&gt;Zoë&lt;/b&gt; &amp;amp; co</title>
+  <updated>2026-01-02T03:04:05Z</updated>
+  <author><name>Zoë</name><email>zoe@example.org</email><uri>https://example.org/zoe</uri></author>
+  <contributor><name>Yusuf</name></contributor>
+  <category scheme="https://example.org/kinds" term="note" label="A note"/>
+  <rights>none reserved</rights>
+  <summary>in short: 5 &lt; 6</summary>
+  <link rel="related" href="more.html"/>
+  <content type="xhtml"><div xmlns="http://www.w3.org/1999/xhtml"><p>one <b>bold</b></p></div></content>
+</entry>"#;
+
+#[test]
+fn what_was_published_as_an_entry_reads_as_it_was() {
+    let place = Place::start();
+    let headers = [("Content-Type", "application/atom+xml;type=entry")];
+    let reply = place.server.post("/streams/notes", &headers, PUBLISHED.as_bytes());
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    for document in
+        read(&place, &["/streams/notes", "/streams/notes/0.atom", "/streams/$all"].map(|path| place.url(path)))
+    {
+        let entry = &entries(&document)[0];
+        assert_eq!(
+            (&entry["title"], &entry["title_detail"]["language"]),
+            (&json!("<b>Zoë</b> &amp; co"), &json!("de"))
+        );
+        assert_eq!((&entry["summary"], &entry["rights"]), (&json!("in short: 5 < 6"), &json!("none reserved")));
+        assert_eq!(
+            entry["authors"],
+            json!([{"name": "Zoë", "email": "zoe@example.org", "href": "https://example.org/zoe"}])
+        );
+        assert_eq!(entry["contributors"], json!([{"name": "Yusuf"}]));
+        let kind = json!({"scheme": "https://example.org/kinds", "term": "note", "label": "A note"});
+        assert!(entry["tags"].as_array().is_some_and(|tags| tags.contains(&kind)), "{entry}");
+        assert_eq!(link(entry, "related"), Some("https://example.org/notes/more.html"));
+        assert_eq!(entry["content"][0]["type"], "application/xhtml+xml");
+        assert_eq!(entry["content"][0]["value"], "<p>one <b>bold</b></p>");
+        // What the server alone knows.
+        assert_eq!(link(entry, "edit"), Some(place.url("/streams/notes/0").as_str()));
+        assert!(entry["id"].as_str().is_some_and(|id| id.starts_with("urn:uuid:")), "{entry}");
+        assert_ne!(entry["updated"], "2026-01-02T03:04:05Z");
+    }
+}
