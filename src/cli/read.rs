@@ -46,6 +46,8 @@ pub(super) struct Options {
 struct Envelope {
     event_number: u64,
     position: u64,
+    /// Its number in the stream that is read, where that is a derived one.
+    place: Option<u64>,
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
@@ -127,7 +129,8 @@ impl Printer {
                 break;
             }
             let envelope: Envelope = serde_json::from_str(event.get()).map_err(unreadable)?;
-            self.see(if self.counts_positions { envelope.position } else { envelope.event_number })?;
+            let own = if self.counts_positions { envelope.position } else { envelope.event_number };
+            self.see(envelope.place.unwrap_or(own))?;
             // Line breaks that a producer put between the parts of its JSON mean nothing; strings hold none.
             writeln!(out, "{}", event.get().replace(['\n', '\r'], ""))?;
             self.left -= 1;

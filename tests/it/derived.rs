@@ -1,6 +1,6 @@
 //! Derived streams: paged, cached and waited for like any other, each a setting.
 
-use crate::support::{Reply, TestServer, check};
+use crate::support::{Reply, TestServer, check, everfeed};
 
 const ATOM: &str = "application/atom+xml";
 const EVENTSTORE: &str = "application/vnd.eventstore.atom+json";
@@ -61,6 +61,21 @@ fn each_kind_shows_its_events_under_their_own_numbers_and_with_their_places() {
     assert_eq!(shown(&server, "/streams/$bc-c%207/2/forward/2"), [row(1, "order-2", 2), row(2, "order-1", 3)]);
     assert_eq!(get(&server, "/streams/$ce-none", ATOM).status, 404);
     server.assert_no_panic();
+}
+
+#[test]
+fn a_derived_stream_is_read_from_the_command_line() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start_with(data.path(), ALL_ON);
+    fill(&server);
+    let at = format!("http://{}", server.address);
+    let read = everfeed(&["read", "$ce-order", "--from", "3", "--server", &at]).run();
+    assert_eq!((read.code, read.errors.as_str()), (0, ""));
+    let places = read.output.lines().map(|line| {
+        let event: serde_json::Value = serde_json::from_str(line).expect("an event a line");
+        event["place"].as_u64().expect("a place")
+    });
+    assert_eq!(places.collect::<Vec<_>>(), [3, 4, 5, 6, 7]);
 }
 
 #[test]

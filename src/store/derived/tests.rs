@@ -7,7 +7,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::super::tests_support::{append, new_event, open, options, read, sealed};
-use super::super::{OpenError, Options, ReadError, Store, View, verify};
+use super::super::{OpenError, Options, ReadError, Store, View, repair, verify};
 use super::{Kinds, files};
 use crate::event::{Derived, Event, EventType, NewEvent, Number, Order, Position, Source, StreamName, Timestamp};
 
@@ -213,6 +213,23 @@ async fn an_index_that_is_lost_or_cut_short_is_built_anew_and_damage_is_never_se
     let source = Source::named(StreamName::parse("$ce-c1").expect("a name"));
     let found = store.view().read_blocking(&source, Number::ZERO, Number::from(9), Order::OldestFirst, usize::MAX);
     assert!(matches!(found, Err(ReadError::Damaged(_))), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_repaired_store_builds_its_derived_streams_anew() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (damaged, repaired) = (dir.path().join("damaged"), dir.path().join("repaired"));
+    let store = open(&damaged);
+    fill(&store, 0..70_000).await;
+    sealed(&store, 1).await;
+    close(store);
+    repair(&damaged, &repaired, &mut |_, _| {}).expect("it is repaired");
+    check_sound(&repaired);
+    let store = open(&repaired);
+    built(&store).await;
+    check(&store, options(&repaired).derived);
+    close(store);
+    check_sound(&repaired);
 }
 
 #[tokio::test]
