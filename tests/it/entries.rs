@@ -81,7 +81,8 @@ fn rfc5023_a_posted_entry_is_answered_with_the_entry_and_comes_back_everywhere()
     let member = get(&server, &format!("{path}.atom"));
     let page = get(&server, "/streams/news/0/forward/10.atom");
     let all = get(&server, "/streams/%24all/0/forward/10.atom");
-    for (reply, is_feed) in [(&reply, false), (&member, false), (&page, true), (&all, true)] {
+    let of_type = get(&server, "/streams/%24et-RobotsRan/0/forward/10.atom");
+    for (reply, is_feed) in [(&reply, false), (&member, false), (&page, true), (&all, true), (&of_type, true)] {
         let document = Document::parse(reply.text()).expect("XML");
         let root = document.root_element();
         let entry = if is_feed { child(root, "entry").expect("an entry") } else { root };
