@@ -47,7 +47,7 @@ fn new_event(id: u128, index: usize) -> NewEvent {
 fn append(store: &Store, runtime: &tokio::runtime::Runtime, events: Vec<NewEvent>) {
     let stream = StreamName::parse("orders").expect("a name");
     let now = Timestamp::from_micros(1_735_689_600_000_000);
-    let append = Append { stream, events, expected: ExpectedVersion::Any, now };
+    let append = Append { stream, events, expected: ExpectedVersion::Any, ids_alone: false, now };
     runtime.block_on(store.append(append)).expect("it is appended");
 }
 

@@ -109,6 +109,7 @@ fn settings(config: &Config) -> Settings {
             trusted_proxies: config.trusted_proxies.clone(),
         },
         page_size: config.page_size,
+        eventstore_strict: config.eventstore.strict,
         page_cache_bytes: config.cache.pages,
         request_line_bytes_max: bytes(limits.request_line),
         head_bytes_max: bytes(limits.head),

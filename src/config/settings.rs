@@ -99,6 +99,12 @@ settings! {
         read_only: bool = false, parse::boolean;
     }
 
+    /// For clients of EventStoreDB.
+    eventstore: EventStore {
+        /// Answer as EventStoreDB does even where that surprises everybody else: see "Coming from EventStoreDB".
+        strict: bool = false, parse::boolean;
+    }
+
     /// What one request, one client and all of them together may take.
     limits: Limits {
         /// The longest request line.

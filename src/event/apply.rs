@@ -86,6 +86,8 @@ pub struct Proposal<'a> {
     pub known: &'a [Option<Known>],
     /// What the producer expects.
     pub expected: ExpectedVersion,
+    /// A repeat is told by its ids, whatever its types and data (EventStore's rule).
+    pub ids_alone: bool,
     /// The clock, read by the caller.
     pub now: Timestamp,
 }
@@ -217,13 +219,14 @@ pub fn apply(log: &mut LogHead, stream: &mut StreamHead, proposal: &Proposal<'_>
 }
 
 /// The receipt of an earlier append with the same events: every id in this life of the stream, in this
-/// order, next to each other, with the same type, media type and data.
+/// order, next to each other, with the same type, media type and data unless ids alone count.
 fn repeat_of(stream: &StreamHead, proposal: &Proposal<'_>) -> Option<Receipt> {
     let first = in_this_life(stream, proposal.known.first()?.as_ref())?;
     let mut last = *first;
     for (index, (known, digest)) in proposal.known.iter().zip(proposal.digests).enumerate() {
         let known = in_this_life(stream, known.as_ref())?;
-        if known.number != first.number.plus(index as u64) || known.digest != *digest {
+        let is_same = proposal.ids_alone || known.digest == *digest;
+        if known.number != first.number.plus(index as u64) || !is_same {
             return None;
         }
         last = *known;
@@ -292,13 +295,17 @@ mod tests {
 
     impl Model {
         fn append(&mut self, events: &[NewEvent], expected: ExpectedVersion) -> Outcome {
+            self.propose(events, expected, false)
+        }
+
+        fn propose(&mut self, events: &[NewEvent], expected: ExpectedVersion, ids_alone: bool) -> Outcome {
             let digests: Vec<_> = events.iter().map(NewEvent::digest).collect();
             let known: Vec<_> = events
                 .iter()
                 .map(|event| self.known.iter().rev().find(|(id, _)| *id == event.id).map(|(_, known)| *known))
                 .collect();
-            let proposal =
-                Proposal { events, digests: &digests, known: &known, expected, now: Timestamp::from_micros(7) };
+            let now = Timestamp::from_micros(7);
+            let proposal = Proposal { events, digests: &digests, known: &known, expected, ids_alone, now };
             let outcome = apply(&mut self.log, &mut self.stream, &proposal);
             if let Outcome::Appended(receipt) = &outcome {
                 for (index, event) in events.iter().enumerate() {
@@ -366,6 +373,18 @@ mod tests {
         }
         let twice = model.append(&[event(8, "x"), event(9, "y"), event(8, "x")], Any);
         assert_eq!(twice, Outcome::Refused(Refusal::IdTwice { id: event(8, "x").id, first: 0, second: 2 }));
+    }
+
+    #[test]
+    fn by_ids_alone_other_types_and_data_are_a_repeat_but_another_order_is_not() {
+        let mut model = Model::default();
+        model.append(&[event(1, "a"), event(2, "b")], Any);
+        let other = NewEvent { event_type: EventType::parse("other").expect("a type"), ..event(2, "other data") };
+        let repeat = [event(1, "x"), other];
+        assert_eq!(model.propose(&repeat, Any, true), Outcome::Repeated(receipt(0, 1, true)));
+        assert!(matches!(model.propose(&repeat, Any, false), Outcome::Refused(Refusal::IdTaken { .. })));
+        let reversed = model.propose(&[event(2, "b"), event(1, "a")], Any, true);
+        assert!(matches!(reversed, Outcome::Refused(Refusal::IdTaken { .. })));
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub const XML_ATTRIBUTES_MAX: usize = 64;
 /// The most namespaces that may be declared around one place in XML. Every prefix is looked for among them.
 pub const XML_NAMESPACES_MAX: usize = 128;
 
+/// The most elements and attributes of a batch as XML: in memory each takes far more than its bytes.
+pub const XML_ELEMENTS_MAX: usize = 250_000;
+
 /// The longest XML name, in bytes.
 pub const XML_NAME_BYTES_MAX: usize = 256;
 

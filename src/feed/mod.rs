@@ -13,5 +13,5 @@ mod tests_support;
 pub mod write;
 mod xml;
 
-pub use representation::{AtomContent, Label, Representation};
+pub use representation::{AtomContent, Label, NamedFor, Representation, XmlLabel};
 pub use write::{CATEGORIES_TYPE, Document, Feed, LinkTarget, SERVICE_TYPE, categories, entry, feed, link, service};

@@ -23,6 +23,26 @@ pub enum Representation {
         /// The name it is asked for and served by.
         label: Label,
     },
+    /// A page of those under the name of one (`event+json`).
+    SingularEnvelopes {
+        /// The name it is asked for and served by.
+        label: Label,
+    },
+    /// A page as Atom XML, and the data of one event as XML, under the names of XML itself.
+    Xml {
+        /// The name it is asked for and served by.
+        label: XmlLabel,
+        /// Where the content of a page's entries is.
+        content: AtomContent,
+    },
+    /// Events with their envelopes as XML.
+    EnvelopeXml {
+        /// The name it is asked for and served by.
+        named: NamedFor,
+    },
+    /// The data of one event as bytes of which nothing is known (`application/octet-stream`). Pages have no such
+    /// form.
+    Bytes,
     /// CloudEvents 1.0 as JSON; a page is an array of them.
     CloudEvents,
     /// Events as lines of JSON.
@@ -52,6 +72,24 @@ pub enum Label {
     Plain,
 }
 
+/// The media types of XML itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum XmlLabel {
+    /// `text/xml`
+    Text,
+    /// `application/xml`
+    Application,
+}
+
+/// Of how many events the name of a media type speaks. Pages go by both names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NamedFor {
+    /// `application/vnd.eventstore.event+xml`
+    One,
+    /// `application/vnd.eventstore.events+xml`
+    Many,
+}
+
 impl Representation {
     /// The media type of a feed. Not `type=feed`, which RFC 5023 §12.1 leaves open: proxies compare the whole
     /// type when they decide what to compress.
@@ -68,6 +106,9 @@ impl Representation {
             Self::EventStore { label: Label::Plain, .. } | Self::Envelope { label: Label::Plain } | Self::Data => {
                 "application/json; charset=utf-8"
             }
+            Self::SingularEnvelopes { .. } | Self::Xml { .. } | Self::EnvelopeXml { .. } | Self::Bytes => {
+                self.entry_type()
+            }
         }
     }
 
@@ -79,14 +120,22 @@ impl Representation {
             Self::Atom { .. } => "application/atom+xml; type=entry; charset=utf-8",
             Self::EventStore { label: Label::EventStore, .. } => "application/vnd.eventstore.atom+json; charset=utf-8",
             Self::EventStore { label: Label::Kurrent, .. } => "application/vnd.kurrent.atom+json; charset=utf-8",
-            Self::Envelope { label: Label::EventStore } => "application/vnd.eventstore.event+json; charset=utf-8",
-            Self::Envelope { label: Label::Kurrent } => "application/vnd.kurrent.event+json; charset=utf-8",
             Self::CloudEvents => "application/cloudevents+json; charset=utf-8",
             Self::Ndjson => "application/x-ndjson",
-            Self::EventStore { label: Label::Plain, .. } | Self::Envelope { label: Label::Plain } => {
-                "application/json; charset=utf-8"
+            Self::Envelope { label: Label::EventStore } | Self::SingularEnvelopes { label: Label::EventStore } => {
+                "application/vnd.eventstore.event+json; charset=utf-8"
             }
-            Self::Data => "application/octet-stream",
+            Self::Envelope { label: Label::Kurrent } | Self::SingularEnvelopes { label: Label::Kurrent } => {
+                "application/vnd.kurrent.event+json; charset=utf-8"
+            }
+            Self::EventStore { label: Label::Plain, .. }
+            | Self::Envelope { label: Label::Plain }
+            | Self::SingularEnvelopes { label: Label::Plain } => "application/json; charset=utf-8",
+            Self::Xml { label: XmlLabel::Text, .. } => "text/xml; charset=utf-8",
+            Self::Xml { label: XmlLabel::Application, .. } => "application/xml; charset=utf-8",
+            Self::EnvelopeXml { named: NamedFor::One } => "application/vnd.eventstore.event+xml; charset=utf-8",
+            Self::EnvelopeXml { named: NamedFor::Many } => "application/vnd.eventstore.events+xml; charset=utf-8",
+            Self::Data | Self::Bytes => "application/octet-stream",
         }
     }
 
@@ -97,8 +146,15 @@ impl Representation {
         match self {
             // 2: removed entries (RFC 6721), the way to the service document, the collection in the head feed; media are
             // out of line.
-            Self::Atom { .. } => 2,
-            Self::EventStore { .. } | Self::Envelope { .. } | Self::CloudEvents | Self::Ndjson | Self::Data => 1,
+            Self::Atom { .. } | Self::Xml { .. } => 2,
+            Self::EventStore { .. }
+            | Self::Envelope { .. }
+            | Self::SingularEnvelopes { .. }
+            | Self::EnvelopeXml { .. }
+            | Self::CloudEvents
+            | Self::Ndjson
+            | Self::Bytes
+            | Self::Data => 1,
         }
     }
 
@@ -106,8 +162,14 @@ impl Representation {
     #[must_use]
     pub const fn order(&self) -> Order {
         match self {
-            Self::Atom { .. } | Self::EventStore { .. } | Self::Data => Order::NewestFirst,
-            Self::Envelope { .. } | Self::CloudEvents | Self::Ndjson => Order::OldestFirst,
+            Self::Atom { .. } | Self::Xml { .. } | Self::EventStore { .. } | Self::Data | Self::Bytes => {
+                Order::NewestFirst
+            }
+            Self::Envelope { .. }
+            | Self::SingularEnvelopes { .. }
+            | Self::EnvelopeXml { .. }
+            | Self::CloudEvents
+            | Self::Ndjson => Order::OldestFirst,
         }
     }
 
@@ -115,8 +177,14 @@ impl Representation {
     #[must_use]
     pub const fn paging(&self, page_size: Count) -> Paging {
         match self {
-            Self::Atom { .. } | Self::Envelope { .. } | Self::CloudEvents | Self::Ndjson => Paging::Grid { page_size },
-            Self::EventStore { .. } | Self::Data => Paging::EventStore,
+            Self::Atom { .. }
+            | Self::Xml { .. }
+            | Self::Envelope { .. }
+            | Self::SingularEnvelopes { .. }
+            | Self::EnvelopeXml { .. }
+            | Self::CloudEvents
+            | Self::Ndjson => Paging::Grid { page_size },
+            Self::EventStore { .. } | Self::Data | Self::Bytes => Paging::EventStore,
         }
     }
 
@@ -124,10 +192,15 @@ impl Representation {
     #[must_use]
     pub const fn suffix(&self) -> Suffix {
         match self {
-            Self::Atom { .. } => Suffix::Atom,
-            Self::EventStore { .. } | Self::Envelope { .. } | Self::CloudEvents | Self::Ndjson | Self::Data => {
-                Suffix::None
-            }
+            Self::Atom { .. } | Self::Xml { .. } => Suffix::Atom,
+            Self::EventStore { .. }
+            | Self::Envelope { .. }
+            | Self::SingularEnvelopes { .. }
+            | Self::EnvelopeXml { .. }
+            | Self::CloudEvents
+            | Self::Ndjson
+            | Self::Data
+            | Self::Bytes => Suffix::None,
         }
     }
 
@@ -135,13 +208,19 @@ impl Representation {
     #[must_use]
     pub const fn at<'a>(&self, base: &'a BaseUrl, source: &'a Source) -> At<'a> {
         let embed = match self {
-            Self::Atom { content: AtomContent::OutOfLine } => Some(Embed::None),
+            Self::Atom { content: AtomContent::OutOfLine } | Self::Xml { content: AtomContent::OutOfLine, .. } => {
+                Some(Embed::None)
+            }
             Self::Atom { content: AtomContent::Inline }
+            | Self::Xml { content: AtomContent::Inline, .. }
             | Self::EventStore { .. }
             | Self::Envelope { .. }
+            | Self::SingularEnvelopes { .. }
+            | Self::EnvelopeXml { .. }
             | Self::CloudEvents
             | Self::Ndjson
-            | Self::Data => None,
+            | Self::Data
+            | Self::Bytes => None,
         };
         At { base, source, suffix: self.suffix(), embed }
     }

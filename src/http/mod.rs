@@ -64,6 +64,8 @@ pub struct Settings {
     pub hosts: Hosts,
     /// The count of the pages that head feeds link to.
     pub page_size: Count,
+    /// Answer as EventStore does even where that surprises everybody else.
+    pub eventstore_strict: bool,
     /// Memory for rendered pages.
     pub page_cache_bytes: u64,
     /// What a request line may take, in bytes.
@@ -126,6 +128,7 @@ pub struct Served {
 /// The settings that requests meet.
 struct Limits {
     hosts: Hosts,
+    eventstore_strict: bool,
     request_line_bytes_max: usize,
     head_bytes_max: usize,
     headers_max: usize,
@@ -156,6 +159,7 @@ impl Served {
             access: Access::open(),
             settings: Limits {
                 hosts: settings.hosts.clone(),
+                eventstore_strict: settings.eventstore_strict,
                 request_line_bytes_max: settings.request_line_bytes_max,
                 head_bytes_max: settings.head_bytes_max,
                 headers_max: settings.headers_max,

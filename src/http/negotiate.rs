@@ -6,7 +6,7 @@
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap};
 
 use crate::address::{Embed, Format};
-use crate::feed::{AtomContent, Label, Representation};
+use crate::feed::{AtomContent, Label, NamedFor, Representation, XmlLabel};
 
 use super::problem::{Kind, Problem};
 
@@ -46,26 +46,43 @@ fn offers(asked: Asked, embed: Option<Embed>) -> Vec<Offer> {
         Asked::Feed => feed(Label::Plain),
         Asked::Event => Representation::Data,
     };
-    let envelopes = match asked {
-        Asked::Feed => ["application/vnd.eventstore.events+json", "application/vnd.kurrent.events+json"],
-        Asked::Event => ["application/vnd.eventstore.event+json", "application/vnd.kurrent.event+json"],
-    };
-    let cloudevents = match asked {
-        Asked::Feed => "application/cloudevents-batch+json",
-        Asked::Event => "application/cloudevents+json",
+    let xml = |label| Representation::Xml { label, content };
+    let singular = ["application/vnd.eventstore.event+json", "application/vnd.kurrent.event+json"];
+    let labels = [Label::EventStore, Label::Kurrent];
+    let own: &[(&'static str, Representation)] = match asked {
+        Asked::Feed => &[
+            ("application/vnd.eventstore.events+json", envelope(Label::EventStore)),
+            ("application/vnd.kurrent.events+json", envelope(Label::Kurrent)),
+            ("application/cloudevents-batch+json", Representation::CloudEvents),
+            ("application/x-ndjson", Representation::Ndjson),
+            (singular[0], Representation::SingularEnvelopes { label: labels[0] }),
+            (singular[1], Representation::SingularEnvelopes { label: labels[1] }),
+            ("text/xml", xml(XmlLabel::Text)),
+            ("application/xml", xml(XmlLabel::Application)),
+            ("application/vnd.eventstore.events+xml", Representation::EnvelopeXml { named: NamedFor::Many }),
+            ("application/vnd.eventstore.event+xml", Representation::EnvelopeXml { named: NamedFor::One }),
+        ],
+        Asked::Event => &[
+            (singular[0], envelope(labels[0])),
+            (singular[1], envelope(labels[1])),
+            ("application/cloudevents+json", Representation::CloudEvents),
+            ("application/x-ndjson", Representation::Ndjson),
+            ("text/xml", xml(XmlLabel::Text)),
+            ("application/xml", xml(XmlLabel::Application)),
+            ("application/vnd.eventstore.event+xml", Representation::EnvelopeXml { named: NamedFor::One }),
+            ("application/octet-stream", Representation::Bytes),
+        ],
     };
     [
         ("application/atom+xml", Representation::Atom { content }),
         ("application/vnd.eventstore.atom+json", feed(Label::EventStore)),
         ("application/vnd.kurrent.atom+json", feed(Label::Kurrent)),
         ("application/json", plain),
-        (envelopes[0], envelope(Label::EventStore)),
-        (envelopes[1], envelope(Label::Kurrent)),
-        (cloudevents, Representation::CloudEvents),
-        ("application/x-ndjson", Representation::Ndjson),
     ]
-    .map(|(media_type, representation)| Offer { media_type, representation })
-    .into()
+    .iter()
+    .chain(own)
+    .map(|&(media_type, representation)| Offer { media_type, representation })
+    .collect()
 }
 
 /// Chooses by the suffix or `?format=` if there is one, else by Accept.
@@ -88,7 +105,8 @@ pub(crate) fn representation(
             Format::AtomJson => by_type("application/vnd.eventstore.atom+json"),
             Format::Ndjson => written(Representation::Ndjson),
             Format::CloudEvents => written(Representation::CloudEvents),
-            Format::Xml | Format::Text | Format::Service | Format::ServiceJson => None,
+            Format::Xml => by_type("text/xml"),
+            Format::Text | Format::Service | Format::ServiceJson => None,
         };
         return chosen
             .map(|offer| Chosen { representation: offer.representation, varies_by_accept: false })
@@ -100,16 +118,9 @@ pub(crate) fn representation(
         return Ok(Chosen { representation: offers[0].representation, varies_by_accept: true });
     };
     let ranges: Vec<Range<'_>> = ranges(accept).collect();
-    let best = offers
-        .iter()
-        .enumerate()
-        .filter_map(|(ours, offer)| {
-            let (place, range, precision) = best_range(&ranges, offer.media_type)?;
-            (range.quality > 0).then_some(((range.quality, precision, usize::MAX - place, usize::MAX - ours), offer))
-        })
-        .max_by_key(|(rank, _)| *rank);
-    match best {
-        Some((_, offer)) => Ok(Chosen { representation: offer.representation, varies_by_accept: true }),
+    let types = offers.iter().map(|offer| offer.media_type);
+    match best(&ranges, types) {
+        Some(ours) => Ok(Chosen { representation: offers[ours].representation, varies_by_accept: true }),
         None => Err(not_acceptable(&offers)),
     }
 }
@@ -131,6 +142,32 @@ pub(crate) fn check(headers: &HeaderMap, media_type: &'static str) -> Result<(),
 /// What exists here is one media type.
 pub(crate) fn only(media_type: &'static str) -> Problem {
     Problem::new(Kind::NotAcceptable, format!("what exists here is {media_type}")).member("available", [media_type])
+}
+
+/// EventStore's description of a stream, under the name that is asked for, if nothing else is wanted more. No
+/// wildcard asks for it.
+pub(crate) fn description(headers: &HeaderMap) -> Option<Label> {
+    let accept = joined(headers, &ACCEPT).filter(|list| list.to_ascii_lowercase().contains(".streamdesc+json"))?;
+    let ranges: Vec<Range<'_>> = ranges(&accept).collect();
+    let feeds = offers(Asked::Feed, None);
+    let types = feeds.iter().map(|offer| offer.media_type);
+    let chosen = best(&ranges, types.chain(DESCRIPTIONS.map(|(media_type, _)| media_type)))?;
+    chosen.checked_sub(feeds.len()).map(|description| DESCRIPTIONS[description].1)
+}
+
+const DESCRIPTIONS: [(&str, Label); 2] = [
+    ("application/vnd.eventstore.streamdesc+json", Label::EventStore),
+    ("application/vnd.kurrent.streamdesc+json", Label::Kurrent),
+];
+
+/// Which of our types is wanted most.
+fn best(ranges: &[Range<'_>], types: impl Iterator<Item = &'static str>) -> Option<usize> {
+    let ranked = types.enumerate().filter_map(|(ours, media_type)| {
+        let (place, range, precision) = best_range(ranges, media_type)?;
+        let rank = (range.quality, precision, usize::MAX - place, usize::MAX - ours);
+        (range.quality > 0).then_some((rank, ours))
+    });
+    ranked.max().map(|(_, ours)| ours)
 }
 
 /// The range that speaks for a media type: the most precise one that matches (RFC 9110 §12.5.1).
@@ -265,7 +302,9 @@ mod tests {
             ("APPLICATION/ATOM+XML", Ok("application/atom+xml")),
             ("application/vnd.kurrent.atom+json", Ok("application/vnd.kurrent.atom+json")),
             ("application/vnd.kurrent.events+json", Ok("application/vnd.kurrent.events+json")),
-            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Ok("application/atom+xml")),
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", Ok("application/xml")),
+            ("text/*", Ok("text/xml")),
+            ("application/vnd.eventstore.event+json", Ok("application/vnd.eventstore.event+json")),
             ("image/png", Err(406)),
             ("application/json;q=0", Err(406)),
             ("application/json;q=2", Err(406)),

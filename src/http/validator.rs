@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::address::{BaseUrl, Embed};
 use crate::event::{Life, Number, Position};
-use crate::feed::{AtomContent, Label, Representation};
+use crate::feed::{AtomContent, Label, NamedFor, Representation, XmlLabel};
 use crate::store::Identity;
 
 use super::negotiate::Coding;
@@ -78,9 +78,20 @@ const fn code(representation: Representation) -> (u8, u8) {
             Label::Plain => 2,
         }
     }
+    const fn xml_code(label: XmlLabel) -> u8 {
+        match label {
+            XmlLabel::Text => 20,
+            XmlLabel::Application => 21,
+        }
+    }
+    const fn out_of_line(content: AtomContent) -> u8 {
+        match content {
+            AtomContent::Inline => 0,
+            AtomContent::OutOfLine => 1,
+        }
+    }
     match representation {
-        Representation::Atom { content: AtomContent::Inline } => (1, 0),
-        Representation::Atom { content: AtomContent::OutOfLine } => (1, 1),
+        Representation::Atom { content } => (1, out_of_line(content)),
         Representation::EventStore { label, embed } => {
             let embed = match embed {
                 Embed::None => 0,
@@ -96,6 +107,11 @@ const fn code(representation: Representation) -> (u8, u8) {
         Representation::Data => (8, 0),
         Representation::CloudEvents => (9, 0),
         Representation::Ndjson => (10, 0),
+        Representation::Xml { label, content } => (xml_code(label), out_of_line(content)),
+        Representation::EnvelopeXml { named: NamedFor::Many } => (22, 0),
+        Representation::EnvelopeXml { named: NamedFor::One } => (22, 1),
+        Representation::SingularEnvelopes { label } => (23 + label_code(label), 0),
+        Representation::Bytes => (26, 0),
     }
 }
 
@@ -103,11 +119,16 @@ const fn code(representation: Representation) -> (u8, u8) {
 pub(crate) fn head_tags(facts: Facts<'_>) -> Vec<String> {
     let labels = [Label::EventStore, Label::Kurrent, Label::Plain];
     let embeds = [Embed::None, Embed::Content, Embed::Rich, Embed::Body, Embed::Pretty, Embed::TryHarder];
-    let ours = [AtomContent::Inline, AtomContent::OutOfLine]
+    let contents = [AtomContent::Inline, AtomContent::OutOfLine];
+    let xml = [XmlLabel::Text, XmlLabel::Application];
+    let ours = contents
         .map(|content| Representation::Atom { content })
         .into_iter()
+        .chain(xml.into_iter().flat_map(|label| contents.map(|content| Representation::Xml { label, content })))
         .chain(labels.map(|label| Representation::Envelope { label }))
         .chain([Representation::CloudEvents, Representation::Ndjson])
+        .chain(labels.map(|label| Representation::SingularEnvelopes { label }))
+        .chain([NamedFor::One, NamedFor::Many].map(|named| Representation::EnvelopeXml { named }))
         .map(|representation| tag(Form::Ours, &Facts { representation, ..facts }));
     let eventstore = labels
         .into_iter()

@@ -87,6 +87,7 @@ impl Group {
             digests: &request.digests,
             known: &request.known,
             expected: request.expected,
+            ids_alone: request.ids_alone,
             now: request.now,
         };
         if head.status == Status::SoftDeleted {
@@ -175,6 +176,7 @@ impl Group {
             digests: &[digest],
             known: &[None],
             expected: ExpectedVersion::Any,
+            ids_alone: false,
             now: request.now,
         };
         match apply(&mut self.log, &mut head, &proposal) {

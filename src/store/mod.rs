@@ -137,6 +137,8 @@ pub struct Append {
     pub events: Vec<NewEvent>,
     /// What the producer expects of the stream.
     pub expected: ExpectedVersion,
+    /// A repeat is told by its ids, whatever its types and data (EventStore's rule).
+    pub ids_alone: bool,
     /// The clock. An event's time is the later of this and the previous event's.
     pub now: Timestamp,
 }
@@ -347,17 +349,28 @@ impl Store {
         }
         let (answer, answered) = tokio::sync::oneshot::channel();
         let looked_up = self.view().state;
-        let nothing = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let (events, digests, fingerprints, known) = nothing;
-        let request =
-            Request { stream, intent, events, digests, fingerprints, known, expected, now, looked_up, answer };
+        let nothing = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), false);
+        let (events, digests, fingerprints, known, ids_alone) = nothing;
+        let request = Request {
+            stream,
+            intent,
+            events,
+            digests,
+            fingerprints,
+            known,
+            expected,
+            ids_alone,
+            now,
+            looked_up,
+            answer,
+        };
         self.queue(request, answered).await
     }
 
     /// Finds out, before it is queued, what the chunks know of an append's ids.
     async fn look_up(&self, append: Append) -> Result<(Request, Answered), AppendError> {
         let shared = &self.running.shared;
-        let Append { stream, events, expected, now } = append;
+        let Append { stream, events, expected, ids_alone, now } = append;
         let digests: Vec<Digest> = events.iter().map(NewEvent::digest).collect();
         let fingerprints: Vec<_> = events.iter().map(|event| shared.fingerprints.of(&stream, event.id)).collect();
         let view = self.view();
@@ -387,8 +400,19 @@ impl Store {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let looked_up = view.state;
         let intent = Intent::Append;
-        let request =
-            Request { stream, intent, events, digests, fingerprints, known, expected, now, looked_up, answer };
+        let request = Request {
+            stream,
+            intent,
+            events,
+            digests,
+            fingerprints,
+            known,
+            expected,
+            ids_alone,
+            now,
+            looked_up,
+            answer,
+        };
         Ok((request, answered))
     }
 

@@ -41,6 +41,7 @@ pub(crate) struct Request {
     /// What the chunks of `looked_up` know of each id.
     pub(crate) known: Vec<Option<Known>>,
     pub(crate) expected: ExpectedVersion,
+    pub(crate) ids_alone: bool,
     pub(crate) now: Timestamp,
     /// The view that the look-up was made in. It also holds the segments of its tail, which may be sealed since.
     pub(crate) looked_up: std::sync::Arc<State>,

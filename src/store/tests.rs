@@ -100,6 +100,7 @@ async fn a_repeat_is_known_when_its_chunk_was_sealed_between_its_look_up_and_its
         stream: stream("a"),
         events: vec![new_event(1_000_000, "1")],
         expected: ExpectedVersion::Any,
+        ids_alone: false,
         now: Timestamp::from_micros(1_000_000),
     };
     let (request, answered) = store.look_up(proposal()).await.expect("looked up");
@@ -120,6 +121,7 @@ async fn closing_does_what_is_queued_also_while_the_tail_is_full() {
         stream: stream("a"),
         events: vec![new_event(1, "1")],
         expected: ExpectedVersion::Any,
+        ids_alone: false,
         now: Timestamp::default(),
     };
     let (request, _answered) = store.look_up(append).await.expect("looked up");
@@ -268,6 +270,7 @@ async fn time_never_goes_back_in_the_log_and_an_expectation_is_checked_at_the_he
         stream: stream("a"),
         events: vec![new_event(id, "1")],
         expected,
+        ids_alone: false,
         now: Timestamp::from_micros(micros),
     };
     store.append(at(500, 1, ExpectedVersion::NoStream)).await.expect("appended");

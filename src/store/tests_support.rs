@@ -67,7 +67,7 @@ pub(crate) fn open(data: &std::path::Path) -> Store {
 
 pub(crate) async fn append(store: &Store, name: &str, events: Vec<NewEvent>) -> Result<Receipt, AppendError> {
     let now = Timestamp::from_micros(1_000_000);
-    store.append(Append { stream: stream(name), events, expected: ExpectedVersion::Any, now }).await
+    store.append(Append { stream: stream(name), events, expected: ExpectedVersion::Any, ids_alone: false, now }).await
 }
 
 pub(crate) fn read(store: &Store, source: &Source) -> Vec<Event> {

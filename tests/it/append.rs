@@ -184,6 +184,11 @@ fn the_heads_tag_is_an_expectation_in_every_representation_and_coding() {
         "application/json",
         "application/vnd.eventstore.events+json",
         "application/vnd.kurrent.events+json",
+        "application/vnd.kurrent.event+json",
+        "text/xml",
+        "application/xml",
+        "application/vnd.eventstore.events+xml",
+        "application/vnd.eventstore.event+xml",
     ] {
         for coding in ["identity", "gzip", "zstd"] {
             for embed in ["", "?embed=none", "?embed=body"] {

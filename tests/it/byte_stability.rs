@@ -19,7 +19,7 @@ const GOLDEN: &str = "tests/data/golden-digests.txt";
 const ORDERS: u64 = 40;
 const CHUNK_EVENTS: u64 = 16;
 
-const FEEDS: [(&str, &str); 12] = [
+const FEEDS: [(&str, &str); 13] = [
     ("", "application/atom+xml"),
     (".atom", "*/*"),
     (".atom?embed=none", "*/*"),
@@ -31,13 +31,15 @@ const FEEDS: [(&str, &str); 12] = [
     ("?embed=tryharder", "application/vnd.eventstore.atom+json"),
     ("", "application/vnd.eventstore.events+json"),
     ("", "application/cloudevents-batch+json"),
+    ("", "application/vnd.eventstore.events+xml"),
     ("?format=ndjson", "*/*"),
 ];
 
-const EVENTS: [(&str, &str); 6] = [
+const EVENTS: [(&str, &str); 7] = [
     (".atom", "*/*"),
     ("", "application/vnd.eventstore.atom+json"),
     ("", "application/vnd.kurrent.event+json"),
+    ("", "application/vnd.eventstore.event+xml"),
     ("?format=cloudevents", "*/*"),
     ("", "application/x-ndjson"),
     ("/data", "*/*"),
@@ -82,7 +84,8 @@ fn make(data: &Path) {
             content,
         };
         let stream = StreamName::parse(stream).expect("a name");
-        let append = Append { stream, events: vec![event], expected: ExpectedVersion::Any, now: micros(n) };
+        let append =
+            Append { stream, events: vec![event], expected: ExpectedVersion::Any, ids_alone: false, now: micros(n) };
         runtime.block_on(store.append(append)).expect("appended");
     };
     let mut contents = contents().into_iter();

@@ -36,6 +36,7 @@ fn make_store(data: &Path) {
         stream: StreamName::parse("orders").unwrap(),
         events: (1..=3).map(event).collect(),
         expected: ExpectedVersion::NoStream,
+        ids_alone: false,
         now: Timestamp::from_micros(2),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -305,7 +305,7 @@ impl Run {
             _ => ExpectedVersion::Any,
         };
         let now = Timestamp::from_micros(1_000_000 + i64::from(step) * 10 - self.random.below(30) as i64);
-        let append = Append { stream, events, expected, now };
+        let append = Append { stream, events, expected, ids_alone: false, now };
         let outcome = match self.store.append(append.clone()).await {
             Ok(receipt) => Ok(receipt),
             Err(AppendError::Refused(refusal)) => Err(refusal),

@@ -177,7 +177,8 @@ pub(crate) fn copy_store(from: &Path, to: &Path) {
 
 pub(crate) async fn append(store: &Store, name: &str, batch: &Batch) -> Result<Receipt, AppendError> {
     let now = Timestamp::from_micros(1_000_000);
-    let append = Append { stream: stream(name), events: batch.events(), expected: ExpectedVersion::Any, now };
+    let append =
+        Append { stream: stream(name), events: batch.events(), expected: ExpectedVersion::Any, ids_alone: false, now };
     store.append(append).await
 }
 

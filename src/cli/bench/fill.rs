@@ -110,6 +110,7 @@ async fn append_all(store: &Store, history: &History, orders: &Arc<Orders>) -> i
                     stream: StreamName::parse(&stream).map_err(io::Error::other)?,
                     events: (0..events).map(|_| event(&orders, &mut random)).collect(),
                     expected: ExpectedVersion::Any,
+                    ids_alone: false,
                     now: Timestamp::from_micros(BEGIN_MICROS + begin.elapsed().as_micros() as i64),
                 };
                 store.append(append).await.map_err(io::Error::other)?;

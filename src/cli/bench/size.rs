@@ -91,7 +91,10 @@ async fn append(store: &Store, run: &[Event], random: &mut Random) -> io::Result
     let events: Vec<NewEvent> = run.iter().filter_map(new).collect();
     if !events.is_empty() {
         let (stream, now) = (run[0].stream.clone(), run[0].time);
-        store.append(Append { stream, events, expected: ExpectedVersion::Any, now }).await.map_err(io::Error::other)?;
+        store
+            .append(Append { stream, events, expected: ExpectedVersion::Any, ids_alone: false, now })
+            .await
+            .map_err(io::Error::other)?;
     }
     Ok(())
 }

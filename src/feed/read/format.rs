@@ -11,6 +11,8 @@ pub enum BodyFormat {
     Entry,
     /// EventStore's batch: a JSON array of `{eventId, eventType, data, metadata}`.
     Batch,
+    /// EventStore's batch as XML.
+    BatchXml,
     /// One event a line, as JSON (NDJSON).
     Lines,
     /// One CloudEvent, as JSON.
@@ -29,7 +31,12 @@ impl BodyFormat {
         match self {
             Self::Entry => true,
             Self::Opaque(media_type) => media_type.is_media(),
-            Self::Batch | Self::Lines | Self::CloudEvent | Self::CloudEvents | Self::CloudEventData(_) => false,
+            Self::Batch
+            | Self::BatchXml
+            | Self::Lines
+            | Self::CloudEvent
+            | Self::CloudEvents
+            | Self::CloudEventData(_) => false,
         }
     }
 }
@@ -46,9 +53,10 @@ pub enum UnsupportedBody {
     /// Not a media type.
     #[error("the Content-Type is no media type: {0}")]
     Malformed(#[from] InvalidMediaType),
-    /// JSON is exchanged in UTF-8 (RFC 8259 §8.1), and so is Atom here.
+    /// JSON is exchanged in UTF-8 (RFC 8259 §8.1), and so are Atom and batches here.
     #[error(
-        "JSON and Atom are sent in UTF-8; send it so, with charset=utf-8 or without a charset, instead of charset={0}"
+        "JSON, Atom and batches are sent in UTF-8; send it so, with charset=utf-8 or without a charset, instead of \
+         charset={0}"
     )]
     Charset(String),
     /// A document type that is not taken in; storing it as opaque data would hide what it says.
@@ -86,6 +94,9 @@ pub fn body_format(content_type: Option<&str>) -> Result<BodyFormat, Unsupported
         ("application", Some("events+json" | "event+json")) => {
             return check_charset(&media_type).map(|()| BodyFormat::Batch);
         }
+        ("application", Some("events+xml" | "event+xml")) => {
+            return check_charset(&media_type).map(|()| BodyFormat::BatchXml);
+        }
         _ if essence == "application/x-ndjson" => return check_charset(&media_type).map(|()| BodyFormat::Lines),
         _ if essence == "application/cloudevents+json" => {
             return check_charset(&media_type).map(|()| BodyFormat::CloudEvent);
@@ -117,12 +128,16 @@ pub fn body_format_of_cloudevent(content_type: Option<&str>) -> Result<BodyForma
         Err(UnsupportedBody::Missing) => Ok(BodyFormat::CloudEventData(None)),
         Ok(BodyFormat::Opaque(media_type)) => Ok(BodyFormat::CloudEventData(Some(media_type))),
         Ok(whole @ (BodyFormat::CloudEvent | BodyFormat::CloudEvents)) => Ok(whole),
-        Ok(BodyFormat::Entry | BodyFormat::Batch | BodyFormat::Lines | BodyFormat::CloudEventData(_)) => {
-            Err(UnsupportedBody::Document {
-                media_type: content_type.unwrap_or_default().to_string(),
-                instead: CLOUDEVENT_DATA,
-            })
-        }
+        Ok(
+            BodyFormat::Entry
+            | BodyFormat::Batch
+            | BodyFormat::BatchXml
+            | BodyFormat::Lines
+            | BodyFormat::CloudEventData(_),
+        ) => Err(UnsupportedBody::Document {
+            media_type: content_type.unwrap_or_default().to_string(),
+            instead: CLOUDEVENT_DATA,
+        }),
         Err(error) => Err(error),
     }
 }
@@ -185,9 +200,20 @@ mod tests {
     }
 
     #[test]
-    fn documents_are_never_stored_as_data() {
+    fn four_types_are_batches_as_xml() {
         for text in [
             "application/vnd.eventstore.events+xml",
+            "application/vnd.eventstore.event+xml; charset=utf-8",
+            "application/vnd.kurrent.events+xml",
+            "Application/Vnd.Kurrent.Event+XML",
+        ] {
+            assert_eq!(body_format(Some(text)), Ok(BodyFormat::BatchXml), "{text}");
+        }
+    }
+
+    #[test]
+    fn documents_are_never_stored_as_data() {
+        for text in [
             "application/vnd.eventstore.atom+json",
             "application/vnd.kurrent.streamdesc+json; charset=utf-8",
             "text/vnd.kurrent.events+json",

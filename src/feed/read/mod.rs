@@ -1,11 +1,12 @@
 //! What producers POST: which media types are taken, and how a body becomes events.
 //!
 //! A body of any media type is one event, stored as sent; JSON is checked first. An Atom entry is one event too,
-//! and says itself what happened and under which id. EventStore's batch types are an array of events, lines of JSON
-//! are one each, and CloudEvents are taken in all their forms. Types that are documents of ours or of EventStore's,
-//! but not taken in, are refused, so that a document is never stored as if it were an event's data.
+//! and says itself what happened and under which id. EventStore's batch types are an array of events, or the same as
+//! XML; lines of JSON are one each, and CloudEvents are taken in all their forms. Types that are documents of ours or
+//! of EventStore's, but not taken in, are refused, so that a document is never stored as if it were an event's data.
 
 mod batch;
+mod batch_xml;
 mod cloudevents;
 mod entry;
 mod format;
@@ -68,6 +69,7 @@ pub fn events(
     match format {
         BodyFormat::Entry => Ok(vec![entry::event(body, heading, new_id)?]),
         BodyFormat::Batch => batch::events(&body, heading.idempotency_key.as_deref(), new_id),
+        BodyFormat::BatchXml => batch_xml::events(&body, heading.idempotency_key.as_deref(), new_id),
         BodyFormat::Lines => ndjson::events(&body, heading.idempotency_key.as_deref(), new_id),
         BodyFormat::CloudEvent => Ok(vec![cloudevents::one(&body)?]),
         BodyFormat::CloudEvents => cloudevents::batch(&body),

@@ -103,7 +103,7 @@ fn a_batch_that_is_wrong_says_what_and_where() {
             " {\"eventType\":\"t\"}",
             "the body is not an array; a batch is a JSON array of events, also when it is only one: [{…}] (line 1, column 2)",
         ),
-        ("[]", "the array is empty; an append has at least one event (line 1, column 1)"),
+        ("[]", "the batch is empty; an append has at least one event (line 1, column 1)"),
         (
             "[{\"eventType\":\"t\"},\n1]",
             "an event in a batch is an object with eventId, eventType, data and metadata (line 2, column 1, in the event at index 1)",

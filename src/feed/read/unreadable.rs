@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::event::limits::{BATCH_EVENTS_MAX, EVENT_BYTES_MAX};
+use crate::event::limits::{BATCH_EVENTS_MAX, EVENT_BYTES_MAX, XML_ELEMENTS_MAX};
 use crate::event::{InvalidMediaType, InvalidName, NilEventId};
 use crate::feed::atom_entry::InvalidEntry;
 use crate::feed::cloudevent::AttributeFault;
@@ -34,15 +34,21 @@ pub enum BodyFault {
     /// Its media type is JSON.
     #[error("the body is not the JSON that its media type says: {0}")]
     NotJson(#[from] NotJson),
+    /// Its media type is XML.
+    #[error("the body is not the XML that its media type says: {0}")]
+    NotXml(String),
     /// One shape for one thing: a single event is an array too, or is sent in its own media type.
     #[error("the body is not an array; a batch is a JSON array of events, also when it is only one: [{{…}}]")]
     NotAnArray,
     /// An append has at least one event.
-    #[error("the array is empty; an append has at least one event")]
+    #[error("the batch is empty; an append has at least one event")]
     NoEvents,
     /// Over the limit.
     #[error("the batch has more than {BATCH_EVENTS_MAX} events; send them in several requests")]
     TooManyEvents,
+    /// Over the limit: elements take far more memory than bytes.
+    #[error("the batch has more than {XML_ELEMENTS_MAX} elements and attributes; send it in several requests")]
+    TooManyElements,
     /// Over the limit.
     #[error("data and metadata of an event are at most {EVENT_BYTES_MAX} bytes together, not {bytes}")]
     EventTooLarge {
@@ -117,7 +123,7 @@ impl UnreadableBody {
     /// Whether a limit was passed (413), rather than something malformed (400).
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        matches!(self.fault, BodyFault::TooManyEvents | BodyFault::EventTooLarge { .. })
+        matches!(self.fault, BodyFault::TooManyEvents | BodyFault::TooManyElements | BodyFault::EventTooLarge { .. })
     }
 }
 

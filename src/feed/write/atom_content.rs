@@ -100,7 +100,7 @@ fn push_url(name: &[u8], url: &[&str], out: &mut Vec<u8>) {
 }
 
 /// Text in another encoding would be read wrongly, even where its bytes happen to be UTF-8.
-fn is_utf8(media_type: &MediaType) -> bool {
+pub(super) fn is_utf8(media_type: &MediaType) -> bool {
     media_type
         .parameter("charset")
         .is_none_or(|charset| charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("us-ascii"))

@@ -7,10 +7,12 @@ mod atom_xml;
 mod base;
 mod cloudevents;
 mod event_json;
+mod event_xml;
 mod eventstore_json;
 mod json;
 #[cfg(test)]
 mod json_tests;
+pub(in crate::feed) mod json_xml;
 mod ndjson;
 mod posted;
 #[cfg(test)]
@@ -90,14 +92,19 @@ pub trait Document {
 #[must_use]
 pub fn feed<'a>(representation: Representation, feed: &'a Feed<'a>) -> Box<dyn Document + Send + 'a> {
     match representation {
-        Representation::Atom { content } => Box::new(atom_xml::FeedXml::new(content, feed)),
+        Representation::Atom { content } | Representation::Xml { content, .. } => {
+            Box::new(atom_xml::FeedXml::new(content, feed))
+        }
         Representation::EventStore { embed, .. } => Box::new(eventstore_json::FeedJson::new(embed, feed)),
-        Representation::Envelope { .. } => Box::new(event_json::Array::of(feed.source, event_json::entry)),
+        Representation::Envelope { .. } | Representation::SingularEnvelopes { .. } => {
+            Box::new(event_json::Array::of(feed.source, event_json::entry))
+        }
+        Representation::EnvelopeXml { .. } => Box::new(event_xml::Events::of(feed.source)),
         Representation::CloudEvents => {
             Box::new(event_json::Array::of(feed.source, |event, _, out| cloudevents::entry(event, out)))
         }
         Representation::Ndjson => Box::new(ndjson::Lines),
-        Representation::Data => Box::new(eventstore_json::FeedJson::new(Embed::None, feed)),
+        Representation::Data | Representation::Bytes => Box::new(eventstore_json::FeedJson::new(Embed::None, feed)),
     }
 }
 
@@ -114,10 +121,14 @@ pub fn entry(
     match representation {
         Representation::Atom { content } => atom_xml::entry(content, base, log, place_in(source, place), event, out),
         Representation::EventStore { embed, .. } => eventstore_json::entry(embed, base, event, out),
-        Representation::Envelope { .. } => event_json::entry(event, place_in(source, place), out),
+        Representation::Envelope { .. } | Representation::SingularEnvelopes { .. } => {
+            event_json::entry(event, place_in(source, place), out);
+        }
+        Representation::Xml { .. } => event_xml::data(event, out),
+        Representation::EnvelopeXml { .. } => event_xml::entry(event, place_in(source, place), out),
         Representation::CloudEvents => cloudevents::entry(event, out),
         Representation::Ndjson => ndjson::entry(event, out),
-        Representation::Data => {
+        Representation::Data | Representation::Bytes => {
             if let Some(content) = &event.content {
                 out.extend_from_slice(&content.data);
             }
@@ -129,11 +140,7 @@ pub fn entry(
 pub fn link(representation: Representation, base: &BaseUrl, link: &Event, target: &LinkTarget, out: &mut Vec<u8>) {
     let embed = match representation {
         Representation::EventStore { embed, .. } => embed,
-        Representation::Atom { .. }
-        | Representation::Envelope { .. }
-        | Representation::CloudEvents
-        | Representation::Ndjson
-        | Representation::Data => Embed::None,
+        _ => Embed::None,
     };
     eventstore_json::link(embed, base, link, target, out);
 }

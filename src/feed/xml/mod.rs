@@ -8,6 +8,7 @@ mod names;
 mod tests;
 mod well_formed;
 
+pub(crate) use names::{is_name_char, is_name_start};
 pub(crate) use well_formed::{IllFormed, Outline, outline};
 
 /// The text in these bytes, if a document can hold all of it: UTF-8 of nothing but characters of XML 1.0.

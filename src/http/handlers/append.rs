@@ -24,6 +24,7 @@ use super::super::reply::{Content, Reply};
 use super::super::request::{Asked, dialect_header};
 use super::super::slug;
 use super::super::validator::{self, Facts};
+use super::strict;
 
 /// What the request expects of the stream.
 pub(crate) struct Expectation {
@@ -58,12 +59,22 @@ pub(crate) async fn post(
     if matches!(format, BodyFormat::CloudEventData(_)) {
         heading.cloudevent = cloudevent::attributes(asked.headers)?;
     }
-    let is_dialect = matches!(format, BodyFormat::Batch) || is_dialect(asked.headers);
+    if served.settings.eventstore_strict
+        && let Some(redirect) = strict::incoming(served, asked, permit.stream(), &format, &heading)?
+    {
+        return Ok(redirect);
+    }
+    let is_dialect = matches!(format, BodyFormat::Batch | BodyFormat::BatchXml) || is_dialect(asked.headers);
     let expectation = expectation(served, asked, permit.stream()).await?;
     let body = body::read(incoming, &served.settings.body, &served.bodies).await?;
     let events = read::events(&format, body, &heading, &mut || (served.ambient.new_id)())?;
-    let append =
-        Append { stream: permit.stream().clone(), events, expected: expectation.version, now: (served.ambient.now)() };
+    let append = Append {
+        stream: permit.stream().clone(),
+        events,
+        expected: expectation.version,
+        ids_alone: served.settings.eventstore_strict,
+        now: (served.ambient.now)(),
+    };
     let receipt = match served.store.append(append).await {
         Ok(receipt) => receipt,
         Err(error) => return Err(Problem::append(&error, is_dialect, expectation.is_conditional)),

@@ -28,6 +28,8 @@ pub(crate) enum Kind {
         /// Of a link event, what it leads to.
         follows_links: bool,
     },
+    /// Anything, as bytes of which nothing is known: the caller asked for `application/octet-stream`.
+    Bytes,
 }
 
 /// GET of the bytes of one event.
@@ -57,7 +59,7 @@ pub(crate) async fn send(
         Kind::Json { follows_links } => {
             links::find(&view, source, Representation::Data, Some((number, number)), follows_links).await?
         }
-        Kind::Any => None,
+        Kind::Any | Kind::Bytes => None,
     };
     match links.as_ref().and_then(|links| links.target(number)) {
         Some(LinkTarget::Event(target)) => event = Event::clone(target),
@@ -70,33 +72,42 @@ pub(crate) async fn send(
     let Some(content) = &event.content else {
         return Err(Problem::event_removed(source, number));
     };
-    if kind != Kind::Any && !content.media_type.is_json() {
+    let is_json = matches!(kind, Kind::Json { .. });
+    if is_json && !content.media_type.is_json() {
         let media_type = content.media_type.as_str();
         let detail = format!(
             "event {number}@{source} is {media_type}; ask for application/atom+xml, or for its bytes at …/{number}/data"
         );
         return Err(Problem::new(ProblemKind::NotAcceptable, detail));
     }
+    let representation = match kind {
+        Kind::Any | Kind::Json { .. } => Representation::Data,
+        Kind::Bytes => Representation::Bytes,
+    };
+    let media_type = match kind {
+        Kind::Any | Kind::Json { .. } => content.media_type.as_str(),
+        Kind::Bytes => representation.entry_type(),
+    };
     let facts = Facts {
         identity: served.store.identity(),
         life: event.life,
         removed: 0,
         links: links.as_ref().map_or(0, |links| links.mark()),
         newest: (number, event.position),
-        representation: Representation::Data,
+        representation,
         base: asked.base,
     };
     let tag = validator::tag(Form::Ours, &facts);
     let marks =
         Marks { identity_tag: tag.clone(), tag, last_modified: Some(event.time).filter(|_| event::is_dated(place)) };
     let settings = view.retention(&event.stream).map(|retention| retention.settings);
-    let freshness = event::freshness(asked, place, kind != Kind::Any, settings.as_ref());
+    let freshness = event::freshness(asked, place, is_json, settings.as_ref());
     let freshness = if links.is_some() { freshness.of_what_others_may_change() } else { freshness };
     if conditional::is_conditional(asked.headers) && conditional::is_not_modified(asked.headers, &marks.validators()) {
         return Ok(feed::not_modified(&marks, freshness, vary));
     }
     let mut headers = HeaderMap::new();
-    document::insert(&mut headers, CONTENT_TYPE, content.media_type.as_str());
+    document::insert(&mut headers, CONTENT_TYPE, media_type);
     document::insert(&mut headers, ETAG, &marks.tag);
     if let Some(modified) = marks.last_modified {
         document::insert(&mut headers, LAST_MODIFIED, &httpdate::fmt_http_date(modified.to_system_time()));

@@ -28,10 +28,17 @@ pub(crate) async fn get(
 ) -> Result<Reply, Problem> {
     let target = asked.target;
     let chosen = negotiate::representation(asked.headers, negotiate::Asked::Event, target.format, target.query.embed)?;
-    if chosen.representation == Representation::Data {
+    let kind = match chosen.representation {
+        Representation::Data => {
+            let follows_links = links::are_wanted(asked.headers, permit.source(), chosen.representation)?;
+            Some(data::Kind::Json { follows_links })
+        }
+        Representation::Bytes => Some(data::Kind::Bytes),
+        _ => None,
+    };
+    if let Some(kind) = kind {
         let vary = if chosen.varies_by_accept { Vary::Accept } else { Vary::Nothing };
-        let follows_links = links::are_wanted(asked.headers, permit.source(), chosen.representation)?;
-        return data::send(served, asked, permit, place, data::Kind::Json { follows_links }, vary).await;
+        return data::send(served, asked, permit, place, kind, vary).await;
     }
     let coding = negotiate::coding(asked.headers);
     let vary = if chosen.varies_by_accept { Vary::AcceptAndEncoding } else { Vary::Encoding };

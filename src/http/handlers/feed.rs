@@ -21,6 +21,7 @@ use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply, Vary};
 use super::super::request::Asked;
 use super::super::{Served, conditional, large};
+use super::description;
 
 /// An answer, and whether the next event would change it.
 struct Answer {
@@ -36,6 +37,9 @@ pub(crate) async fn get(
     permit: &ReadPermit,
     shape: Shape,
 ) -> Result<Reply, Problem> {
+    if let Some(description) = description::answer(served, asked, permit.source(), &shape) {
+        return Ok(description);
+    }
     let target = asked.target;
     let chosen = negotiate::representation(asked.headers, negotiate::Asked::Feed, target.format, target.query.embed)?;
     let coding = negotiate::coding(asked.headers);
@@ -174,10 +178,15 @@ fn runs_forward(wanted: &Wanted) -> bool {
 fn freshness(wanted: &Wanted, standing: &Standing) -> Freshness {
     let extent = &standing.extent;
     let freshness = match wanted.representation {
-        Representation::EventStore { .. } | Representation::Data if extent.is_complete => Freshness::EventStoreFrozen,
-        Representation::EventStore { .. } | Representation::Data => Freshness::EventStoreLive,
+        Representation::EventStore { .. } | Representation::Data | Representation::Bytes if extent.is_complete => {
+            Freshness::EventStoreFrozen
+        }
+        Representation::EventStore { .. } | Representation::Data | Representation::Bytes => Freshness::EventStoreLive,
         Representation::Atom { .. }
+        | Representation::Xml { .. }
         | Representation::Envelope { .. }
+        | Representation::SingularEnvelopes { .. }
+        | Representation::EnvelopeXml { .. }
         | Representation::CloudEvents
         | Representation::Ndjson => match (extent.is_complete, extent.is_canonical) {
             (false, _) => Freshness::Live,

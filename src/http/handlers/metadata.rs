@@ -1,10 +1,8 @@
 //! The settings of a stream: the newest event of the stream that holds them.
 
-use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use serde_json::json;
 
 use crate::access::{ReadPermit, WritePermit};
 use crate::address::Place;
@@ -37,14 +35,23 @@ pub(crate) async fn get(
     let chosen = negotiate::representation(asked.headers, negotiate::Asked::Event, target.format, target.query.embed)?;
     let nothing = match chosen.representation {
         // There is no event to show.
-        Representation::Atom { .. } | Representation::CloudEvents | Representation::Ndjson => {
-            Reply::new(StatusCode::OK, Freshness::Live, Content::Whole(Bytes::new()))
-                .header(CONTENT_TYPE, HeaderValue::from_static(chosen.representation.entry_type()))
-        }
-        Representation::EventStore { .. } | Representation::Envelope { .. } | Representation::Data => {
-            Reply { freshness: Freshness::Live, ..Reply::json(StatusCode::OK, &json!({})) }
-        }
+        Representation::Atom { .. }
+        | Representation::EnvelopeXml { .. }
+        | Representation::CloudEvents
+        | Representation::Ndjson => "",
+        Representation::Xml { .. } => "<data/>",
+        Representation::EventStore { .. }
+        | Representation::Envelope { .. }
+        | Representation::SingularEnvelopes { .. }
+        | Representation::Data
+        | Representation::Bytes => "{}",
     };
+    let media_type = match chosen.representation {
+        Representation::Data => "application/json",
+        other => other.entry_type(),
+    };
+    let nothing = Reply::new(StatusCode::OK, Freshness::Live, Content::Whole(nothing.into()))
+        .header(CONTENT_TYPE, HeaderValue::from_static(media_type));
     let vary = if chosen.varies_by_accept { Vary::Accept } else { Vary::Nothing };
     Ok(fixed::tagged(asked, Reply { vary, ..nothing }))
 }

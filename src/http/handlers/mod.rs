@@ -3,6 +3,7 @@
 pub(crate) mod append;
 pub(crate) mod data;
 pub(crate) mod delete;
+pub(crate) mod description;
 pub(crate) mod event;
 pub(crate) mod feed;
 pub(crate) mod fixed;
@@ -10,3 +11,4 @@ pub(crate) mod help;
 pub(crate) mod metadata;
 pub(crate) mod operations;
 pub(crate) mod service;
+pub(crate) mod strict;

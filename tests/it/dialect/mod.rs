@@ -2,7 +2,10 @@
 //! of names.
 
 mod appending;
+mod edges;
+mod forms;
 mod reading;
+mod strict;
 
 use serde_json::{Value, json};
 

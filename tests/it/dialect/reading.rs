@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{FAMILIES, Place, check_created, events, id, link, titles};
+use crate::support::TestServer;
 
 #[test]
 fn what_a_producer_sent_is_what_every_form_of_an_event_holds() {
@@ -195,4 +196,30 @@ fn a_page_of_envelopes_is_an_array_oldest_first() {
         assert_eq!(page[3]["data"], json!({"n": 3}));
         assert!(reply.header("link").expect("its links").contains("/10/forward/10"), "{:?}", reply.header("link"));
     }
+}
+
+#[test]
+fn behind_a_prefix_every_link_has_it() {
+    let data = tempfile::tempdir().expect("a directory");
+    let base = "https://feeds.example/es";
+    let server = TestServer::start_with(data.path(), &[("public_url", base)]);
+    let place = Place { server, _data: data };
+    let family = FAMILIES[0];
+    let created = place.post_batch("/streams/p", family, &events(25));
+    assert_eq!(created.header("location"), Some("https://feeds.example/es/streams/p/0"));
+    let head = place.feed("/streams/p", family);
+    for (relation, to) in [
+        ("self", ""),
+        ("first", "/head/backward/20"),
+        ("previous", "/25/forward/20"),
+        ("next", "/4/backward/20"),
+        ("last", "/0/forward/20"),
+    ] {
+        assert_eq!(link(&head, relation), Some(&*format!("{base}/streams/p{to}")), "{relation}");
+    }
+    assert_eq!(head["entries"][0]["links"][0]["uri"], format!("{base}/streams/p/24"));
+    let slash = place.post("/streams/p/?embed=rich", &[], "{}");
+    assert_eq!(slash.header("location"), Some("https://feeds.example/es/streams/p?embed=rich"));
+    let description = place.get("/streams/p", "application/vnd.eventstore.streamdesc+json").json();
+    assert_eq!(description["_links"]["stream"]["href"], "/es/streams/p");
 }
