@@ -110,6 +110,7 @@ fn settings(config: &Config) -> Settings {
         },
         page_size: config.page_size,
         eventstore_strict: config.eventstore.strict,
+        cors_origins: config.cors.origins.clone(),
         page_cache_bytes: config.cache.pages,
         request_line_bytes_max: bytes(limits.request_line),
         head_bytes_max: bytes(limits.head),

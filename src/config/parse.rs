@@ -71,6 +71,22 @@ pub(super) fn hosts(text: &str) -> Result<Vec<String>, String> {
         .collect()
 }
 
+/// Origins as browsers send them: scheme, host and port, in lower case; or a star.
+pub(super) fn origins(text: &str) -> Result<Vec<String>, String> {
+    let is_origin = |item: &str| {
+        let host = item.strip_prefix("http://").or_else(|| item.strip_prefix("https://"));
+        host.is_some_and(|host| {
+            !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte))
+        })
+    };
+    items(text)
+        .map(|item| match item == "*" || is_origin(item) {
+            true => Ok(item.to_ascii_lowercase()),
+            false => Err(format!("{item:?} is neither \"*\" nor an origin such as https://shop.example.org")),
+        })
+        .collect()
+}
+
 /// Addresses, or networks of them in CIDR form.
 pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, String> {
     let network = |item: &str| item.parse().or_else(|_| item.parse::<IpAddr>().map(IpNet::from));
@@ -206,6 +222,16 @@ mod tests {
             assert!(base_url(text).is_err(), "{text}");
         }
         assert_eq!(base_url(""), Ok(None));
+    }
+
+    #[test]
+    fn origins_have_a_scheme_and_a_host_and_no_path() {
+        assert_eq!(origins("*"), Ok(vec!["*".into()]));
+        let two = vec!["https://shop.example.org".into(), "http://localhost:3000".into()];
+        assert_eq!(origins("https://Shop.example.org, http://localhost:3000"), Ok(two));
+        for text in ["shop.example.org", "https://", "https://a/", "https://a/b", "null", "https://*"] {
+            assert!(origins(text).is_err(), "{text}");
+        }
     }
 
     #[test]

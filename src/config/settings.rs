@@ -105,6 +105,12 @@ settings! {
         strict: bool = false, parse::boolean;
     }
 
+    /// Scripts in browsers.
+    cors: Cors {
+        /// The sites whose scripts may read and append, such as `https://shop.example.org`; `*`: all of them; empty: none.
+        origins: Vec<String> = ["*"], parse::origins;
+    }
+
     /// What one request, one client and all of them together may take.
     limits: Limits {
         /// The longest request line.

@@ -3,7 +3,8 @@
 //!
 //! One request on its way: `listener` (a connection, its deadlines) → `host` (under which name) →
 //! [`Address`] (what is asked for, the one match below) → `access` (a permit) → a
-//! handler, which answers with facts or a `problem` → `cache_policy` (who may keep it) → `reply` (the wire).
+//! handler, which answers with facts or a `problem` → `cors` (which scripts may read it) → `cache_policy` (who may
+//! keep it) → `reply` (the wire).
 //!
 //! Reading order is the order of the modules below.
 
@@ -27,6 +28,7 @@ mod header;
 mod slug;
 mod problem;
 mod cache_policy;
+mod cors;
 mod reply;
 
 use std::net::SocketAddr;
@@ -34,7 +36,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, EXPECT, HeaderValue, LOCATION, TRANSFER_ENCODING};
+use hyper::header::{ALLOW, EXPECT, HeaderValue, LOCATION, ORIGIN, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{Semaphore, watch};
@@ -48,6 +50,7 @@ use crate::store::Store;
 use self::body::{Bodies, BodyLimits};
 use self::cache_policy::Freshness;
 use self::connection::InFlight;
+use self::cors::Cors;
 use self::document::Documents;
 use self::live::{WaitLimits, Waits};
 use self::problem::{Kind, Problem};
@@ -66,6 +69,8 @@ pub struct Settings {
     pub page_size: Count,
     /// Answer as EventStore does even where that surprises everybody else.
     pub eventstore_strict: bool,
+    /// Scripts of which sites browsers let in: their origins, `*` for all of them.
+    pub cors_origins: Vec<String>,
     /// Memory for rendered pages.
     pub page_cache_bytes: u64,
     /// What a request line may take, in bytes.
@@ -129,6 +134,7 @@ pub struct Served {
 struct Limits {
     hosts: Hosts,
     eventstore_strict: bool,
+    cors: Cors,
     request_line_bytes_max: usize,
     head_bytes_max: usize,
     headers_max: usize,
@@ -160,6 +166,7 @@ impl Served {
             settings: Limits {
                 hosts: settings.hosts.clone(),
                 eventstore_strict: settings.eventstore_strict,
+                cors: Cors::new(&settings.cors_origins),
                 request_line_bytes_max: settings.request_line_bytes_max,
                 head_bytes_max: settings.head_bytes_max,
                 headers_max: settings.headers_max,
@@ -201,19 +208,21 @@ impl Served {
         let started = Instant::now();
         let id = self.request_ids.next();
         let (method, path) = (request.method().clone(), request.uri().path().to_string());
+        let origin = request.headers().get(ORIGIN).cloned();
         let base = host::base_url(&request, &self.settings.hosts, ends.local, ends.peer);
         let known_base = base.as_ref().ok().cloned();
         let result = match base {
             Ok(base) => self.route(request, &base, ends).await,
             Err(problem) => Err(problem),
         };
-        let reply = match result {
+        let mut reply = match result {
             Ok(reply) => reply,
             Err(problem) => {
                 log_problem(&problem, &id);
                 Reply::problem(problem, known_base.as_ref(), Some(&id))
             }
         };
+        self.settings.cors.apply(origin.as_ref(), method == Method::OPTIONS, &mut reply.headers);
         let reply = if method == Method::HEAD { reply.without_body() } else { reply };
         tracing::debug!(
             target: "everfeed::access", request = %id, peer = %ends.peer, %method, path,

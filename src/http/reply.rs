@@ -155,7 +155,12 @@ impl Reply {
             Vary::Accept => Some("Accept"),
         };
         if let Some(vary) = vary {
-            headers.insert(VARY, HeaderValue::from_static(vary));
+            // A choice by origin stands there already.
+            let vary = match headers.get(VARY).and_then(|value| value.to_str().ok()) {
+                Some(other) => HeaderValue::from_str(&format!("{vary}, {other}")).expect("names of headers"),
+                None => HeaderValue::from_static(vary),
+            };
+            headers.insert(VARY, vary);
         }
         if let Content::Whole(bytes) = &body {
             headers.insert(CONTENT_LENGTH, bytes.len().into());

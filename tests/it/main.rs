@@ -14,6 +14,7 @@ mod clients;
 mod cloudevents;
 mod conditional;
 mod config;
+mod cors;
 mod damaged;
 mod derived;
 mod dialect;

@@ -1,0 +1,93 @@
+//! Scripts of other sites: what browsers let them do here, by the Fetch standard. The only place that knows of it.
+//!
+//! With any origin allowed the headers are the same in every answer, so caches keep one copy for all. With a list
+//! an answer depends on who asks, and says so: `Vary: Origin`.
+
+use hyper::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HeaderMap, HeaderValue, VARY,
+};
+
+/// What requests may carry. The star takes in the rest, such as the attributes of CloudEvents; browsers that do not
+/// know it go by the names.
+const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
+    "Accept, Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Match, \
+     Last-Event-ID, Prefer, Slug, X-Requested-With, ES-EventId, ES-EventType, ES-ExpectedVersion, ES-HardDelete, \
+     ES-LongPoll, ES-RequireLeader, ES-RequireMaster, ES-ResolveLinkTos, Kurrent-EventId, Kurrent-EventType, \
+     Kurrent-ExpectedVersion, Kurrent-HardDelete, Kurrent-LongPoll, Kurrent-RequireLeader, Kurrent-ResolveLinkTos, *",
+);
+
+/// What scripts may read of an answer, beyond what every script may.
+const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static(
+    "Allow, Content-Location, ETag, Link, Location, Retry-After, ES-CurrentVersion, ES-Position, \
+     Kurrent-CurrentVersion, Kurrent-Position, Everfeed-Repeat",
+);
+
+/// How long a browser may keep what an OPTIONS request told it, in seconds. (Browsers cut it down to their own
+/// limits.)
+const MAX_AGE_SECONDS: HeaderValue = HeaderValue::from_static("86400");
+
+/// The scripts of which sites may read here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Cors {
+    Nobody,
+    Anybody,
+    /// As browsers write them: `https://shop.example.org`.
+    Listed(Vec<String>),
+}
+
+impl Cors {
+    /// From the setting: origins, `*` for any.
+    pub(crate) fn new(origins: &[String]) -> Self {
+        match origins {
+            [] => Self::Nobody,
+            _ if origins.iter().any(|origin| origin == "*") => Self::Anybody,
+            _ => Self::Listed(origins.to_vec()),
+        }
+    }
+
+    /// Adds to an answer what a browser looks for in it.
+    pub(crate) fn apply(&self, origin: Option<&HeaderValue>, is_options: bool, headers: &mut HeaderMap) {
+        let allowed = match self {
+            Self::Nobody => return,
+            Self::Anybody => HeaderValue::from_static("*"),
+            Self::Listed(origins) => {
+                headers.insert(VARY, HeaderValue::from_static("Origin"));
+                match origin.filter(|origin| origins.iter().any(|listed| listed == *origin)) {
+                    Some(origin) => origin.clone(),
+                    None => return,
+                }
+            }
+        };
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, ANSWER_HEADERS);
+        if is_options && let Some(methods) = headers.get(ALLOW).cloned() {
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
+            headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE_SECONDS);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(origins: &[&str], origin: &'static str) -> (Option<HeaderValue>, Option<HeaderValue>) {
+        let origins: Vec<String> = origins.iter().map(ToString::to_string).collect();
+        let mut headers = HeaderMap::new();
+        Cors::new(&origins).apply(Some(&HeaderValue::from_static(origin)), false, &mut headers);
+        (headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN), headers.remove(VARY))
+    }
+
+    #[test]
+    fn a_list_is_echoed_to_its_members_alone_and_a_star_is_for_all() {
+        let value = |text| Some(HeaderValue::from_static(text));
+        let listed = ["https://a.example", "http://localhost:3000"];
+        assert_eq!(allowed(&listed, "https://a.example"), (value("https://a.example"), value("Origin")));
+        assert_eq!(allowed(&listed, "https://evil.example"), (None, value("Origin")));
+        assert_eq!(allowed(&listed, "https://a.example.evil"), (None, value("Origin")));
+        assert_eq!(allowed(&["https://a.example", "*"], "https://b.example"), (value("*"), None));
+        assert_eq!(allowed(&[], "https://a.example"), (None, None));
+    }
+}
