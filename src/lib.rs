@@ -1,7 +1,8 @@
 //! Everfeed keeps events for ever, in order, and publishes every stream of them as paged Atom feeds that any
 //! HTTP cache can replay.
 //!
-//! This page is the map for whoever changes the code; README is for whoever uses the server.
+//! This page is the map for whoever changes the code; README is for whoever uses the server, and
+//! [`coming_from_eventstore`] for those who bring clients of EventStoreDB.
 //!
 //! # What there is, in reading order
 //!
@@ -90,3 +91,6 @@ pub mod server;
 pub mod cli;
 pub mod config;
 pub mod telemetry;
+
+#[doc = include_str!("coming_from_eventstore.md")]
+pub mod coming_from_eventstore {}
