@@ -37,9 +37,8 @@ pub(crate) async fn write_gone(
     document: &mut (dyn Document + Send),
     out: &mut Vec<u8>,
 ) -> Result<(), Problem> {
-    let (Some((first, last)), Representation::Atom { .. }) = (standing.extent.gone, wanted.representation) else {
-        return Ok(());
-    };
+    let has_words = matches!(wanted.representation, Representation::Atom { .. } | Representation::Xml { .. });
+    let Some((first, last)) = standing.extent.gone.filter(|_| has_words) else { return Ok(()) };
     for event in view.read(&wanted.source, first, last, Order::NewestFirst, usize::MAX).await? {
         document.deleted(&event, event.number, out);
     }

@@ -67,11 +67,17 @@ fn a_feed_has_every_name_that_eventstore_serves_it_under() {
         }
         assert_eq!(place.get(path, "application/octet-stream").status, 406, "a page has no bytes of its own");
         assert_eq!(essence(&place.get(path, "text/*")), "text/xml");
-        let atom = place.get(path, "application/atom+xml");
-        for accept in ["text/xml", "application/xml"] {
-            let reply = place.get(path, accept);
-            assert_eq!(reply.body, atom.body, "the same document");
-            assert_ne!(reply.header("etag"), atom.header("etag"), "under a name of its own");
+    }
+    // The Atom document, also where it tells of what is gone.
+    for settings in ["{}", "{\"$tb\":2}"] {
+        place.post("/streams/kinds/metadata", &[("Content-Type", "application/json")], settings);
+        for path in ["/streams/kinds", "/streams/kinds/0/forward/3", "/streams/%24all"] {
+            let atom = place.get(path, "application/atom+xml");
+            for accept in ["text/xml", "application/xml"] {
+                let reply = place.get(path, accept);
+                assert_eq!(reply.text(), atom.text(), "{path} {settings}");
+                assert_ne!(reply.header("etag"), atom.header("etag"), "under a name of its own");
+            }
         }
     }
 }
