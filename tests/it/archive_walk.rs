@@ -135,7 +135,7 @@ impl<'a> Follower<'a> {
 #[test]
 fn prev_archive_alone_leads_from_the_newest_event_to_the_first() {
     let (_data, server) = start();
-    for stream in ["s", "$all"] {
+    for stream in ["s", "$all", "$et-t"] {
         let head = Document::get(&server, &format!("/streams/{stream}"));
         let before = all(&server, stream);
         assert!(!head.is_archive);
@@ -167,7 +167,7 @@ fn next_archive_leads_to_the_end_and_current_goes_on_from_there() {
             append_rounds(&server, 60);
             is_over.store(true, Ordering::SeqCst);
         });
-        for stream in ["s", "$all"] {
+        for stream in ["s", "$all", "$et-t"] {
             let (server, is_over) = (&server, &is_over);
             scope.spawn(move || {
                 // One goes back from what is newest, the other begins at the oldest archive.
