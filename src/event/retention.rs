@@ -27,8 +27,8 @@ pub struct Retention {
     pub life: Life,
     /// The first number of the present life.
     pub life_start: Number,
-    /// Events below this number were truncated by age.
-    pub aged_before: Number,
+    /// Events below this number are gone for good: they were too old, or settings that held once truncated them.
+    pub gone_before: Number,
     /// The position after the event that changed any of this last.
     pub known_to: Position,
     /// The time of that event.
@@ -94,8 +94,13 @@ impl Retention {
         self.time = time;
         match effect {
             Effect::HardDeletion => self.status = Status::HardDeleted,
-            Effect::Aged(before) => self.aged_before = self.aged_before.max(before),
+            Effect::Aged(before) => self.gone_before = self.gone_before.max(before),
             Effect::Settings(settings) => {
+                // Softer settings bring nothing back: its space may have been given back, and what is seen must not
+                // depend on whether it was.
+                if self.status == Status::Live {
+                    self.gone_before = self.first_visible(next).min(next);
+                }
                 if settings.is_deletion() {
                     self.status = Status::SoftDeleted;
                 } else if self.status == Status::SoftDeleted {
@@ -118,7 +123,7 @@ impl Retention {
             Status::Live => {
                 let counted = self.settings.max_count.map_or(0, |count| next.get().saturating_sub(count));
                 let counted = Number::new(counted).expect("below a number");
-                counted.max(self.settings.truncate_before).max(self.aged_before).max(self.life_start)
+                counted.max(self.settings.truncate_before).max(self.gone_before).max(self.life_start)
             }
         }
     }
@@ -152,14 +157,16 @@ mod tests {
         assert_eq!(take(&mut retention, settings(r#"{"$maxCount":3}"#), 10), 7);
         assert_eq!(take(&mut retention, Effect::Aged(8.into()), 10), 8);
         assert_eq!(take(&mut retention, settings(r#"{"$tb":9}"#), 10), 9);
-        assert_eq!(take(&mut retention, settings("{}"), 10), 8, "what was too old stays so");
-        assert_eq!(retention.first_visible(20.into()), 8.into());
-        assert_eq!(take(&mut retention, settings(r#"{"$tb":9223372036854775807}"#), 10), 10);
+        assert_eq!(take(&mut retention, settings("{}"), 10), 9, "what was truncated stays so");
+        assert_eq!(take(&mut retention, settings(r#"{"$tb":50}"#), 10), 50, "what comes is truncated as well");
+        assert_eq!(take(&mut retention, settings("{}"), 20), 20, "what came by then");
+        assert_eq!(retention.first_visible(30.into()), 20.into());
+        assert_eq!(take(&mut retention, settings(r#"{"$tb":9223372036854775807}"#), 30), 30);
         assert_eq!((retention.status, retention.life), (Status::SoftDeleted, Life(0)));
-        assert_eq!(take(&mut retention, settings("{}"), 10), 10, "a new life begins behind the old one");
+        assert_eq!(take(&mut retention, settings("{}"), 30), 30, "a new life begins behind the old one");
         assert_eq!((retention.status, retention.life), (Status::Live, Life(1)));
-        assert_eq!(take(&mut retention, Effect::HardDeletion, 11), 10);
-        take(&mut retention, settings("{}"), 11);
+        assert_eq!(take(&mut retention, Effect::HardDeletion, 31), 30);
+        take(&mut retention, settings("{}"), 31);
         assert_eq!(retention.status, Status::HardDeleted, "for ever");
     }
 

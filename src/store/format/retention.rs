@@ -12,10 +12,10 @@ const LIVE: u8 = 0;
 const SOFT_DELETED: u8 = 1;
 const HARD_DELETED: u8 = 2;
 
-/// `known_to`, `time`, status u8, `life`, `life_start`, `aged_before`, `truncate_before`; then `max_age` in seconds,
+/// `known_to`, `time`, status u8, `life`, `life_start`, `gone_before`, `truncate_before`; then `max_age` in seconds,
 /// `max_count` and `cache_control`, each 0 for none. All but the status varints.
 pub(crate) fn encode(retention: &Retention) -> Vec<u8> {
-    let Retention { settings, status, life, life_start, aged_before, known_to, time } = retention;
+    let Retention { settings, status, life, life_start, gone_before, known_to, time } = retention;
     let mut out = versioned();
     put_varint(&mut out, known_to.get());
     put_varint(&mut out, time.micros() as u64);
@@ -27,7 +27,7 @@ pub(crate) fn encode(retention: &Retention) -> Vec<u8> {
     for value in [
         u64::from(life.0),
         life_start.get(),
-        aged_before.get(),
+        gone_before.get(),
         settings.truncate_before.get(),
         settings.max_age.map_or(0, |age| age.as_secs()),
         settings.max_count.unwrap_or(0),
@@ -48,7 +48,7 @@ pub(crate) fn decode_retention(bytes: &[u8]) -> Result<Retention, Malformed> {
             _ => return Err(Malformed("retention: status")),
         };
         let life = Life(reader.varint_u32()?);
-        let (life_start, aged_before): (Number, Number) = (number(reader)?, number(reader)?);
+        let (life_start, gone_before): (Number, Number) = (number(reader)?, number(reader)?);
         let settings = Settings {
             truncate_before: number(reader)?,
             max_age: limit(reader)?.map(Duration::from_secs),
@@ -58,7 +58,7 @@ pub(crate) fn decode_retention(bytes: &[u8]) -> Result<Retention, Malformed> {
                 .transpose()
                 .map_err(|_| Malformed("retention: seconds"))?,
         };
-        Ok(Retention { settings, status, life, life_start, aged_before, known_to, time })
+        Ok(Retention { settings, status, life, life_start, gone_before, known_to, time })
     })
 }
 
@@ -78,7 +78,7 @@ mod tests {
             max_age in prop::option::of(1..u64::MAX), max_count in prop::option::of(1..u64::MAX),
             cache_control in prop::option::of(1..u32::MAX),
         ) -> Retention {
-            let [known_to, life_start, aged_before, truncate_before, _] = places;
+            let [known_to, life_start, gone_before, truncate_before, _] = places;
             let number = |value| Number::new(value).expect("in range");
             Retention {
                 settings: Settings {
@@ -90,7 +90,7 @@ mod tests {
                 status: [Status::Live, Status::SoftDeleted, Status::HardDeleted][usize::from(status)],
                 life: Life(life),
                 life_start: number(life_start),
-                aged_before: number(aged_before),
+                gone_before: number(gone_before),
                 known_to: Position::new(known_to).expect("in range"),
                 time: Timestamp::from_micros(micros),
             }
