@@ -97,6 +97,17 @@ impl Chunks {
         &self.dir
     }
 
+    /// Removes a chunk's file that nobody reads any more. Held open, it would keep its space.
+    pub(crate) fn remove(&self, record: &ChunkRecord) -> io::Result<()> {
+        let (first, generation) = (record.first, record.generation);
+        if let Some((_, chunk)) = self.open.remove(&(first, generation)) {
+            for index in 0..chunk.blocks.len() {
+                self.blocks.remove(&(first, generation, index as u32));
+            }
+        }
+        std::fs::remove_file(chunk_file::path(&self.dir, first, generation))
+    }
+
     fn open(&self, record: &ChunkRecord) -> Result<Arc<Chunk>, ReadError> {
         self.open.get_or_insert_with(&(record.first, record.generation), || {
             let chunk = Chunk::open(&chunk_file::path(&self.dir, record.first, record.generation))?;

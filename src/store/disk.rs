@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// How old an answer about free space may be.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// This part of the floor (one in so many) stays free of what gives space back.
+const RESERVE_OF_FLOOR: u64 = 4;
+
 /// Space that is given up when sled cannot be opened for want of it.
 const BALLAST_BYTES: u64 = 16 << 20;
 
@@ -40,6 +43,13 @@ impl DiskGuard {
         }
         *looked = Some((Instant::now(), low));
         low
+    }
+
+    /// Whether this much may be written to give space back. That goes on below the floor for appends, which it may
+    /// be the only way out of, as long as a part of the floor stays free.
+    pub(crate) fn has_room_to_scavenge(&self, bytes: u64) -> bool {
+        let free_bytes = free_bytes(&self.dir).unwrap_or(u64::MAX);
+        free_bytes.saturating_sub(bytes) >= self.floor_bytes / RESERVE_OF_FLOOR
     }
 }
 

@@ -30,6 +30,17 @@ pub enum AppendError {
     Read(#[from] ReadError),
 }
 
+impl AppendError {
+    /// Whether anybody who writes now would be told the same.
+    #[must_use]
+    pub fn is_for_everybody(&self) -> bool {
+        match self {
+            Self::Overloaded | Self::DiskFull | Self::ReadOnly(_) => true,
+            Self::Refused(_) | Self::OutcomeUnknown(_) | Self::Read(_) => false,
+        }
+    }
+}
+
 /// Why events could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {

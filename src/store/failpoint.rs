@@ -40,6 +40,12 @@ mod enabled {
         }
     }
 
+    pub(crate) fn reached_in(work: &str, step: &str) {
+        if point().is_some_and(|point| point.name.split_once('.') == Some((work, step))) {
+            reached(&format!("{work}.{step}"));
+        }
+    }
+
     pub(crate) fn skips(name: &str) -> bool {
         point().is_some_and(|point| point.name == name)
     }
@@ -55,12 +61,17 @@ mod enabled {
 }
 
 #[cfg(feature = "failpoints")]
-pub(crate) use enabled::{chunk_events_max, reached, skips};
+pub(crate) use enabled::{chunk_events_max, reached, reached_in, skips};
 
 /// Stops the process here if the test asked for it.
 #[cfg(not(feature = "failpoints"))]
 #[inline]
 pub(crate) fn reached(_name: &str) {}
+
+/// As [`reached`], at a step that several kinds of work have: `{work}.{step}`.
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub(crate) fn reached_in(_work: &str, _step: &str) {}
 
 /// Whether the test asked for this step to be left out.
 #[cfg(not(feature = "failpoints"))]

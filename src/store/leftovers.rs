@@ -33,8 +33,8 @@ impl Leftovers {
         self.groups.extend(parts.into_iter().map(|(key, value)| (key, value.len())));
     }
 
-    /// Finds the files that sled does not name. The events of a chunk must be in the tail still, which ends at
-    /// `next`: a file that holds more was named once, and sled has lost it.
+    /// Finds the files that sled does not name. The events of a chunk are in the tail still then, which ends at `next`,
+    /// or in another generation: a file that holds more was named once, and sled has lost it.
     pub(crate) fn find_files(
         &mut self,
         directory: &Directory,
@@ -68,7 +68,7 @@ impl Leftovers {
     /// Removes it all.
     pub(crate) fn remove(self, writer: &mut door::Writer) -> Result<(), OpenError> {
         for file in self.files {
-            tracing::info!(file = %file.display(), "removed a file that was never named");
+            tracing::info!(file = %file.display(), "removed a file that nothing names");
             std::fs::remove_file(file).map_err(storage)?;
         }
         let mut batch = Batch::default();

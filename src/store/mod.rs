@@ -1,15 +1,16 @@
 //! Durable events: every append is persisted in sled before it is acknowledged; what has grown old moves, in
 //! large pieces, into immutable files that sled names. The only module that names sled.
 //!
-//! Reading order: `format` (what is on disk), `door` (sled), `derived` (streams kept by reference),
-//! `segment` (the tail in memory), `chunk_file` and
-//! `chunks` (old events), `ids` (event ids for ever), `retentions` (what settings and deletions leave), `view` (what readers see), `shared`,
-//! `queue`, `decide`, `writer` and `sealer` (the two threads), `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
+//! Reading order: `format` (what is on disk), `door` (sled), `derived` (streams kept by reference), `segment` (the tail
+//! in memory), `chunk_file` and `chunks` (old events), `ids` (event ids for ever), `retentions` (what settings and
+//! deletions leave), `keeper`, `view` (what readers see), `shared`, `queue`, `decide`, `writer` and `sealer` (the two
+//! threads), `scavenger` (a third), `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
 //!
 //! One append on its way: [`Store::append`] looks its ids up in the chunks and queues it; the writer thread
 //! decides it together with what else waits, encodes the group, writes it to sled, flushes and syncs, publishes
 //! the new view, wakes waiters and answers. When a segment of the tail is complete the sealer writes it as a
 //! chunk file; the writer lets sled name the file, publishes the view without the segment, and deletes its groups.
+//! Of what is truncated or deleted later the scavenger gives the space back: it writes the chunk's next generation.
 
 mod error;
 mod format;
@@ -20,6 +21,7 @@ mod segment;
 mod chunk_file;
 mod chunks;
 mod retentions;
+mod keeper;
 mod view;
 mod waiters;
 mod shared;
@@ -33,6 +35,7 @@ mod leftovers;
 mod decide;
 mod writer;
 mod sealer;
+mod scavenger;
 mod failpoint;
 mod verify;
 mod repair;
@@ -64,6 +67,7 @@ use self::format::group::{Encoder, Origin};
 use self::ids::Fingerprints;
 use self::queue::{Intent, Queue, Request};
 use self::recovery::{NewStore, Opened};
+use self::scavenger::Scavenger;
 use self::shared::Shared;
 use self::waiters::Waiters;
 use self::writer::Writer;
@@ -71,8 +75,9 @@ use self::writer::Writer;
 pub use derived::Kinds;
 pub use error::{AppendError, OpenError, ReadError};
 pub use repair::{RepairReport, repair};
+pub use scavenger::{Pass, Scavenging, Thoroughness};
 pub use verify::{VerifyReport, verify};
-pub use view::{Removal, View};
+pub use view::{Removal, Sizes, View};
 pub use waiters::Watch;
 
 /// How a store is opened.
@@ -185,6 +190,7 @@ struct Threads {
     writer: JoinHandle<door::Writer>,
     sealer: JoinHandle<()>,
     builder: JoinHandle<()>,
+    scavenger: JoinHandle<()>,
     ringer: JoinHandle<()>,
     directory: directory::Directory,
 }
@@ -231,6 +237,7 @@ impl Store {
             kinds: options.derived,
             indexes: Indexes::new(directory.chunks()),
             queue: Queue::default(),
+            scavenger: Scavenger::default(),
             waiters: waiters.clone(),
             fingerprints: Fingerprints::new(meta.log),
             disk: DiskGuard::new(&options.data, options.free_space_floor_bytes),
@@ -260,12 +267,13 @@ impl Store {
         if !options.read_only {
             writer.nudge_builder();
         }
-        let (for_sealer, for_builder) = (shared.clone(), shared.clone());
+        let (for_sealer, for_builder, for_scavenger) = (shared.clone(), shared.clone(), shared.clone());
         let thread = |name: &str| std::thread::Builder::new().name(name.to_string());
         let threads = Threads {
             writer: thread("writer").spawn(move || writer.run())?,
             sealer: thread("sealer").spawn(move || sealer::run(&for_sealer, &segments))?,
             builder: thread("builder").spawn(move || derived::build::run(&for_builder, &nudges))?,
+            scavenger: thread("scavenger").spawn(move || scavenger::run(&for_scavenger))?,
             ringer: thread("ringer").spawn(move || waiters.ring(&rung))?,
             directory,
         };
@@ -334,6 +342,21 @@ impl Store {
     /// As [`Store::append`].
     pub async fn truncate(&self, stream: StreamName, before: Number, now: Timestamp) -> Result<Receipt, AppendError> {
         self.ask(stream, Intent::Truncate(before), ExpectedVersion::Any, now).await
+    }
+
+    /// Asks for space to be given back, in the background, by a pass that begins after now. Returns its id: this one, or
+    /// that of a pass that waited already.
+    ///
+    /// # Errors
+    /// When nothing may be written; a disk that is nearly full is no reason.
+    pub fn scavenge(&self, id: Uuid, now: Timestamp, thoroughness: Thoroughness) -> Result<Uuid, AppendError> {
+        self.running.shared.scavenge(id, now, thoroughness)
+    }
+
+    /// What space was given back, and how far that has come.
+    #[must_use]
+    pub fn scavenging(&self) -> Scavenging {
+        self.running.shared.scavenger.progress()
     }
 
     /// A request without events of its own.
@@ -438,9 +461,10 @@ impl Running {
         self.shared.closing.store(true, Ordering::SeqCst);
         self.shared.queue.close();
         self.shared.waiters.close();
+        self.shared.scavenger.close();
         let writer = threads.writer.join();
         // The writer held the senders of what the sealer and the builder wait for, so they end too.
-        let joined = [threads.sealer.join(), threads.builder.join(), threads.ringer.join()];
+        let joined = [threads.sealer, threads.builder, threads.scavenger, threads.ringer].map(JoinHandle::join);
         if joined.iter().any(Result::is_err) {
             tracing::error!("a thread of the store panicked");
         }

@@ -10,6 +10,7 @@ use super::AppendError;
 use super::chunk_file::Written;
 use super::derived::WrittenIndex;
 use super::ids::Fingerprint;
+use super::scavenger::Rewritten;
 use super::view::State;
 
 /// The most appends that wait.
@@ -70,6 +71,8 @@ pub(crate) enum Work {
     Sealed(Box<Written>),
     /// The index files of derived streams for a chunk, built in the background, are written and synced.
     Indexed(Vec<WrittenIndex>),
+    /// A chunk's next generation is written and synced.
+    Rewritten(Box<Rewritten>),
     /// Nothing more comes.
     Close,
 }
@@ -86,6 +89,7 @@ struct Waiting {
     bytes: usize,
     sealed: VecDeque<Box<Written>>,
     indexed: VecDeque<Vec<WrittenIndex>>,
+    rewritten: VecDeque<Box<Rewritten>>,
     closed: bool,
     writer_sleeps: bool,
 }
@@ -121,6 +125,17 @@ impl Queue {
         self.wake(waiting);
     }
 
+    /// Hands over a chunk's next generation, or gives it back: the store is closing.
+    pub(crate) fn rewritten(&self, chunk: Box<Rewritten>) -> Result<(), Box<Rewritten>> {
+        let mut waiting = self.waiting();
+        if waiting.closed {
+            return Err(chunk);
+        }
+        waiting.rewritten.push_back(chunk);
+        self.wake(waiting);
+        Ok(())
+    }
+
     /// No more appends are taken; what waits is still done.
     pub(crate) fn close(&self) {
         let mut waiting = self.waiting();
@@ -133,6 +148,7 @@ impl Queue {
         let mut waiting = self.waiting();
         waiting.closed = true;
         waiting.appends.clear();
+        waiting.rewritten.clear();
     }
 
     fn wake(&self, waiting: MutexGuard<'_, Waiting>) {
@@ -153,6 +169,9 @@ impl Queue {
             }
             if let Some(indexed) = waiting.indexed.pop_front() {
                 return Work::Indexed(indexed);
+            }
+            if let Some(rewritten) = waiting.rewritten.pop_front() {
+                return Work::Rewritten(rewritten);
             }
             // A queue that is closed is emptied whatever the tail takes: the sealer that made room may have ended.
             if !waiting.appends.is_empty() && (waiting.closed || takes_appends()) {

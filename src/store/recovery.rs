@@ -37,7 +37,7 @@ pub(crate) struct Opened {
     pub(crate) door: Door,
     pub(crate) writer: door::Writer,
     pub(crate) meta: Meta,
-    pub(crate) chunks: Chunks,
+    pub(crate) chunks: Arc<Chunks>,
     pub(crate) state: State,
     /// The size of each segment of the tail.
     pub(crate) cuts: VecDeque<Cut>,
@@ -156,7 +156,7 @@ fn read(
     if marker.is_some_and(|marker| marker.log != meta.log) {
         return Err(damaged("the file `everfeed` and sled's part are of different logs"));
     }
-    let chunks = Chunks::new(directory.chunks(), block_cache_bytes);
+    let chunks = Arc::new(Chunks::new(directory.chunks(), block_cache_bytes));
     let mut sealed = read_sealed(&door, &chunks, &directory)?;
     sealed.indexed = read_indexed(&door, chunks.dir(), meta.log, &sealed)?;
     let retentions = read_retentions(&door)?;
@@ -192,7 +192,7 @@ fn read(
 }
 
 /// The chunks that sled names; their files must be there, and follow each other.
-fn read_sealed(door: &Door, chunks: &Chunks, directory: &Directory) -> Result<Sealed, OpenError> {
+fn read_sealed(door: &Door, chunks: &Arc<Chunks>, directory: &Directory) -> Result<Sealed, OpenError> {
     let mut records: Vec<Result<ChunkRecord, Malformed>> = Vec::new();
     door.scan(&chunk_prefix(), &chunk_prefix(), |_, value| {
         records.push(ChunkRecord::decode(value));
@@ -213,15 +213,11 @@ fn read_sealed(door: &Door, chunks: &Chunks, directory: &Directory) -> Result<Se
             }
             Err(error) => return Err(damaged(&format!("{name}: {error}"))),
         }
-        let events = (record.end.get() - record.first.get()) as u32;
-        match chunks.filter(&record) {
-            Ok(filter) => sealed.filters.push(Some(&filter), events),
-            Err(error) => {
-                tracing::error!(%error, "the id filter of a chunk cannot be read; its ids are looked up in the file");
-                sealed.filters.push(None, events);
-            }
+        let filter = chunks.filter(&record);
+        if let Err(error) = &filter {
+            tracing::error!(%error, "the id filter of a chunk cannot be read; its ids are looked up in the file");
         }
-        sealed.chunks.push(record);
+        sealed.push(record, filter.ok().as_deref(), chunks);
     }
     check_runs(door, &sealed)?;
     Ok(sealed)

@@ -11,6 +11,7 @@ use super::disk::DiskGuard;
 use super::door::Door;
 use super::ids::Fingerprints;
 use super::queue::Queue;
+use super::scavenger::Scavenger;
 use super::view::State;
 use super::waiters::Waiters;
 use super::{AppendError, Availability, Identity};
@@ -20,11 +21,12 @@ pub(crate) struct Shared {
     pub(crate) identity: Identity,
     pub(crate) state: ArcSwap<State>,
     pub(crate) door: Door,
-    pub(crate) chunks: Chunks,
+    pub(crate) chunks: Arc<Chunks>,
     /// The derived streams that are kept.
     pub(crate) kinds: Kinds,
     pub(crate) indexes: Indexes,
     pub(crate) queue: Queue,
+    pub(crate) scavenger: Scavenger,
     pub(crate) waiters: Arc<Waiters>,
     pub(crate) fingerprints: Fingerprints,
     pub(crate) disk: DiskGuard,

@@ -1,9 +1,9 @@
 //! Building the tail from events, when a store is opened or rebuilt: the same segments as when they were appended.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::event::{Event, LogHead, Number, Status, StreamHead, StreamName};
+use crate::event::{Event, LogHead, Number, Position, Status, StreamHead, StreamName};
 
 use super::OpenError;
 use super::derived::Kinds;
@@ -21,6 +21,8 @@ pub(crate) struct Tail {
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) cuts: VecDeque<Cut>,
     heads: HashMap<StreamName, StreamHead>,
+    /// See [`Self::with_chunks`].
+    chunks: BTreeMap<Position, Position>,
     pub(crate) retentions: Retentions,
 }
 
@@ -34,7 +36,24 @@ impl Tail {
             segments: Vec::new(),
             cuts: VecDeque::new(),
             heads: HashMap::new(),
+            chunks: BTreeMap::new(),
             retentions,
+        }
+    }
+
+    /// With chunks (first position, and the one after the last) that are known already: there the cuts stay where they
+    /// were. Events that have lost their content since no longer tell.
+    pub(crate) fn with_chunks(self, chunks: BTreeMap<Position, Position>) -> Self {
+        Self { chunks, ..self }
+    }
+
+    /// Whether an event of this weight belongs to the newest segment.
+    fn takes(&self, position: Position, weight: u64) -> bool {
+        let Some(cut) = self.cuts.back() else { return false };
+        match self.chunks.range(..=position).next_back() {
+            Some((first, end)) if position == *first || position == *end => false,
+            Some((_, end)) if position < *end => true,
+            _ => cut.takes(weight),
         }
     }
 
@@ -61,7 +80,7 @@ impl Tail {
             first_visible: Number::ZERO,
         };
         let weight = row::weight(&event);
-        if !self.cuts.back().is_some_and(|cut| cut.takes(weight)) {
+        if !self.takes(event.position, weight) {
             self.segments.push(Arc::new(Segment::new(event.position, self.kinds)));
             self.cuts.push_back(Cut::default());
         }

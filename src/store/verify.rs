@@ -15,6 +15,7 @@ use super::format::chunk::{Run, Section, encode_types};
 use super::format::{ChunkRecord, Key, RunRecord, all_runs_prefix};
 use super::ids::{Fingerprints, encode_filter};
 use super::recovery::{self, Opened};
+use super::repair::LOST_TYPE;
 use super::retentions::Retentions;
 
 /// What was found.
@@ -72,6 +73,7 @@ pub fn verify(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyR
             ..VerifyReport::default()
         },
         next: HashMap::new(),
+        gone: HashMap::new(),
         time: Timestamp::default(),
         runs: 0,
         left: Left::default(),
@@ -87,11 +89,12 @@ pub fn verify(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyR
     // Positions, numbers and times of the tail were checked when it was replayed.
     for segment in opened.state.tail.iter() {
         for event in segment.contents().0 {
-            check.digest(&event);
+            check.content(&event);
             check.left.take(&event);
             check.report.events += 1;
         }
     }
+    check.removals();
     check.retentions();
     progress(check.report.events, total);
     Ok(check.report)
@@ -103,6 +106,8 @@ struct Check<'a> {
     report: VerifyReport,
     /// The number that each stream goes on with.
     next: HashMap<StreamName, Number>,
+    /// The newest event of each stream whose content is gone.
+    gone: HashMap<StreamName, Number>,
     time: Timestamp,
     runs: u64,
     left: Left,
@@ -139,11 +144,30 @@ impl Check<'_> {
         self.report.problems.push(what.to_string());
     }
 
-    fn digest(&mut self, event: &Event) {
-        if let Some(content) = &event.content
-            && Digest::of(&event.event_type, content) != event.digest
-        {
-            self.problem(format_args!("event {}@{}: its digest is wrong", event.number, event.stream));
+    fn content(&mut self, event: &Event) {
+        match &event.content {
+            Some(content) if Digest::of(&event.event_type, content) != event.digest => {
+                self.problem(format_args!("event {}@{}: its digest is wrong", event.number, event.stream));
+            }
+            None if event.event_type.as_str() != LOST_TYPE => {
+                let newest = self.gone.entry(event.stream.clone()).or_insert(event.number);
+                *newest = event.number.max(*newest);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// That only events which are truncated or deleted are without content.
+    fn removals(&mut self) {
+        if self.left.is_unknown {
+            return;
+        }
+        for (stream, newest) in std::mem::take(&mut self.gone) {
+            let next = self.left.next.get(&stream).copied().unwrap_or_default();
+            let retention = self.left.retentions.get(&stream);
+            if retention.is_none_or(|retention| retention.first_visible(next) <= newest) {
+                self.problem(format_args!("event {newest}@{stream}: its content is missing, and nothing removed it"));
+            }
         }
     }
 
@@ -188,7 +212,7 @@ impl Check<'_> {
         }
         self.report.events += events.len() as u64;
         for event in &events {
-            self.digest(event);
+            self.content(event);
         }
         match chunk.runs() {
             Ok(runs) => self.runs(&name, record, &runs, whole.then_some(&events)),

@@ -7,12 +7,27 @@ use crate::event::{
     Event, EventType, Known, LogHead, Number, Order, Position, Retention, Source, Status, StreamHead, StreamName,
 };
 
+use super::chunks::Chunks;
 use super::derived::Indexed;
 use super::format::{ChunkRecord, Key, RunRecord, run_prefix};
 use super::ids::{Filters, Fingerprint};
+use super::keeper::Keeper;
 use super::retentions::Retentions;
 use super::segment::Segment;
 use super::{ReadError, Shared};
+
+/// How large a log is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sizes {
+    /// All events.
+    pub events: u64,
+    /// Those of them that are not in chunks yet.
+    pub tail_events: u64,
+    /// Chunks.
+    pub chunks: u64,
+    /// What their files take on the disk.
+    pub chunk_bytes: u64,
+}
 
 /// The parts of a view; replaced, never changed.
 #[derive(Clone)]
@@ -41,12 +56,29 @@ pub(crate) struct Sealed {
     pub(crate) filters: Filters,
     /// How far their derived streams are indexed.
     pub(crate) indexed: Indexed,
+    /// One for each chunk.
+    keepers: Vec<Arc<Keeper>>,
 }
 
 impl Sealed {
     /// The first position that is not in a chunk.
     pub(crate) fn end(&self) -> Position {
         self.chunks.last().map_or(Position::ZERO, |chunk| chunk.end)
+    }
+
+    /// Adds the next chunk. `None` for a filter that cannot be read.
+    pub(crate) fn push(&mut self, record: ChunkRecord, filter: Option<&[u8]>, chunks: &Arc<Chunks>) {
+        self.filters.push(filter, (record.end.get() - record.first.get()) as u32);
+        self.keepers.push(Keeper::new(chunks, &record));
+        self.chunks.push(record);
+    }
+
+    /// Puts a chunk's next generation in its place, and lets the old one go.
+    pub(crate) fn replace(&mut self, record: ChunkRecord, chunks: &Arc<Chunks>) {
+        let index = self.chunk_index(record.first).expect("a chunk is never given up, only written anew");
+        self.keepers[index].supersede();
+        self.keepers[index] = Keeper::new(chunks, &record);
+        self.chunks[index] = record;
     }
 
     pub(crate) fn chunk_index(&self, position: Position) -> Option<usize> {
@@ -78,6 +110,18 @@ impl View {
     #[must_use]
     pub fn log(&self) -> LogHead {
         self.state.log
+    }
+
+    /// How large the log is, and how much of it lies where.
+    #[must_use]
+    pub fn sizes(&self) -> Sizes {
+        let sealed = &self.state.sealed;
+        Sizes {
+            events: self.state.log.next.get(),
+            tail_events: self.state.log.next.get() - sealed.end().get(),
+            chunks: sealed.chunks.len() as u64,
+            chunk_bytes: sealed.chunks.iter().map(|chunk| chunk.file_bytes).sum(),
+        }
     }
 
     /// Chunks that are complete and not yet in their files.
@@ -439,7 +483,7 @@ fn number(value: u64) -> Number {
     Number::new(value).expect("it lies between two numbers")
 }
 
-fn decode_run(key: &[u8], value: &[u8]) -> Result<(Number, RunRecord), ReadError> {
+pub(crate) fn decode_run(key: &[u8], value: &[u8]) -> Result<(Number, RunRecord), ReadError> {
     let damaged = |error: super::format::Malformed| ReadError::Damaged(format!("the index of streams: {error}"));
     match Key::decode(key).map_err(damaged)? {
         Key::Run { first, .. } => Ok((first, RunRecord::decode(value).map_err(damaged)?)),

@@ -78,6 +78,7 @@ impl Writer {
                 Work::Appends(requests) => self.append(requests),
                 Work::Sealed(chunk) => self.unless_stopped(|writer| writer.name_chunk(*chunk)),
                 Work::Indexed(indexes) => self.unless_stopped(|writer| writer.take_in(indexes)),
+                Work::Rewritten(chunk) => self.unless_stopped(|writer| writer.switch(*chunk)),
                 Work::Close => return self.door,
             }
         }
@@ -249,9 +250,8 @@ impl Writer {
         self.door.sync()?;
         failpoint::reached("seal.named_synced");
 
-        sealed.filters.push(Some(&filter), (record.end.get() - record.first.get()) as u32);
         let end = record.end;
-        sealed.chunks.push(record);
+        sealed.push(record, Some(&filter), &self.shared.chunks);
         let tail = state.tail.iter().skip(1).cloned().collect();
         self.cuts.pop_front();
         let is_behind = self.shared.kinds.iter().any(|kind| sealed.indexed.until(kind) < end);

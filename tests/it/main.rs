@@ -42,6 +42,8 @@ mod proxies;
 mod removal;
 mod repair;
 mod retail;
+mod scavenge_crash;
+mod scavenge_model;
 mod seal_crash;
 mod service;
 mod shutdown;

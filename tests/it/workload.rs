@@ -1,7 +1,7 @@
 //! What the tests of the store share: events whose content follows from their id, a seeded source of chance, and
 //! this test binary as a child process.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, Hasher};
 use std::io::Write;
 use std::path::Path;
@@ -73,6 +73,37 @@ pub(crate) fn child(test: &str, variable: &str, value: impl AsRef<std::ffi::OsSt
     let mut command = Command::new(std::env::current_exe().expect("this binary is there"));
     command.args([test, "--exact", "--nocapture", "--test-threads=1"]).env(variable, value);
     command
+}
+
+/// The kinds of work that write a chunk's file.
+const WRITES_CHUNKS: [&str; 2] = ["seal", "scavenge"];
+
+/// Every fail point of this kind of work that the store names: `{work}.{step}`.
+pub(crate) fn fail_points(work: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    let mut dirs = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store")];
+    while let Some(dir) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).expect("it is there") {
+            let path = entry.expect("it is read").path();
+            if path.is_dir() {
+                dirs.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(path).expect("it is text");
+            let named = |call: &str| text.split(call).skip(1).map(first_text).collect::<Vec<_>>();
+            names.extend(
+                named("failpoint::reached(\"").into_iter().filter(|name| name.starts_with(&format!("{work}."))),
+            );
+            if WRITES_CHUNKS.contains(&work) {
+                names.extend(named("failpoint::reached_in(work, \"").into_iter().map(|step| format!("{work}.{step}")));
+            }
+        }
+    }
+    names
+}
+
+fn first_text(call: &str) -> String {
+    call.split('"').next().expect("it ends").to_string()
 }
 
 /// One append: its events' ids say what they hold, where in the append they stand, and of how many.

@@ -11,6 +11,7 @@
 //! ballast               space that is given up when the disk is full, so that sled can still be opened
 //! sled/                 the tail, and the registry of chunks and streams
 //! chunks/{first position}.{generation}
+//!                       a generation counts how often the chunk was written anew, each time with less content
 //! chunks/{first position}.{kind}
 //!                       where the derived streams of that kind have their events in the chunk; see [`derived`]
 //! ```

@@ -38,8 +38,10 @@ pub(crate) struct ChunkRecord {
     pub(crate) time: Timestamp,
     /// The length of its file.
     pub(crate) file_bytes: u64,
-    /// The sum of its events' weights.
+    /// The sum of its events' weights, as they were appended.
     pub(crate) raw_bytes: u64,
+    /// How many of its events were truncated or deleted when this generation was written; 0 in the first one.
+    pub(crate) removed_events: u64,
 }
 
 /// A stream's run of consecutive numbers in one chunk; its first number is in the key.
@@ -113,6 +115,10 @@ impl ChunkRecord {
         put_varint(&mut out, self.time.micros() as u64);
         put_varint(&mut out, self.file_bytes);
         put_varint(&mut out, self.raw_bytes);
+        // Chunks that were never written anew keep the bytes that their records always had.
+        if self.removed_events > 0 {
+            put_varint(&mut out, self.removed_events);
+        }
         sealed(out)
     }
 
@@ -125,6 +131,7 @@ impl ChunkRecord {
                 time: time(reader)?,
                 file_bytes: reader.varint()?,
                 raw_bytes: reader.varint()?,
+                removed_events: if reader.is_at_end() { 0 } else { reader.varint()? },
             })
         })
     }
@@ -257,7 +264,9 @@ mod tests {
             time: Timestamp::from_micros(9),
             file_bytes: 1 << 33,
             raw_bytes: 5,
+            removed_events: 0,
         };
+        let scavenged = ChunkRecord { generation: 3, removed_events: 300, ..chunk.clone() };
         let run = RunRecord {
             chunk: Position::from(65_536),
             events: 65,
@@ -276,6 +285,7 @@ mod tests {
         assert_eq!(IndexRecord::decode(&index.encode()), Ok(index));
         assert_eq!(Meta::decode(&meta.encode()), Ok(meta.clone()));
         assert_eq!(ChunkRecord::decode(&chunk.encode()), Ok(chunk.clone()));
+        assert_eq!(ChunkRecord::decode(&scavenged.encode()), Ok(scavenged));
         assert_eq!(RunRecord::decode(&run.encode()), Ok(run.clone()));
         assert_eq!(Closed::decode(&closed.encode()), Ok(closed));
         for bit in 0..chunk.encode().len() * 8 {

@@ -22,6 +22,9 @@ use super::format::Meta;
 use rebuild::Rebuild;
 use salvage::{Salvage, Sources};
 
+/// The type of the events that stand for what is lost.
+pub(crate) const LOST_TYPE: &str = "$lost";
+
 /// What was rebuilt, and what could not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepairReport {
@@ -100,7 +103,7 @@ pub fn repair(from: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -> R
     let epoch = sources.epoch + u32::from(has_lost || !is_complete);
 
     let meta = Meta { log, epoch, opening: sources.opening, created: Timestamp::default() };
-    let mut rebuild = Rebuild::begin(into, meta)?;
+    let mut rebuild = Rebuild::begin(into, meta, sources.ranges.clone())?;
     let mut lost = Vec::new();
     let mut writer = Placer { places: survey.places, heads: HashMap::new(), time: Timestamp::default(), log, epoch };
     let total = survey.next.get();
@@ -224,7 +227,7 @@ impl Placer {
             life,
             time: self.time,
             id: EventId::of_lost(self.log, position),
-            event_type: EventType::parse("$lost").expect("a type"),
+            event_type: EventType::parse(LOST_TYPE).expect("a type"),
             digest: Digest([0; 16]),
             content: None,
             kept_correlation: None,

@@ -1,5 +1,6 @@
 //! Writing a store from a list of events, without a server: chunks as they fill, the rest as groups.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::event::{Effect, Event, LogHead, Position, StreamHead};
@@ -28,7 +29,8 @@ pub(super) struct Rebuild {
 }
 
 impl Rebuild {
-    pub(super) fn begin(into: &Path, meta: Meta) -> Result<Self, OpenError> {
+    /// `chunks`: those of the damaged store, each with the position after its last event.
+    pub(super) fn begin(into: &Path, meta: Meta, chunks: BTreeMap<Position, Position>) -> Result<Self, OpenError> {
         let directory = Directory::take(into)?;
         let (_, mut writer) = Door::open(&directory.sled())?;
         let mut batch = Batch::default();
@@ -36,7 +38,7 @@ impl Rebuild {
         writer.write(batch)?;
         // Derived streams are indexed anew by the server, once it runs.
         let (log, retentions) = (LogHead::default(), Retentions::default());
-        let tail = Tail::new(Fingerprints::new(meta.log), Kinds::NONE, log, retentions);
+        let tail = Tail::new(Fingerprints::new(meta.log), Kinds::NONE, log, retentions).with_chunks(chunks);
         Ok(Self { directory, writer, meta, tail })
     }
 

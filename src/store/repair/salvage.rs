@@ -37,10 +37,13 @@ impl Salvage {
 
 /// All that was found of a store.
 pub(super) struct Sources {
-    /// The newest generation of each chunk file, by first position.
-    chunks: BTreeMap<Position, PathBuf>,
+    /// The generations of each chunk file, by first position, oldest first. There are several only after a crash, and
+    /// the newest need not be whole then.
+    chunks: BTreeMap<Position, BTreeMap<u32, PathBuf>>,
     /// Complete groups, by first position.
     groups: BTreeMap<Position, Vec<Part>>,
+    /// Where each of them whose header is whole ends.
+    pub(super) ranges: BTreeMap<Position, Position>,
     pub(super) log: Option<Uuid>,
     /// The highest that was seen.
     pub(super) epoch: u32,
@@ -57,6 +60,7 @@ impl Sources {
         let mut sources = Self {
             chunks: BTreeMap::new(),
             groups: BTreeMap::new(),
+            ranges: BTreeMap::new(),
             log: None,
             epoch: 0,
             opening: 0,
@@ -64,15 +68,12 @@ impl Sources {
             unreadable: RefCell::default(),
             at_hand: RefCell::default(),
         };
-        let mut newest: BTreeMap<Position, u32> = BTreeMap::new();
         for entry in std::fs::read_dir(directory.chunks())? {
             let entry = entry?;
             let Some((first, generation)) = entry.file_name().to_str().and_then(parse_name) else { continue };
-            if newest.get(&first).is_none_or(|known| *known < generation) {
-                newest.insert(first, generation);
-                sources.chunks.insert(first, entry.path());
-            }
+            sources.chunks.entry(first).or_default().insert(generation, entry.path());
             if let Some(header) = chunk_file::read_header(&entry.path()) {
+                sources.ranges.insert(header.first, header.end);
                 sources.log = sources.log.or(Some(header.log));
                 sources.epoch = sources.epoch.max(header.epoch);
             }
@@ -147,8 +148,8 @@ impl Sources {
             if self.closed == Some(next) {
                 return Ok(());
             }
-            if let Some(path) = self.chunks.get(&next) {
-                next = self.walk_chunk(next, path, each)?;
+            if let Some(generations) = self.chunks.get(&next) {
+                next = self.walk_chunk(next, generations, each)?;
             } else if let Some(events) = self.group_at(next) {
                 let from = next;
                 for event in events.into_iter().filter(|event| event.position >= from) {
@@ -188,21 +189,26 @@ impl Sources {
     }
 
     /// Passes the positions of a chunk; returns the position after it.
-    fn walk_chunk(&self, first: Position, path: &Path, each: &mut dyn FnMut(Salvage)) -> io::Result<Position> {
-        let name = format!("chunks/{}", path.file_name().unwrap_or_default().to_string_lossy());
-        let file = Bytes::from(std::fs::read(path)?);
+    ///
+    /// What cannot be read in one generation may be whole in another; of what can be read in both the newer counts,
+    /// from which more may have been removed.
+    fn walk_chunk(
+        &self,
+        first: Position,
+        generations: &BTreeMap<u32, PathBuf>,
+        each: &mut dyn FnMut(Salvage),
+    ) -> io::Result<Position> {
         let mut events: BTreeMap<Position, Event> = BTreeMap::new();
-        for at in memmem::find_iter(&file, BLOCK_MAGIC) {
-            let Ok(block) = Block::decode(&file.slice(at..)) else { continue };
-            let ordinals = block.header.ordinal..block.header.ordinal + block.header.events;
-            for event in ordinals.filter_map(|ordinal| block.event(ordinal, None).ok()) {
-                if event.position >= first {
-                    events.insert(event.position, event);
-                }
-            }
+        let (mut header, mut index) = (None, None);
+        for path in generations.values() {
+            let file = Bytes::from(std::fs::read(path)?);
+            read_blocks(&file, first, &mut events);
+            let bytes = file.get(..HEADER_BYTES).map(Bytes::copy_from_slice);
+            header = bytes.and_then(|bytes| Header::decode(&bytes).ok()).or(header);
+            index = Index::read(path).or(index);
         }
-        let header = file.get(..HEADER_BYTES).and_then(|bytes| Header::decode(&Bytes::copy_from_slice(bytes)).ok());
-        let index = Index::read(path);
+        let newest = generations.keys().next_back().copied().unwrap_or_default();
+        let name = format!("chunks/{first}.{newest}");
         if header.is_none() || index.is_none() {
             self.unreadable
                 .borrow_mut()
@@ -238,6 +244,19 @@ impl Sources {
             None => each(Salvage::Lost { position: first, known: None }),
         }
         first.plus(1)
+    }
+}
+
+/// The events of the blocks that are whole, from position `first` on.
+fn read_blocks(file: &Bytes, first: Position, events: &mut BTreeMap<Position, Event>) {
+    for at in memmem::find_iter(file, BLOCK_MAGIC) {
+        let Ok(block) = Block::decode(&file.slice(at..)) else { continue };
+        let ordinals = block.header.ordinal..block.header.ordinal + block.header.events;
+        for event in ordinals.filter_map(|ordinal| block.event(ordinal, None).ok()) {
+            if event.position >= first {
+                events.insert(event.position, event);
+            }
+        }
     }
 }
 

@@ -1,0 +1,201 @@
+//! Giving space back: the thread that writes chunks anew without the contents of events that are truncated or
+//! deleted. Rows, places and ids stay as they are, so nothing that a view shows changes by it.
+//!
+//! Reading order: `plan` (what is to be done), `rewrite` (one chunk), `switch` (what the writer does for it), `progress`.
+
+mod plan;
+mod progress;
+mod rewrite;
+mod switch;
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use crate::event::{Position, Timestamp};
+
+use super::view::View;
+use super::{AppendError, ReadError, Shared};
+use plan::Plan;
+use progress::Progress;
+
+pub use progress::{Pass, Scavenging};
+pub(crate) use switch::Rewritten;
+
+/// How much must be gone of a chunk before it is written anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Thoroughness {
+    /// A fifth of its events: what costs less than it brings.
+    Worthwhile,
+    /// Anything.
+    Everything,
+}
+
+/// Gentle to all that matters more: the lowest priority that there is for the processor.
+const NICENESS: i32 = 19;
+
+/// What the scavenger is asked for, and what it has done.
+#[derive(Default)]
+pub(crate) struct Scavenger {
+    state: Mutex<State>,
+    bell: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: Option<Asked>,
+    progress: Progress,
+    closed: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Asked {
+    id: Uuid,
+    at: Timestamp,
+    thoroughness: Thoroughness,
+}
+
+impl Scavenger {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks for a pass that begins after now; returns the id of the one that does.
+    pub(crate) fn ask(&self, id: Uuid, at: Timestamp, thoroughness: Thoroughness) -> Uuid {
+        let mut state = self.state();
+        let asked = state.waiting.get_or_insert(Asked { id, at, thoroughness });
+        asked.thoroughness = asked.thoroughness.max(thoroughness);
+        let id = asked.id;
+        drop(state);
+        self.bell.notify_all();
+        id
+    }
+
+    pub(crate) fn progress(&self) -> Scavenging {
+        let state = self.state();
+        state.progress.report(state.waiting.map(|asked| asked.id))
+    }
+
+    pub(crate) fn close(&self) {
+        self.state().closed = true;
+        self.bell.notify_all();
+    }
+
+    /// Waits for the next pass that is asked for; none when the store is closing.
+    fn next(&self) -> Option<Asked> {
+        let mut state = self.state();
+        loop {
+            if state.closed {
+                return None;
+            }
+            if let Some(asked) = state.waiting.take() {
+                state.progress.begin(asked.id, asked.at);
+                return Some(asked);
+            }
+            state = self.bell.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Sleeps, unless the store is closing.
+    fn rest(&self, time: Duration) {
+        let until = Instant::now() + time;
+        let mut state = self.state();
+        while !state.closed {
+            let Some(left) = until.checked_duration_since(Instant::now()) else { return };
+            state = self.bell.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+/// Why a pass ended before it was through.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("{0}")]
+    Index(#[from] ReadError),
+    #[error("there is not enough free space to write a chunk anew")]
+    NoRoom,
+    #[error("the store takes no more writes")]
+    NoWrites,
+    #[error("the store was closed")]
+    Closing,
+}
+
+/// Scavenges when asked, until the store is closed.
+pub(crate) fn run(shared: &Arc<Shared>) {
+    // Where it is refused the rests alone must do.
+    let _ = rustix::process::nice(NICENESS);
+    while let Some(asked) = shared.scavenger.next() {
+        let ended = pass(shared, asked.thoroughness);
+        if let Err(why @ (Ended::Index(_) | Ended::NoRoom | Ended::NoWrites)) = &ended {
+            tracing::warn!(%why, "scavenging ended early");
+        }
+        let pass = shared.scavenger.state().progress.end(ended.err().map(|why| why.to_string()));
+        if let Some(Pass { chunks_rewritten, bytes_given_back, .. }) = pass.filter(|pass| pass.chunks_rewritten > 0) {
+            tracing::info!(chunks_rewritten, bytes_given_back, "scavenged");
+        }
+    }
+}
+
+fn pass(shared: &Arc<Shared>, thoroughness: Thoroughness) -> Result<(), Ended> {
+    // The view goes when the plan is made: it would keep every file that is replaced.
+    let plan = Plan::of(&View { state: shared.state.load_full(), shared: shared.clone() }, thoroughness)?;
+    shared.scavenger.state().progress.found(plan.chunks.len());
+    for (first, removed_events) in &plan.chunks {
+        let started = Instant::now();
+        chunk(shared, &plan, *first, *removed_events)?;
+        // Half of the time at most, so that whatever else needs the disk gets it.
+        shared.scavenger.rest(started.elapsed());
+    }
+    Ok(())
+}
+
+/// Writes one chunk anew and waits until that is what readers see.
+fn chunk(shared: &Shared, plan: &Plan, first: Position, removed_events: u64) -> Result<(), Ended> {
+    if shared.is_closing() {
+        return Err(Ended::Closing);
+    }
+    if !shared.is_writable() {
+        return Err(Ended::NoWrites);
+    }
+    let sealed = shared.state.load().sealed.clone();
+    let Some(index) = sealed.chunk_index(first) else { return Ok(()) };
+    let record = &sealed.chunks[index];
+    if !shared.disk.has_room_to_scavenge(record.file_bytes) {
+        return Err(Ended::NoRoom);
+    }
+    let written = match rewrite::rewrite(shared, record, plan, removed_events) {
+        Ok(written) => written,
+        Err(error) => {
+            // What is damaged is left to `repair`, which finds the more the less was changed since.
+            tracing::error!(%error, %first, "a chunk could not be written anew");
+            shared.scavenger.state().progress.passed_over();
+            return Ok(());
+        }
+    };
+    let given_back = record.file_bytes.saturating_sub(written.file_bytes);
+    let (switched, done) = std::sync::mpsc::channel();
+    let path = super::chunk_file::path(shared.chunks.dir(), first, written.generation);
+    if shared.queue.rewritten(Box::new(Rewritten { record: written, switched })).is_err() {
+        // Should it stay, the next start removes it.
+        let _ = std::fs::remove_file(path);
+        return Err(Ended::Closing);
+    }
+    // The writer drops its end of it when it fails.
+    done.recv().map_err(|_| Ended::NoWrites)?;
+    // Held until here, so that the file goes on this thread, and not on the one that writes.
+    drop(sealed);
+    shared.scavenger.state().progress.rewrote(given_back);
+    Ok(())
+}
+
+impl Shared {
+    /// Asks for a pass of the scavenger.
+    pub(crate) fn scavenge(&self, id: Uuid, now: Timestamp, thoroughness: Thoroughness) -> Result<Uuid, AppendError> {
+        match self.refusal() {
+            // Giving space back may be the only way out.
+            None | Some(AppendError::DiskFull) => Ok(self.scavenger.ask(id, now, thoroughness)),
+            Some(other) => Err(other),
+        }
+    }
+}
