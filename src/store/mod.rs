@@ -4,7 +4,7 @@
 //! Reading order: `format` (what is on disk), `door` (sled), `derived` (streams kept by reference), `segment` (the tail
 //! in memory), `chunk_file` and `chunks` (old events), `ids` (event ids for ever), `retentions` (what settings and
 //! deletions leave), `keeper`, `view` (what readers see), `shared`, `queue`, `decide`, `writer` and `sealer` (the two
-//! threads), `scavenger` (a third), `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
+//! threads), `scavenger` (a third), `aging`, `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
 //!
 //! One append on its way: [`Store::append`] looks its ids up in the chunks and queues it; the writer thread
 //! decides it together with what else waits, encodes the group, writes it to sled, flushes and syncs, publishes
@@ -36,6 +36,7 @@ mod decide;
 mod writer;
 mod sealer;
 mod scavenger;
+mod aging;
 mod failpoint;
 mod verify;
 mod repair;
@@ -72,6 +73,7 @@ use self::shared::Shared;
 use self::waiters::Waiters;
 use self::writer::Writer;
 
+pub use aging::Aging;
 pub use derived::Kinds;
 pub use error::{AppendError, OpenError, ReadError};
 pub use repair::{RepairReport, repair};
