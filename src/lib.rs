@@ -57,13 +57,19 @@
 //! every view leaves out what is gone by it, whether its space was given back or not. So a restart, a repair and a
 //! replay come to the same. What is removed leaves its row: number, position, type, time, id and digest stay.
 //!
+//! `store/scavenger` gives the space back later: it writes a chunk's next generation, rows and places as they were, and
+//! the writer thread lets sled name it. Views that are older still read the file that they know; it goes with the last
+//! of them. Nothing becomes too old by itself: `server/background` looks now and then, and appends an event that says
+//! so.
+//!
 //! # What is always true, and the test that holds it
 //!
 //! 1. What was answered 201 is on stable storage, and is never changed, reordered or lost
 //!    (`tests/it/sync_audit`, `kill`, `power_cut`).
 //! 2. Numbers and positions have no gaps and are never reused; nobody sees n+1 before n (`event::apply`'s own
 //!    tests, `tests/it/model`, `kill`).
-//! 3. A group survives a crash whole or not at all (`tests/it/seal_crash`, `kill`, `power_cut`).
+//! 3. A group survives a crash whole or not at all (`tests/it/seal_crash`, `kill`, `power_cut`). Giving space back
+//!    takes nothing else away, wherever it is cut short (`scavenge_crash`, `scavenge_model`).
 //! 4. A complete page's URL gives the same bytes for ever: after a restart, a repair, an upgrade, under another
 //!    page size, until an event in it is truncated or deleted (`tests/it/byte_stability`, `removal`).
 //! 5. A repeat gets the first receipt (`event::apply`'s own tests, `tests/it/append`, `model`).

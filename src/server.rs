@@ -1,5 +1,7 @@
 //! A server: a store, a listener, and what ends them.
 
+mod background;
+
 use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -53,6 +55,7 @@ pub async fn run(config: &Config) -> Result<(), Error> {
 
     let (drain, draining) = watch::channel(false);
     let settings = settings(config);
+    background::start(&store, config, &draining);
     let ambient = Ambient { now, new_id };
     let served = Arc::new(Served::new(store.clone(), &settings, ambient, &new_id().uuid(), draining));
     let impatient = signalled_twice(drain)?;

@@ -23,6 +23,12 @@ pub struct WritePermit {
     stream: StreamName,
 }
 
+/// The caller may ask for what keeps the store in order.
+#[derive(Debug, Clone)]
+pub struct OperatePermit {
+    _private: (),
+}
+
 /// Why a caller may not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
@@ -42,6 +48,12 @@ impl Access {
     #[must_use]
     pub fn read(&self, source: Source) -> ReadPermit {
         ReadPermit { source }
+    }
+
+    /// A permit to operate. What it allows changes nothing that anybody sees, and does no more when asked twice.
+    #[must_use]
+    pub const fn operate(&self) -> OperatePermit {
+        OperatePermit { _private: () }
     }
 
     /// A permit to append.

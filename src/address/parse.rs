@@ -83,6 +83,8 @@ impl Parsed {
             ["ping"] => Address::Ping.into(),
             ["health", "live"] => Address::Live.into(),
             ["health", "ready"] => Address::Ready.into(),
+            ["metrics"] => Address::Metrics.into(),
+            ["admin", "scavenge"] => Address::Scavenge.into(),
             ["ui", "everfeed.css"] => Address::Stylesheet.into(),
             ["ui", "problems", kind] if !kind.is_empty() => Address::Problem { kind: (*kind).to_string() }.into(),
             _ => return Err(Unaddressable::Unknown),

@@ -152,6 +152,8 @@ impl Address {
             Self::Ping => "/ping".to_string(),
             Self::Live => "/health/live".to_string(),
             Self::Ready => "/health/ready".to_string(),
+            Self::Metrics => "/metrics".to_string(),
+            Self::Scavenge => "/admin/scavenge".to_string(),
             Self::Problem { kind } => format!("/ui/problems/{}", utf8_percent_encode(kind, RESERVED)),
             Self::Stylesheet => "/ui/everfeed.css".to_string(),
         }

@@ -73,6 +73,10 @@ pub enum Address {
     Live,
     /// `/health/ready`
     Ready,
+    /// `/metrics`
+    Metrics,
+    /// `/admin/scavenge`: giving space back.
+    Scavenge,
     /// `/ui/problems/{kind}`: an explanation of a kind of refusal.
     Problem {
         /// The kind, as the problem's `type` names it; not checked here.

@@ -84,6 +84,8 @@ fn what_is_not_a_stream_has_its_address_too() {
         ("/ping", Address::Ping),
         ("/health/live", Address::Live),
         ("/health/ready", Address::Ready),
+        ("/metrics", Address::Metrics),
+        ("/admin/scavenge", Address::Scavenge),
         ("/ui/everfeed.css", Address::Stylesheet),
         ("/ui/problems/wrong-version", Address::Problem { kind: "wrong-version".to_string() }),
     ] {

@@ -13,6 +13,7 @@ mod append;
 mod read;
 mod verify;
 mod repair;
+mod scavenge;
 mod bench;
 mod config;
 mod healthcheck;
@@ -48,6 +49,8 @@ enum Command {
     Verify(verify::Options),
     /// Rebuild a damaged store in a new directory, from whatever of it can be read
     Repair(repair::Options),
+    /// Have a running server give back the space of events that are truncated or deleted
+    Scavenge(scavenge::Options),
     /// Show or check the settings
     Config(config::Options),
     /// Measure how fast it is, here
@@ -76,6 +79,7 @@ pub fn run(
         Command::Read(options) => read::run(&options),
         Command::Verify(options) => verify::run(&options, environment),
         Command::Repair(options) => repair::run(&options),
+        Command::Scavenge(options) => scavenge::run(&options),
         Command::Config(options) => config::run(&options, environment),
         Command::Bench(options) => bench::run(&options),
         Command::Healthcheck(options) => healthcheck::run(&options, environment),

@@ -7,9 +7,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Work that counts events, of which it knows how many there are.
+/// Work that counts what it does, and knows how much there is.
 pub(super) struct Progress {
     doing: &'static str,
+    unit: &'static str,
     shown: Shown,
 }
 
@@ -19,18 +20,23 @@ enum Shown {
 }
 
 impl Progress {
+    /// Work that counts events.
     pub(super) fn new(doing: &'static str) -> Self {
-        if !std::io::stderr().is_terminal() {
-            let now = Instant::now();
-            return Self { doing, shown: Shown::Lines { started: now, last: now } };
-        }
-        let style =
-            ProgressStyle::with_template("{msg} {bar:40} {human_pos}/{human_len} events, {per_sec}, {eta} left");
-        let bar = ProgressBar::no_length().with_style(style.expect("the template is sound")).with_message(doing);
-        Self { doing, shown: Shown::Bar(bar) }
+        Self::counting(doing, "events")
     }
 
-    /// So many events are done, of so many.
+    pub(super) fn counting(doing: &'static str, unit: &'static str) -> Self {
+        if !std::io::stderr().is_terminal() {
+            let now = Instant::now();
+            return Self { doing, unit, shown: Shown::Lines { started: now, last: now } };
+        }
+        let template = format!("{{msg}} {{bar:40}} {{human_pos}}/{{human_len}} {unit}, {{per_sec}}, {{eta}} left");
+        let style = ProgressStyle::with_template(&template);
+        let bar = ProgressBar::no_length().with_style(style.expect("the template is sound")).with_message(doing);
+        Self { doing, unit, shown: Shown::Bar(bar) }
+    }
+
+    /// So many are done, of so many.
     #[expect(clippy::print_stderr, reason = "progress is no data")]
     pub(super) fn show(&mut self, done: u64, total: u64) {
         match &mut self.shown {
@@ -42,7 +48,7 @@ impl Progress {
                 *last = Instant::now();
                 let rate = done as f64 / started.elapsed().as_secs_f64();
                 let left = total.saturating_sub(done) as f64 / rate.max(1.0);
-                eprintln!("{}: {done} of {total} events, {rate:.0} a second, {left:.0} s left", self.doing);
+                eprintln!("{}: {done} of {total} {}, {rate:.0} a second, {left:.0} s left", self.doing, self.unit);
             }
             Shown::Lines { .. } => {}
         }

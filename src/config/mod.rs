@@ -12,7 +12,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use parse::{Filter, LogFormat};
-pub use settings::{Cache, Config, Cors, DerivedStreams, Disk, EventStore, Limits, Log, SETTINGS, Setting, Timeouts};
+pub use settings::{
+    Cache, Config, Cors, DerivedStreams, Disk, EventStore, Limits, Log, MaxAge, SETTINGS, Scavenge, Setting, Timeouts,
+};
 
 /// The variable that names the file.
 pub const FILE_VARIABLE: &str = "EVERFEED_CONFIG";

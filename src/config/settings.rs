@@ -177,6 +177,18 @@ settings! {
         floor: u64 = "128 MiB", |text| parse::size(text, 0, 1 << 40);
     }
 
+    /// Giving back the space of events that are truncated or deleted.
+    scavenge: Scavenge {
+        /// How often the server looks for what is worth it; "0s": only when `everfeed scavenge` asks for it.
+        interval: Duration = "1h", |text| parse::duration(text, 0, 168 * 3_600_000);
+    }
+
+    /// Truncating the streams that have `$maxAge`.
+    max_age: MaxAge {
+        /// How often the server looks for events that are too old; "0s": never.
+        interval: Duration = "60s", |text| parse::duration(text, 0, 24 * 3_600_000);
+    }
+
     /// The log, on standard error.
     log: Log {
         /// The least level that is shown, or a filter such as "info,everfeed::store=debug".

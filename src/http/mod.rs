@@ -288,6 +288,9 @@ impl Served {
             Address::Ping => Ok(handlers::operations::ping()),
             Address::Live => Ok(handlers::operations::live()),
             Address::Ready => Ok(handlers::operations::ready(self)),
+            Address::Metrics => Ok(handlers::metrics::get(self)),
+            Address::Scavenge if is_post => handlers::scavenge::post(self, &self.access.operate()),
+            Address::Scavenge => Ok(handlers::scavenge::get(self)),
             Address::Problem { kind } => handlers::help::problem(&asked, kind),
             Address::Stylesheet => Ok(handlers::help::stylesheet(&asked)),
             Address::Metadata { stream } if is_post => {
@@ -357,7 +360,7 @@ const fn allowed(address: &Address) -> &'static str {
     match address {
         Address::Feed(_) => METHODS,
         Address::Incoming { .. } => "OPTIONS, POST",
-        Address::Metadata { .. } => "GET, HEAD, OPTIONS, POST",
+        Address::Metadata { .. } | Address::Scavenge => "GET, HEAD, OPTIONS, POST",
         Address::Home
         | Address::Categories { .. }
         | Address::Page { .. }
@@ -367,6 +370,7 @@ const fn allowed(address: &Address) -> &'static str {
         | Address::Ping
         | Address::Live
         | Address::Ready
+        | Address::Metrics
         | Address::Problem { .. }
         | Address::Stylesheet => "GET, HEAD, OPTIONS",
     }

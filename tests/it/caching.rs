@@ -133,6 +133,8 @@ fn each_answer_has_the_cache_control_of_what_it_is() {
         ("/ping", 200, "no-store"),
         ("/health/live", 200, "no-store"),
         ("/health/ready", 200, "no-store"),
+        ("/metrics", 200, "no-store"),
+        ("/admin/scavenge", 200, "no-store"),
     ] {
         let reply = get(&server, path, ATOM, "identity");
         assert_eq!((reply.status, reply.header("cache-control")), (status, Some(cache_control)), "{path}");

@@ -48,7 +48,9 @@ fn make_store(data: &Path) {
 fn help_goes_to_standard_output_and_a_usage_error_is_exit_2() {
     let help = everfeed(&["--help"]).run();
     assert_eq!((help.code, help.errors.as_str()), (0, ""));
-    for part in ["serve", "append", "read", "verify", "repair", "config", "healthcheck", "10  the data are damaged"] {
+    for part in
+        ["serve", "append", "read", "verify", "repair", "scavenge", "config", "healthcheck", "10  the data are damaged"]
+    {
         assert!(help.output.contains(part), "{part}");
     }
     let unknown = everfeed(&["--no-such-flag"]).run();

@@ -185,7 +185,18 @@ fn request(random: &mut Random) -> Vec<u8> {
     let method = random.pick(METHODS);
     let mut path = match random.below(12) {
         0 => random
-            .pick(&["/", "/info", "/ping", "/health/live", "/health/ready", "/ui/everfeed.css", "/x", "*"])
+            .pick(&[
+                "/",
+                "/info",
+                "/ping",
+                "/health/live",
+                "/health/ready",
+                "/metrics",
+                "/admin/scavenge",
+                "/ui/everfeed.css",
+                "/x",
+                "*",
+            ])
             .to_string(),
         1 => "/ui/problems/too-busy".to_string(),
         2..6 => format!("/streams/{}", random.pick(STREAMS)),

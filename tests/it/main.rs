@@ -42,6 +42,7 @@ mod proxies;
 mod removal;
 mod repair;
 mod retail;
+mod scavenge;
 mod scavenge_crash;
 mod scavenge_model;
 mod seal_crash;

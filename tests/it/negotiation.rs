@@ -184,6 +184,8 @@ fn options_and_405_name_the_methods_of_every_address() {
         ("/ping", read),
         ("/health/live", read),
         ("/health/ready", read),
+        ("/metrics", read),
+        ("/admin/scavenge", "GET, HEAD, OPTIONS, POST"),
         ("/ui/problems/too-busy", read),
         ("/ui/everfeed.css", read),
     ] {

@@ -9,6 +9,8 @@ pub(crate) mod feed;
 pub(crate) mod fixed;
 pub(crate) mod help;
 pub(crate) mod metadata;
+pub(crate) mod metrics;
 pub(crate) mod operations;
+pub(crate) mod scavenge;
 pub(crate) mod service;
 pub(crate) mod strict;

@@ -1,0 +1,99 @@
+//! `everfeed scavenge`: has a running server give space back.
+
+use std::io::Write;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::Args;
+use http::Method;
+use serde::Deserialize;
+
+use super::client::{Client, SERVER, block_on};
+use super::progress::Progress;
+use super::{Exit, Failure};
+use crate::address::{Address, BaseUrl};
+
+/// How often the server is asked how far it has come.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Where the server is
+    #[arg(long, value_name = "URL", default_value = SERVER)]
+    server: String,
+    /// Wait until it is done, and say what it brought
+    #[arg(long)]
+    wait: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked {
+    scavenge_id: String,
+}
+
+/// What the server says of scavenging.
+#[derive(Deserialize)]
+struct Status {
+    running: Option<Pass>,
+    waiting: Option<Asked>,
+    last: Option<Pass>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Pass {
+    scavenge_id: String,
+    chunks: Option<u64>,
+    chunks_done: u64,
+    chunks_rewritten: u64,
+    bytes_given_back: u64,
+    ended_early: Option<String>,
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let base = BaseUrl::parse(&options.server)
+        .map_err(|error| Failure::new(Exit::Usage, format_args!("--server {}: {error}", options.server)))?;
+    let url = format!("{base}{}", Address::Scavenge.path());
+    block_on(async {
+        let client = Client::default();
+        let answer = client.send(Method::POST, &url, &[], Bytes::new()).await?;
+        let Asked { scavenge_id: id } = read(&url, answer.refused(), &answer.body)?;
+        if !options.wait {
+            writeln!(std::io::stdout(), "{id}")?;
+            return Ok(());
+        }
+        let mut progress = Progress::counting("scavenging", "chunks");
+        let last = loop {
+            let answer = client.get(&url, &[]).await?;
+            let status: Status = read(&url, answer.refused(), &answer.body)?;
+            let runs = status.running.filter(|pass| pass.scavenge_id == id);
+            if let Some(Pass { chunks: Some(chunks), chunks_done, .. }) = runs {
+                progress.show(chunks_done, chunks);
+            } else if runs.is_none() && status.waiting.is_none_or(|asked| asked.scavenge_id != id) {
+                break status.last.filter(|pass| pass.scavenge_id == id);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        };
+        progress.end();
+        match last {
+            Some(Pass { ended_early: Some(why), .. }) => Err(Failure::failed(format_args!("it ended early: {why}"))),
+            Some(Pass { chunks_rewritten, bytes_given_back, .. }) => {
+                writeln!(
+                    std::io::stdout(),
+                    "{chunks_rewritten} chunks written anew, {bytes_given_back} bytes given back"
+                )?;
+                Ok(())
+            }
+            // Another pass began and ended since, or the server was started anew.
+            None => Err(Failure::failed("the server no longer knows how it ended")),
+        }
+    })
+}
+
+fn read<T: serde::de::DeserializeOwned>(url: &str, refused: Option<String>, body: &[u8]) -> Result<T, Failure> {
+    if let Some(problem) = refused {
+        return Err(Failure::failed(problem));
+    }
+    serde_json::from_slice(body).map_err(|error| Failure::failed(format_args!("{url}: {error}")))
+}
