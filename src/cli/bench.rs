@@ -21,6 +21,7 @@ mod pace;
 mod poll;
 mod replay;
 mod report;
+mod scavenge;
 mod server;
 mod size;
 mod wait;
@@ -58,6 +59,8 @@ enum Bench {
     History(history::Options),
     /// Starting over a long history, after a stop and after a kill
     Open(open::Options),
+    /// Giving space back while events are appended
+    Scavenge(scavenge::Options),
     /// Bytes on disk over bytes of JSON
     Size(size::Options),
     /// Fill a store, for the others to be run over
@@ -77,6 +80,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
                 Bench::Wait(options) => wait::run(options).await,
                 Bench::History(options) => history::run(options).await,
                 Bench::Open(options) => open::run(options).await,
+                Bench::Scavenge(options) => scavenge::run(options).await,
                 Bench::Size(options) => size::run(options).await,
                 Bench::Fill(options) => fill::run(options).await,
             }
