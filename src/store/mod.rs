@@ -369,7 +369,7 @@ impl Store {
         expected: ExpectedVersion,
         now: Timestamp,
     ) -> Result<Receipt, AppendError> {
-        if let Some(error) = self.running.shared.refusal() {
+        if let Some(error) = self.running.shared.refuses(intent) {
             return Err(error);
         }
         let (answer, answered) = tokio::sync::oneshot::channel();

@@ -10,7 +10,7 @@ use super::derived::{Indexes, Kinds};
 use super::disk::DiskGuard;
 use super::door::Door;
 use super::ids::Fingerprints;
-use super::queue::Queue;
+use super::queue::{Intent, Queue};
 use super::scavenger::Scavenger;
 use super::view::State;
 use super::waiters::Waiters;
@@ -63,6 +63,18 @@ impl Shared {
         match &*self.availability.lock().unwrap_or_else(PoisonError::into_inner) {
             Availability::Writable => None,
             Availability::ReadOnly { reason } => Some(AppendError::ReadOnly(reason.clone())),
+        }
+    }
+
+    /// Why this is refused now. What lets space be given back goes on a little longer than appends.
+    pub(crate) fn refuses(&self, intent: Intent) -> Option<AppendError> {
+        let gives_space_back = match intent {
+            Intent::Append => false,
+            Intent::Delete(_) | Intent::Truncate(_) => true,
+        };
+        match self.refusal() {
+            Some(AppendError::DiskFull) if gives_space_back && self.disk.has_room_to_scavenge(0) => None,
+            refusal => refusal,
         }
     }
 

@@ -93,11 +93,11 @@ impl Writer {
         }
     }
 
-    fn append(&mut self, requests: Vec<Request>) {
-        if let Some(error) = self.shared.refusal() {
-            for request in requests {
-                answer(request.answer, Err(error.clone()));
-            }
+    fn append(&mut self, mut requests: Vec<Request>) {
+        if self.shared.refusal().is_some() {
+            requests = self.refuse(requests);
+        }
+        if requests.is_empty() {
             return;
         }
 
@@ -130,6 +130,18 @@ impl Writer {
         if let Err(failure) = self.door.tidy(pages) {
             self.shared.stop_writing(&failure.to_string());
         }
+    }
+
+    /// Refuses what is not to be written now; returns the rest.
+    fn refuse(&self, requests: Vec<Request>) -> Vec<Request> {
+        let mut rest = Vec::new();
+        for request in requests {
+            match self.shared.refuses(request.intent) {
+                Some(error) => answer(request.answer, Err(error)),
+                None => rest.push(request),
+            }
+        }
+        rest
     }
 
     fn make_durable(&mut self, group: &Group) -> Result<(), Failure> {

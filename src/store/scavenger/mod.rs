@@ -7,6 +7,8 @@ mod plan;
 mod progress;
 mod rewrite;
 mod switch;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
