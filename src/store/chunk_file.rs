@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::event::{Event, EventType, LINK_TYPE, Number, Position, StreamName};
 
@@ -139,6 +140,7 @@ fn write_to(
     let mut out = Counted {
         file: BufWriter::with_capacity(1 << 20, OpenOptions::new().write(true).create(true).truncate(true).open(path)?),
         bytes: 0,
+        unsynced: (header.generation > 0).then_some(0),
     };
     failpoint::reached_in(work, "file_created");
     out.write(&header.encode())?;
@@ -253,12 +255,28 @@ pub(crate) const ID_BYTES: usize = 10;
 struct Counted {
     file: BufWriter<File>,
     bytes: u64,
+    /// Bytes since the last sync, of a file that is written without haste.
+    unsynced: Option<usize>,
 }
+
+/// What is written without haste is synced in pieces of this size: the syncs that appends wait for come behind it in
+/// the file system's journal, and would wait for all of it.
+const UNHURRIED_BYTES: usize = 1 << 20;
 
 impl Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all(bytes)?;
         self.bytes += bytes.len() as u64;
+        if let Some(unsynced) = &mut self.unsynced {
+            *unsynced += bytes.len();
+            if *unsynced >= UNHURRIED_BYTES {
+                *unsynced = 0;
+                let started = Instant::now();
+                self.file.flush()?;
+                self.file.get_ref().sync_data()?;
+                std::thread::sleep(started.elapsed());
+            }
+        }
         Ok(())
     }
 }
