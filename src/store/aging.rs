@@ -113,7 +113,8 @@ mod tests {
 
     async fn append(store: &Store, name: &str, event: NewEvent, seconds: i64) {
         let now = Timestamp::from_micros(seconds * SECOND);
-        let append = Append { stream: stream(name), events: vec![event], expected: ExpectedVersion::Any, now };
+        let append =
+            Append { stream: stream(name), events: vec![event], expected: ExpectedVersion::Any, ids_alone: false, now };
         store.append(append).await.expect("appended");
     }
 

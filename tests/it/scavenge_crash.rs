@@ -48,7 +48,7 @@ async fn append(store: &Store, stream: &str, event_type: &str, data: String) {
         content: Content { media_type: MediaType::json(), data: data.into(), metadata: None },
     };
     let (stream, now) = (workload::stream(stream), Timestamp::from_micros(1_000_000));
-    let append = Append { stream, events: vec![event], expected: ExpectedVersion::Any, now };
+    let append = Append { stream, events: vec![event], expected: ExpectedVersion::Any, ids_alone: false, now };
     store.append(append).await.expect("appended");
 }
 

@@ -148,7 +148,10 @@ impl Run {
     async fn append_events(&mut self, stream: &str, events: Vec<NewEvent>) -> Result<(), AppendError> {
         let stream = workload::stream(stream);
         let now = Timestamp::from_micros(1_000_000);
-        self.store.append(Append { stream, events, expected: ExpectedVersion::Any, now }).await.map(drop)
+        self.store
+            .append(Append { stream, events, expected: ExpectedVersion::Any, ids_alone: false, now })
+            .await
+            .map(drop)
     }
 
     fn new_event(&mut self, event_type: &str, data: String) -> NewEvent {

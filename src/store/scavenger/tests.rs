@@ -30,7 +30,7 @@ async fn truncate(store: &Store, name: &str, before: u64) {
     let mut event = new_event(u128::MAX, format!("{{\"$tb\":{before}}}"));
     event.event_type = EventType::parse("$metadata").expect("a type");
     let (stream, now) = (stream(&format!("$${name}")), Timestamp::from_micros(1_000_000));
-    let append = Append { stream, events: vec![event], expected: ExpectedVersion::Any, now };
+    let append = Append { stream, events: vec![event], expected: ExpectedVersion::Any, ids_alone: false, now };
     store.append(append).await.expect("appended");
 }
 
