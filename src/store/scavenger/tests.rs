@@ -7,12 +7,15 @@ use uuid::Uuid;
 
 use crate::event::{Deletion, EventType, ExpectedVersion, Number, Order, Source, Timestamp};
 
+use super::super::chunk_file::parse_name;
 use super::super::tests_support::{append, new_event, noise, open, options, read, sealed, stream};
 use super::super::{Append, AppendError, Delete, Store, Thoroughness};
 
+/// The files of chunks; the indexes beside them are none.
 fn files(data: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(data.join("chunks")).expect("it is there");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("it is read").path()).collect();
+    let is_chunk = |path: &PathBuf| path.file_name().is_some_and(|name| parse_name(&name.to_string_lossy()).is_some());
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("it is read").path()).filter(is_chunk).collect();
     files.sort();
     files
 }
