@@ -7,6 +7,7 @@ RUN mkdir -p src tests/it benches && touch src/lib.rs tests/it/main.rs benches/m
     && cargo build --locked --release && rm -r src
 COPY src src
 COPY static static
+COPY templates templates
 # The copies may be older than what was built from the empty files.
 RUN find src -exec touch {} + && cargo build --locked --release && mkdir /data
 

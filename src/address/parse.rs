@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::event::{Count, EventId, Number, Position, Source, StreamName};
 
 use super::query::{self, Parameters};
-use super::{Address, Direction, Format, NotDecimal, NotPosition, PageRequest, Place, Target, Unaddressable};
+use super::{Address, Direction, Format, NotDecimal, NotPosition, PageRequest, Place, Target, Ui, Unaddressable};
 
 /// The longest path has this many segments: `streams/{stream}/metadata/{n}/forward/{count}`.
 const SEGMENTS_MAX: usize = 6;
@@ -25,9 +25,14 @@ impl Target {
             Ok(parsed) => parsed,
             Err(error) => return Err(without_slash(path, query).unwrap_or(error)),
         };
-        let Parameters { format, query, is_canonical } = query::parse(query)?;
+        let Parameters { format, query, from: shown_from, is_canonical } = query::parse(query)?;
+        let mut address = parsed.address;
+        if let (Address::Ui(Ui::Stream { from, .. }), Some(text)) = (&mut address, shown_from) {
+            let number = decimal(&text).map_err(|why| Unaddressable::InvalidNumber { text: excerpt(&text), why })?;
+            *from = Place::Number(number);
+        }
         Ok(Self {
-            address: parsed.address,
+            address,
             format: parsed.suffix.or(format),
             query,
             // Behind a suffix, `?format=` says nothing: one more spelling.
@@ -36,9 +41,14 @@ impl Target {
     }
 }
 
-/// The refusal of a path that has a slash too many at its end.
+/// The refusal of a path that has a slash too many at its end. `/ui` alone has one too few: what it leads to hangs
+/// below it.
 fn without_slash(path: &str, query: Option<&str>) -> Option<Unaddressable> {
-    let parsed = Parsed::new(path.strip_suffix('/').map(|rest| if rest.is_empty() { "/" } else { rest })?).ok()?;
+    let ours = match path {
+        "/ui" => "/ui/",
+        _ => path.strip_suffix('/').map(|rest| if rest.is_empty() { "/" } else { rest })?,
+    };
+    let parsed = Parsed::new(ours).ok()?;
     let mut location = parsed.address.path();
     location.push_str(match parsed.suffix {
         Some(Format::Atom) => ".atom",
@@ -85,6 +95,15 @@ impl Parsed {
             ["health", "ready"] => Address::Ready.into(),
             ["metrics"] => Address::Metrics.into(),
             ["admin", "scavenge"] => Address::Scavenge.into(),
+            ["ui", ""] => Address::Ui(Ui::Overview).into(),
+            ["ui", "streams", stream, place @ ..] => {
+                let source = Source::named(StreamName::parse(stream).map_err(Unaddressable::InvalidName)?);
+                match place {
+                    [] => Address::Ui(Ui::Stream { source, from: Place::Head }).into(),
+                    [text] => Address::Ui(Ui::Event { place: event_place(&source, text)?, source }).into(),
+                    _ => return Err(Unaddressable::Unknown),
+                }
+            }
             ["ui", "everfeed.css"] => Address::Stylesheet.into(),
             ["ui", "problems", kind] if !kind.is_empty() => Address::Problem { kind: (*kind).to_string() }.into(),
             _ => return Err(Unaddressable::Unknown),

@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::event::{Number, Source};
 
-use super::{Address, Direction, Embed, Format, PageRequest, Place};
+use super::{Address, Direction, Embed, Format, PageRequest, Place, Ui};
 
 /// All but RFC 3986's unreserved characters.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -154,8 +154,20 @@ impl Address {
             Self::Ready => "/health/ready".to_string(),
             Self::Metrics => "/metrics".to_string(),
             Self::Scavenge => "/admin/scavenge".to_string(),
+            Self::Ui(ui) => ui.path(),
             Self::Problem { kind } => format!("/ui/problems/{}", utf8_percent_encode(kind, RESERVED)),
             Self::Stylesheet => "/ui/everfeed.css".to_string(),
+        }
+    }
+}
+
+impl Ui {
+    fn path(&self) -> String {
+        match self {
+            Self::Overview => "/ui/".to_string(),
+            Self::Stream { source, from: Place::Head } => StreamPath::behind("/ui", source.name()).0,
+            Self::Stream { source, from } => format!("{}?from={from}", StreamPath::behind("/ui", source.name())),
+            Self::Event { source, place } => StreamPath::behind("/ui", source.name()).event(*place, Suffix::None),
         }
     }
 }

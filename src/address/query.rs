@@ -108,9 +108,11 @@ fn word_of<T: Copy + PartialEq>(words: &[(&'static str, T)], meaning: T) -> &'st
 
 /// A query, understood.
 #[derive(Debug, Default)]
-pub(super) struct Parameters {
+pub(super) struct Parameters<'a> {
     pub(super) format: Option<Format>,
     pub(super) query: Query,
+    /// `?from=`, which only pages for people know.
+    pub(super) from: Option<Cow<'a, str>>,
     /// `format` and `embed` alone, once each, in this order, in the words of our own links.
     pub(super) is_canonical: bool,
 }
@@ -119,7 +121,7 @@ pub(super) struct Parameters {
 pub(super) const NOT_IN_A_QUERY: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'\\').add(b'`');
 
 /// An empty value is as good as none, and of a parameter that stands twice the first counts.
-pub(super) fn parse(query: Option<&str>) -> Result<Parameters, Unaddressable> {
+pub(super) fn parse(query: Option<&str>) -> Result<Parameters<'_>, Unaddressable> {
     let mut parameters = Parameters { is_canonical: true, ..Parameters::default() };
     let mut last_rank = 0;
     for pair in query.into_iter().flat_map(|query| query.split('&')) {
@@ -128,6 +130,7 @@ pub(super) fn parse(query: Option<&str>) -> Result<Parameters, Unaddressable> {
             "format" => 1,
             "embed" => 2,
             "wait" => 3,
+            "from" => 4,
             _ => 0,
         };
         let text = decode(value);
@@ -148,6 +151,7 @@ pub(super) fn parse(query: Option<&str>) -> Result<Parameters, Unaddressable> {
             3 if parameters.query.wait_seconds.is_none() && !text.is_empty() => {
                 parameters.query.wait_seconds = Some(seconds(&text)?);
             }
+            4 if parameters.from.is_none() && !text.is_empty() => parameters.from = Some(text),
             _ => {}
         }
         // A repeated, empty or unknown parameter has no canonical spelling.

@@ -77,6 +77,8 @@ pub enum Address {
     Metrics,
     /// `/admin/scavenge`: giving space back.
     Scavenge,
+    /// Below `/ui/`: a page for people.
+    Ui(Ui),
     /// `/ui/problems/{kind}`: an explanation of a kind of refusal.
     Problem {
         /// The kind, as the problem's `type` names it; not checked here.
@@ -84,6 +86,38 @@ pub enum Address {
     },
     /// `/ui/everfeed.css`
     Stylesheet,
+}
+
+/// What there is to be looked at, with a browser.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ui {
+    /// `/ui/`: the server.
+    Overview,
+    /// `/ui/streams/{stream}`, with `?from={number}` from there on downward.
+    Stream {
+        /// Whose events.
+        source: Source,
+        /// The newest of them to be shown. Never [`Place::Hex`].
+        from: Place,
+    },
+    /// `/ui/streams/{stream}/{place}`. The place is never [`Place::Hex`].
+    Event {
+        /// Whose event.
+        source: Source,
+        /// Which one.
+        place: Place,
+    },
+}
+
+impl Ui {
+    /// Whose events it shows; the overview, the newest streams.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        match self {
+            Self::Overview => Source::named(StreamName::streams()),
+            Self::Stream { source, .. } | Self::Event { source, .. } => source.clone(),
+        }
+    }
 }
 
 /// A place in a source.
@@ -125,9 +159,9 @@ pub enum Unaddressable {
     /// Nothing has this path.
     #[error("there is nothing at this path")]
     Unknown,
-    /// The path is ours but for a slash at its end. `location` is the path without it, in the spelling of our
-    /// own links and with the query kept, to be put behind the base URL.
-    #[error("the path ends in a slash; without it, it is {location}")]
+    /// The path is ours but for a slash at its end: one too many, or none behind `/ui`. `location` is the path as it
+    /// should be, in the spelling of our own links and with the query kept, to be put behind the base URL.
+    #[error("the path has a slash at its end or has none, and should be {location}")]
     TrailingSlash {
         /// Path and query.
         location: String,

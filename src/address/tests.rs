@@ -86,6 +86,7 @@ fn what_is_not_a_stream_has_its_address_too() {
         ("/health/ready", Address::Ready),
         ("/metrics", Address::Metrics),
         ("/admin/scavenge", Address::Scavenge),
+        ("/ui/", Address::Ui(Ui::Overview)),
         ("/ui/everfeed.css", Address::Stylesheet),
         ("/ui/problems/wrong-version", Address::Problem { kind: "wrong-version".to_string() }),
     ] {
@@ -93,6 +94,25 @@ fn what_is_not_a_stream_has_its_address_too() {
         assert!(is_canonical(path));
         assert_eq!(is.path(), path);
     }
+}
+
+#[test]
+fn pages_for_people_begin_anywhere() {
+    let shown = |from| Address::Ui(Ui::Stream { source: source("a/b"), from });
+    assert_eq!(address("/ui/streams/a%2Fb"), shown(Place::Head));
+    let from_seven = shown(Place::Number(Number::from(7)));
+    assert_eq!(address("/ui/streams/a%2Fb?from=7&from=8"), from_seven);
+    assert_eq!(from_seven.path(), "/ui/streams/a%2Fb?from=7");
+    assert_eq!(parse("/ui/streams/s?from=x").unwrap_err().to_string(), {
+        "\"x\" is no event number: only the digits 0 to 9 can stand there"
+    });
+    assert_eq!(parse("/streams/s?from=x").unwrap().address, Address::Feed(source("s")), "no other page knows it");
+    assert!(!is_canonical("/streams/s?from=7"));
+    for path in ["/ui/streams/s/7/8", "/ui/streams", "/ui/x"] {
+        assert_eq!(parse(path), Err(Unaddressable::Unknown), "{path}");
+    }
+    assert!(matches!(parse("/ui/streams/s/7.atom"), Err(Unaddressable::InvalidNumber { .. })));
+    assert!(matches!(parse("/ui/streams/"), Err(Unaddressable::InvalidName(InvalidName::Empty))));
 }
 
 #[test]
@@ -199,6 +219,10 @@ fn a_slash_too_many_leads_to_the_path_without_it() {
         ("/streams/s/7/20/", "/streams/s/7/backward/20"),
         ("/streams/s/metadata/", "/streams/s/metadata"),
         ("/info/", "/info"),
+        ("/ui", "/ui/"),
+        ("/ui?x=1", "/ui/?x=1"),
+        ("/ui//", "/ui/"),
+        ("/ui/streams/$all/?from=7", "/ui/streams/%24all?from=7"),
         ("/streams/s/?embed=nonsense", "/streams/s?embed=nonsense"),
     ] {
         assert_eq!(parse(target), Err(Unaddressable::TrailingSlash { location: location.to_string() }), "{target}");
@@ -280,7 +304,7 @@ fn any_address() -> impl Strategy<Value = Address> {
         1 => "[a-z%/?#$.é ]{1,8}".prop_filter_map("no name", |text| StreamName::parse(&text).ok()),
     ];
     let count = (1_u64..=4096).prop_map(|count| Count::new(count).unwrap());
-    (name, any_place(), any_place(), count, 0..8, 1_u128..).prop_map(|(stream, from, place, count, kind, id)| {
+    (name, any_place(), any_place(), count, 0..10, 1_u128..).prop_map(|(stream, from, place, count, kind, id)| {
         let source = Source::named(stream.clone());
         let hex = |place| match place {
             Place::Number(number) if source == Source::All && id % 2 == 0 => Place::Hex(Position::from(number)),
@@ -297,6 +321,8 @@ fn any_address() -> impl Strategy<Value = Address> {
                 Address::Page { source, request }
             }
             6 => Address::Problem { kind: stream.to_string() },
+            7 => Address::Ui(Ui::Stream { source, from: Place::Head }),
+            8 => Address::Ui(Ui::Event { source, place }),
             _ => {
                 let request = PageRequest { from: hex(from), direction: Direction::Backward, count };
                 Address::Page { source, request }
@@ -337,7 +363,7 @@ proptest! {
     #[test]
     fn arbitrary_text_never_panics_and_every_error_is_a_sentence(
         path in prop_oneof![any::<String>(), "/streams/[a-z$%/0-9.?é]{0,30}", "/streams/s(/([0-9]{0,3}|head|forward|backward|data|metadata|%[0-9a-f]{2})){0,5}/?"],
-        query in prop::option::of(prop_oneof![any::<String>(), "((embed|format|wait)(=[a-z0-9%]{0,4})?&?){0,4}"]),
+        query in prop::option::of(prop_oneof![any::<String>(), "((embed|format|wait|from)(=[a-z0-9%]{0,4})?&?){0,4}"]),
     ) {
         if let Err(error) = Target::parse(&path, query.as_deref()) {
             let text = error.to_string();

@@ -14,4 +14,5 @@ pub mod write;
 mod xml;
 
 pub use representation::{AtomContent, Label, NamedFor, Representation, XmlLabel};
+pub(crate) use write::indented;
 pub use write::{CATEGORIES_TYPE, Document, Feed, LinkTarget, SERVICE_TYPE, categories, entry, feed, link, service};

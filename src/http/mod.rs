@@ -219,7 +219,11 @@ impl Served {
             Ok(reply) => reply,
             Err(problem) => {
                 log_problem(&problem, &id);
-                Reply::problem(problem, known_base.as_ref(), Some(&id))
+                if handlers::ui::is_for_people(&path) {
+                    handlers::ui::refusal(&problem, &path, &id)
+                } else {
+                    Reply::problem(problem, known_base.as_ref(), Some(&id))
+                }
             }
         };
         self.settings.cors.apply(origin.as_ref(), method == Method::OPTIONS, &mut reply.headers);
@@ -257,6 +261,12 @@ impl Served {
         let is_head = method == Method::HEAD;
         let asked = Asked { headers: &headers, target: &target, base, peer: ends.peer, is_head };
         let (is_post, is_delete) = (method == Method::POST, method == Method::DELETE);
+        if !is_post
+            && !is_delete
+            && let Some(redirect) = handlers::ui::redirect(&asked)
+        {
+            return Ok(redirect);
+        }
         // Boxed, or every request would carry room for the largest of them all, also while it waits.
         match &target.address {
             Address::Feed(source) if is_post => {
@@ -291,6 +301,7 @@ impl Served {
             Address::Metrics => Ok(handlers::metrics::get(self)),
             Address::Scavenge if is_post => handlers::scavenge::post(self, &self.access.operate()),
             Address::Scavenge => Ok(handlers::scavenge::get(self)),
+            Address::Ui(ui) => Box::pin(handlers::ui::get(self, &asked, &self.access.read(ui.source()), ui)).await,
             Address::Problem { kind } => handlers::help::problem(&asked, kind),
             Address::Stylesheet => Ok(handlers::help::stylesheet(&asked)),
             Address::Metadata { stream } if is_post => {
@@ -371,6 +382,7 @@ const fn allowed(address: &Address) -> &'static str {
         | Address::Live
         | Address::Ready
         | Address::Metrics
+        | Address::Ui(_)
         | Address::Problem { .. }
         | Address::Stylesheet => "GET, HEAD, OPTIONS",
     }

@@ -125,6 +125,19 @@ pub(crate) fn representation(
     }
 }
 
+/// The media types that exist for what is asked for.
+pub(crate) fn media_types(asked: Asked) -> Vec<&'static str> {
+    offers(asked, None).iter().map(|offer| offer.media_type).collect()
+}
+
+/// Whether the client would rather have a page than any of these media types.
+pub(crate) fn prefers_html(headers: &HeaderMap, mut offered: Vec<&'static str>) -> bool {
+    let Some(accept) = joined(headers, &ACCEPT) else { return false };
+    offered.push("text/html");
+    let ranges: Vec<Range<'_>> = ranges(&accept).collect();
+    best(&ranges, offered.iter().copied()) == Some(offered.len() - 1)
+}
+
 /// Whether the Accept header takes the only media type that there is.
 ///
 /// # Errors
@@ -311,6 +324,32 @@ mod tests {
         ] {
             assert_eq!(essence(accept), expected, "{accept}");
         }
+    }
+
+    #[test]
+    fn a_page_is_preferred_by_those_who_say_so() {
+        for (accept, expected) in [
+            ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", true),
+            ("text/html", true),
+            ("TEXT/HTML", true),
+            ("text/*", false),
+            ("text/html, application/atom+xml", true),
+            ("text/html;q=0.9, */*;q=0.8", true),
+            ("text/*;q=0.5, text/html", true),
+            ("application/*;q=0, text/xml;q=0, */*", true),
+            ("application/atom+xml, text/html", false),
+            ("application/json, text/html;q=0.9", false),
+            ("text/html;q=0.5, */*", false),
+            ("text/html;q=0, */*", false),
+            ("text/html;q=0", false),
+            ("*/*", false),
+            ("image/png", false),
+            ("", false),
+        ] {
+            let is_preferred = prefers_html(&headers(ACCEPT, accept), media_types(Asked::Event));
+            assert_eq!(is_preferred, expected, "{accept}");
+        }
+        assert!(!prefers_html(&HeaderMap::new(), media_types(Asked::Feed)));
     }
 
     #[test]

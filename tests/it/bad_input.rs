@@ -226,7 +226,7 @@ fn paths_that_address_nothing_say_why() {
         ("/streams", 404, "unknown-address"),
         ("/streams/s/0/sideways/10", 404, "unknown-address"),
         ("/streams/s/0/forward/10/more", 404, "unknown-address"),
-        ("/ui/problems/unheard-of", 404, "unknown-address"),
+        ("/problems/unheard-of", 404, "unknown-address"),
         ("/streams/", 400, "invalid-address"),
         ("/streams//0", 400, "invalid-address"),
         ("/streams/%FF", 400, "invalid-address"),

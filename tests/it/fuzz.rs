@@ -90,6 +90,7 @@ const QUERIES: &[&str] = &[
     "format=ndjson",
     "format=cloudevents",
     "wait=0",
+    "from=1",
     "wait=1x",
     "x=y",
     "&&",
@@ -106,6 +107,7 @@ const HEADERS: &[&str] = &[
     "Accept: application/cloudevents+json, application/cloudevents-batch+json",
     "Accept: application/x-ndjson",
     "Accept: image/png",
+    "Accept: text/html, */*;q=0.8",
     "Accept: ;q=",
     "Accept: */*;q=0",
     "Accept-Encoding: gzip",
@@ -193,6 +195,7 @@ fn request(random: &mut Random) -> Vec<u8> {
                 "/health/ready",
                 "/metrics",
                 "/admin/scavenge",
+                "/ui/",
                 "/ui/everfeed.css",
                 "/x",
                 "*",
@@ -213,6 +216,10 @@ fn request(random: &mut Random) -> Vec<u8> {
             "/1/2.json",
             "/metadata",
         ]));
+    }
+    // People may look at all of it.
+    if random.one_in(6) && path.starts_with('/') {
+        path.insert_str(0, "/ui");
     }
     let parts = if random.one_in(3) { random.below(4) } else { 0 };
     for _ in 0..parts {

@@ -50,4 +50,5 @@ mod service;
 mod shutdown;
 mod strace;
 mod sync_audit;
+mod ui;
 mod workload;

@@ -46,7 +46,7 @@ fn rfc9110_accept_decides_by_quality_precision_and_order() {
         ("*/*", "application/atom+xml"),
         ("", "application/atom+xml"),
         ("application/*", "application/atom+xml"),
-        ("text/html, */*;q=0.1", "application/atom+xml"),
+        ("text/html;q=0.1, */*", "application/atom+xml"),
         ("application/json", "application/json"),
         ("Application/JSON", "application/json"),
         ("application/json, text/plain, */*", "application/json"),
@@ -186,6 +186,9 @@ fn options_and_405_name_the_methods_of_every_address() {
         ("/health/ready", read),
         ("/metrics", read),
         ("/admin/scavenge", "GET, HEAD, OPTIONS, POST"),
+        ("/ui/", read),
+        ("/ui/streams/s", read),
+        ("/ui/streams/s/0", read),
         ("/ui/problems/too-busy", read),
         ("/ui/everfeed.css", read),
     ] {

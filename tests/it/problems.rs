@@ -53,6 +53,15 @@ fn start(settings: &[(&str, &str)]) -> (tempfile::TempDir, TestServer) {
     (data, server)
 }
 
+/// All kinds, as the page of one that there is not lists them.
+fn kinds(server: &TestServer) -> Vec<String> {
+    let unheard_of = server.get("/ui/problems/unheard-of", &[]);
+    check(&unheard_of, "unheard-of");
+    assert_eq!(unheard_of.status, 404);
+    let listed = unheard_of.text().split("The kinds of problems are ").nth(1).and_then(|rest| rest.split(".<").next());
+    listed.expect("a list").split(", ").map(str::to_string).collect()
+}
+
 #[test]
 fn every_kind_of_problem_is_as_the_golden_file_has_it() {
     let mut gathered = Gathered::default();
@@ -118,11 +127,9 @@ fn every_kind_of_problem_is_as_the_golden_file_has_it() {
     let (_data, server) = start(&[("disk.floor", "1048576 MiB")]);
     gathered.add(&server, "disk-full", &server.post("/streams/s", &[text], b"x"));
 
-    let listed = server.get("/ui/problems/unheard-of", &[]).json();
-    let listed = listed["detail"].as_str().and_then(|detail| detail.split("are ").nth(1)).expect("a list").to_string();
+    let mut listed = kinds(&server);
     let mut known: Vec<&str> = NOT_PROVOKED.iter().map(|(kind, _)| *kind).collect();
     known.extend(gathered.0.keys().map(String::as_str));
-    let mut listed: Vec<&str> = listed.split(", ").collect();
     known.sort_unstable();
     listed.sort_unstable();
     assert_eq!(known, listed, "every kind is provoked, or it says why not");
@@ -140,18 +147,16 @@ fn every_kind_of_problem_is_as_the_golden_file_has_it() {
 #[test]
 fn every_type_is_a_page_that_explains_it() {
     let (_data, server) = start(&[]);
-    let listed = server.get("/ui/problems/unheard-of", &[]).json();
-    let listed = listed["detail"].as_str().and_then(|detail| detail.split("are ").nth(1)).expect("a list").to_string();
-    for kind in listed.split(", ") {
+    for kind in kinds(&server) {
         let page = server.get(&format!("/ui/problems/{kind}"), &[]);
-        check(&page, kind);
+        check(&page, &kind);
         assert_eq!(page.status, 200);
         assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
         assert!(page.header("content-security-policy").is_some());
         assert!(page.text().contains(&format!("· {kind}</p>")), "{}", page.text());
         let tag = page.header("etag").expect("a tag").to_string();
         let again = server.get(&format!("/ui/problems/{kind}"), &[("If-None-Match", &tag)]);
-        check(&again, kind);
+        check(&again, &kind);
         assert_eq!(again.status, 304);
     }
     // A type names the host that it was asked under.

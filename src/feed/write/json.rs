@@ -189,6 +189,12 @@ pub(super) fn reindented(text: Cow<'_, str>) -> Cow<'_, str> {
     if json::is_object(&text) { Cow::Owned(reindent(&text)) } else { text }
 }
 
+/// Any JSON indented like that; none if the text is something else.
+pub(crate) fn indented(text: &str) -> Option<String> {
+    json::check(text.as_bytes()).ok()?;
+    Some(reindent(text))
+}
+
 /// `json` is well-formed.
 fn reindent(json: &str) -> String {
     let mut out = Vec::with_capacity(json.len() * 3 / 2);

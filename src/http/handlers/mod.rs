@@ -14,3 +14,4 @@ pub(crate) mod operations;
 pub(crate) mod scavenge;
 pub(crate) mod service;
 pub(crate) mod strict;
+pub(crate) mod ui;

@@ -3,8 +3,9 @@
 use super::Reply;
 
 /// Every status that the server ever gives.
-const STATUSES: &[u16] =
-    &[200, 201, 204, 304, 307, 400, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 417, 421, 431, 503, 507];
+const STATUSES: &[u16] = &[
+    200, 201, 204, 303, 304, 307, 400, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 417, 421, 431, 503, 507,
+];
 
 /// Asserts what holds for all answers. `what` is shown when it does not.
 #[track_caller]
@@ -54,7 +55,8 @@ pub(crate) fn check(reply: &Reply, what: &str) {
         304 if !reply.header("etag").is_some_and(is_strong_tag) || reply.header("content-type").is_some() => {
             wrong("no 304");
         }
-        307 if reply.header("location").is_none() => wrong("no Location"),
+        303 if cache_control != "no-store" || reply.header("vary") != Some("Accept") => wrong("who it is for"),
+        303 | 307 if reply.header("location").is_none() => wrong("no Location"),
         400.. => check_problem(reply, what),
         _ => {}
     }
@@ -63,9 +65,15 @@ pub(crate) fn check(reply: &Reply, what: &str) {
 /// RFC 9457, with every member that is promised.
 #[track_caller]
 fn check_problem(reply: &Reply, what: &str) {
-    assert_eq!(reply.header("content-type"), Some("application/problem+json"), "{what}");
+    // Below /ui/ it is a page, with what must hold for all pages.
+    let is_page = reply.header("content-type") == Some("text/html; charset=utf-8");
+    if is_page {
+        assert!(reply.header("content-security-policy").is_some_and(|policy| policy.starts_with("default-src 'none'")));
+    } else {
+        assert_eq!(reply.header("content-type"), Some("application/problem+json"), "{what}");
+    }
     // HEAD has none.
-    if !reply.body.is_empty() {
+    if !reply.body.is_empty() && !is_page {
         let problem = reply.json();
         assert_eq!(problem["status"], reply.status, "{what}");
         for member in ["type", "title", "detail"] {
