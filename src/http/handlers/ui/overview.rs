@@ -4,8 +4,8 @@ use askama::Template;
 
 use crate::access::ReadPermit;
 use crate::address::{Place, StreamPath, Suffix};
-use crate::event::{Number, Order, Source, Timestamp};
-use crate::store::{Availability, View};
+use crate::event::{Number, Order, Position, Source, StreamHead, Timestamp};
+use crate::store::{Availability, ReadError, View};
 
 use super::super::super::Served;
 use super::super::super::document::event_at;
@@ -32,6 +32,8 @@ struct Overview<'a> {
     events: String,
     /// Why the server takes no appends, if it does not.
     closed: Option<String>,
+    /// How far the list of streams is, if it is still being built.
+    building: Option<String>,
     streams: Vec<Row>,
     /// The pages of `$all` and of `$streams`, where there is something on them.
     all: Option<String>,
@@ -67,16 +69,22 @@ pub(super) async fn get(served: &Served, asked: &Asked<'_>, permit: &ReadPermit)
         Availability::ReadOnly { reason } => Some(words::line(&reason, 500)),
         Availability::Writable => None,
     };
-    let has_list = view.head(permit.source())?.exists();
+    // A list that is still being built keeps nobody from looking at the rest.
+    let (list, building) = match view.head(permit.source()) {
+        Ok(list) => (list, None),
+        Err(ReadError::Indexing { done, of, .. }) => (StreamHead::default(), Some(progress(done, of))),
+        Err(error) => return Err(error.into()),
+    };
     let overview = Overview {
         root,
         version: env!("CARGO_PKG_VERSION"),
         base: asked.base.as_str(),
         events: words::count(events, "event", "events"),
         closed,
-        streams: newest(&view, permit.source()).await?,
+        building,
+        streams: newest(&view, permit.source(), list.next).await?,
         all: (events > 0).then(|| root.stream(&Source::All)),
-        every: has_list.then(|| root.stream(permit.source())),
+        every: list.exists().then(|| root.stream(permit.source())),
         example: StreamPath::under(asked.base, "greetings"),
         atom: root.to(&StreamPath::of(Source::All.name()).feed(Suffix::Atom, None)),
         service: root.to("/?format=atomsvc"),
@@ -84,9 +92,13 @@ pub(super) async fn get(served: &Served, asked: &Asked<'_>, permit: &ReadPermit)
     Ok(page(asked, &overview))
 }
 
-/// The newest streams that are there.
-async fn newest(view: &View, list: &Source) -> Result<Vec<Row>, Problem> {
-    let end = view.head(list)?.next;
+fn progress(done: Position, of: Position) -> String {
+    let (done, of) = (words::grouped(done.get()), words::grouped(of.get()));
+    format!("The list of streams is being built: {done} of {of} events are in it.")
+}
+
+/// The newest streams that are there, of a list that ends at this number.
+async fn newest(view: &View, list: &Source, end: Number) -> Result<Vec<Row>, Problem> {
     let Some(last) = end.before() else { return Ok(Vec::new()) };
     let first = Number::new(end.get().saturating_sub(LOOKED_AT_MAX)).expect("below a number");
     let mut rows = Vec::new();
