@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, EXPECT, HeaderValue, LOCATION, ORIGIN, TRANSFER_ENCODING};
+use hyper::header::{ALLOW, EXPECT, HeaderValue, LOCATION, ORIGIN, TRANSFER_ENCODING, VARY};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{Semaphore, watch};
@@ -282,14 +282,18 @@ impl Served {
                 Box::pin(handlers::append::post(self, &asked, &permit, Some(*id), incoming)).await
             }
             Address::Feed(source) => {
-                Box::pin(handlers::feed::get(self, &asked, &self.access.read(source.clone()), Shape::Head)).await
+                let permit = self.access.read(source.clone());
+                let answer = Box::pin(handlers::feed::get(self, &asked, &permit, Shape::Head)).await;
+                answer.map_err(|problem| chosen_by_accept(problem, &target))
             }
             Address::Page { source, request } => {
                 let shape = Shape::Page(*request);
                 Box::pin(handlers::feed::get(self, &asked, &self.access.read(source.clone()), shape)).await
             }
             Address::Event { source, place } => {
-                Box::pin(handlers::event::get(self, &asked, &self.access.read(source.clone()), *place)).await
+                let permit = self.access.read(source.clone());
+                let answer = Box::pin(handlers::event::get(self, &asked, &permit, *place)).await;
+                answer.map_err(|problem| chosen_by_accept(problem, &target))
             }
             Address::Data { source, place } => {
                 Box::pin(handlers::data::get(self, &asked, &self.access.read(source.clone()), *place)).await
@@ -360,6 +364,14 @@ impl Served {
             return Err(problem.status(StatusCode::EXPECTATION_FAILED));
         }
         Ok(())
+    }
+}
+
+/// A browser would have been sent to a page instead, also of what is not there.
+fn chosen_by_accept(problem: Problem, target: &Target) -> Problem {
+    match target.format {
+        Some(_) => problem,
+        None => problem.header(VARY, HeaderValue::from_static("Accept")),
     }
 }
 

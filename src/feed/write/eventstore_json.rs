@@ -57,7 +57,10 @@ impl Document for FeedJson<'_> {
             object.text("streamId", name);
         }
         put_author(&mut object);
-        object.fact("headOfStream", name.is_some() && is_head_of_stream(feed));
+        // In `$all` EventStore never says so. It has no decimal positions either: whoever asks by them reads until
+        // it is said.
+        let may_be_head = name.is_some() || is_by_number(feed.shape);
+        object.fact("headOfStream", may_be_head && is_head_of_stream(feed));
         if name.is_some() && !is_forward(feed.shape) {
             object.text("selfUrl", &url);
         }
@@ -170,6 +173,10 @@ fn updated(feed: &Feed<'_>) -> Timestamp {
 
 fn is_forward(shape: &Shape) -> bool {
     matches!(shape, Shape::Page(PageRequest { direction: Direction::Forward, .. }))
+}
+
+fn is_by_number(shape: &Shape) -> bool {
+    matches!(shape, Shape::Page(PageRequest { from: Place::Number(_), .. }))
 }
 
 /// The newest page, asked for without a number.

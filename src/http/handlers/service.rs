@@ -7,6 +7,7 @@ use crate::access::ReadPermit;
 use crate::address::Format;
 use crate::event::{Number, Order, Source, StreamName};
 use crate::feed::{self, CATEGORIES_TYPE, SERVICE_TYPE};
+use crate::store::ReadError;
 
 use super::super::Served;
 use super::super::cache_policy::Freshness;
@@ -22,17 +23,25 @@ const STREAMS_MAX: u64 = 200;
 /// As many of the newest entries in `$streams` are looked at for streams that are there.
 const LOOKED_AT_MAX: u64 = 1_000;
 
+/// And about so many bytes of what they carry, which has to be read with them.
+const LOOKED_AT_BYTES_MAX: usize = 16 << 20;
+
 /// `/`. `permit` is for the stream of streams.
 pub(crate) async fn get(served: &Served, asked: &Asked<'_>, permit: &ReadPermit) -> Result<Reply, Problem> {
     let vary = check(asked, Some(Format::Service), "application/atomsvc+xml")?;
     let view = served.store.view();
     let source = permit.source();
-    let end = view.head(source)?.next.get();
+    let end = match view.head(source) {
+        Ok(head) => head.next.get(),
+        // The rest of the document does not wait for the list of streams.
+        Err(ReadError::Indexing { .. }) => 0,
+        Err(error) => return Err(error.into()),
+    };
     let mut streams: Vec<StreamName> = Vec::new();
     let first = end.saturating_sub(LOOKED_AT_MAX);
     if let Some(last) = Number::new(end).unwrap_or_default().before() {
         let first = Number::new(first).unwrap_or_default();
-        for event in view.read(source, first, last, Order::NewestFirst, usize::MAX).await? {
+        for event in view.read(source, first, last, Order::NewestFirst, LOOKED_AT_BYTES_MAX).await? {
             if streams.len() as u64 == STREAMS_MAX {
                 break;
             }
