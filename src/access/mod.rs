@@ -35,6 +35,9 @@ pub enum Denied {
     /// Names that begin with `$` belong to the server.
     #[error("names that begin with `$` belong to the server, so nobody can append to `{0}`")]
     Reserved(StreamName),
+    /// Settings are part of their stream, and what the server keeps itself it keeps.
+    #[error("`{0}` belongs to the server; only streams whose names do not begin with `$` can be deleted")]
+    Undeletable(StreamName),
 }
 
 impl Access {
@@ -65,6 +68,16 @@ impl Access {
             return Err(Denied::Reserved(stream));
         }
         Ok(WritePermit { stream })
+    }
+}
+
+impl Access {
+    /// A permit to delete. Settings go with their stream alone.
+    ///
+    /// # Errors
+    /// For streams that belong to the server.
+    pub fn delete(&self, stream: StreamName) -> Result<WritePermit, Denied> {
+        if stream.is_system() { Err(Denied::Undeletable(stream)) } else { Ok(WritePermit { stream }) }
     }
 }
 
@@ -103,6 +116,10 @@ mod tests {
         }
         for name in ["$all", "$ce-orders", "$streams", "$truncations", "$$$ce-orders"] {
             assert_eq!(access.write(stream(name)).err(), Some(Denied::Reserved(stream(name))));
+        }
+        assert!(access.delete(stream("orders")).is_ok());
+        for name in ["$$orders", "$settings", "$all"] {
+            assert_eq!(access.delete(stream(name)).err(), Some(Denied::Undeletable(stream(name))));
         }
     }
 }

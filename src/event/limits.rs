@@ -22,6 +22,9 @@ pub const COUNT_MAX: u32 = 4096;
 /// Data and metadata of one event together, in bytes.
 pub const EVENT_BYTES_MAX: usize = 4 << 20;
 
+/// The settings of one stream, in bytes. A deletion writes them again.
+pub const SETTINGS_BYTES_MAX: usize = 64 << 10;
+
 /// The most events in one append.
 pub const BATCH_EVENTS_MAX: usize = 10_000;
 

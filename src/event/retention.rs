@@ -113,6 +113,15 @@ impl Retention {
         }
     }
 
+    /// Whether anything of the stream may be gone.
+    #[must_use]
+    pub fn may_hide(&self) -> bool {
+        self.status != Status::Live
+            || self.settings.has_limits()
+            || self.gone_before > Number::ZERO
+            || self.life_start > Number::ZERO
+    }
+
     /// The first number that is neither truncated nor deleted. Of a stream that was deleted for ever the event
     /// that says so stays.
     #[must_use]

@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Number;
+use super::limits::SETTINGS_BYTES_MAX;
 
 /// What the server itself understands of a stream's settings. Whatever else they hold is its users' own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -28,6 +29,9 @@ pub enum InvalidSettings {
     /// Not a JSON object.
     #[error("settings are a JSON object: {0}")]
     NotAnObject(String),
+    /// Settings are written again with every deletion, so they are kept small.
+    #[error("settings have at most {SETTINGS_BYTES_MAX} bytes, not {0}")]
+    TooLarge(usize),
     /// A key of the server with a value of another type.
     #[error("`{key}` must be {expected}")]
     WrongType {
@@ -46,6 +50,9 @@ impl Settings {
     /// # Errors
     /// When it is no JSON object, or a key of the server has a value of another type.
     pub fn parse(document: &[u8]) -> Result<Self, InvalidSettings> {
+        if document.len() > SETTINGS_BYTES_MAX {
+            return Err(InvalidSettings::TooLarge(document.len()));
+        }
         let value = serde_json::from_slice(document).map_err(|why| InvalidSettings::NotAnObject(why.to_string()))?;
         let Value::Object(members) = value else {
             return Err(InvalidSettings::NotAnObject("it is JSON of another type".to_string()));
@@ -181,6 +188,7 @@ mod tests {
             (r#"{"$tmp":1}"#, "$tmp"),
             (r#"{"$acl":["a"]}"#, "$acl"),
             (r#"{"$acl":{"$r":7}}"#, "$acl"),
+            (&format!("{{{}}}", " ".repeat(SETTINGS_BYTES_MAX)), "at most"),
         ] {
             let refused = Settings::parse(document.as_bytes()).expect_err(document);
             assert!(refused.to_string().contains(key), "{document}: {refused}");

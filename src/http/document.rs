@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 use crate::address::{BaseUrl, Extent, Shape, link_header};
 use crate::event::{Count, Event, Number, Order, Settings, Source, StreamHead, StreamName, Timestamp};
 use crate::feed::{self, Feed, Representation};
-use crate::store::{Identity, View};
+use crate::store::{Identity, Removal, View};
 
 use super::conditional::Validators;
 use super::header::{SURROGATE_KEY, XKEY};
@@ -114,7 +114,7 @@ impl Weighter<Key, Arc<Document>> for ByBody {
 }
 
 impl Standing {
-    fn links_mark(&self) -> u64 {
+    pub(crate) fn links_mark(&self) -> u64 {
         self.links.as_ref().map_or(0, |links| links.mark())
     }
 }
@@ -181,12 +181,15 @@ impl Documents {
             base: &wanted.base,
         };
         let is_complete = standing.extent.is_complete;
+        // A removal leaves the date of the newest event as it was.
+        let is_dated = is_complete && standing.removed == 0 && standing.links_mark() == 0;
+        let last_modified = is_dated.then_some(event.time);
         let is_eventstore = matches!(wanted.representation, Representation::EventStore { .. }) && !is_complete;
         let identity_tag = validator::tag(if is_eventstore { Form::EventStore } else { Form::Ours }, &facts);
         // EventStore's clients take their tag apart, so it stays as it is whatever the coding.
         let suffix = if is_eventstore { "" } else { coding.tag_suffix() };
         let tag = validator::with_suffix(&identity_tag, suffix);
-        Ok(Marks { identity_tag, tag, last_modified: is_complete.then_some(event.time) })
+        Ok(Marks { identity_tag, tag, last_modified })
     }
 
     /// The document in this coding: kept, or made now and kept.
@@ -227,7 +230,8 @@ impl Documents {
                     Some((first, last)) => {
                         let events =
                             view.read(source, first, last, order, LARGE_PAGE_BYTES).await.map_err(Problem::from)?;
-                        if (events.len() as u64) < last.get() - first.get() + 1 {
+                        let links_bytes = standing.links.as_ref().map_or(0, |links| links.bytes());
+                        if (events.len() as u64) < last.get() - first.get() + 1 || links_bytes > LARGE_PAGE_BYTES {
                             return Err(NoDocument::Large);
                         }
                         events
@@ -249,6 +253,7 @@ impl Documents {
                 let places = standing.extent.shown.map(|(first, last)| places(order, first, last));
                 for (event, place) in events.iter().zip(places.into_iter().flatten()) {
                     showing::write(view, wanted, standing, event, place, &mut *document, &mut body)
+                        .await
                         .map_err(Problem::from)?;
                 }
                 showing::write_gone(view, wanted, standing, &mut *document, &mut body).await?;
@@ -257,8 +262,12 @@ impl Documents {
             What::Event(number) => {
                 let event = event_at(view, source, *number).await?;
                 let log = self.identity.log;
-                match standing.links.as_ref().and_then(|links| links.target(*number)) {
-                    Some(target) => feed::link(*representation, base, &event, target, &mut body),
+                let target = match &standing.links {
+                    Some(links) => links.target(view, *number).await.map_err(Problem::from)?,
+                    None => None,
+                };
+                match target {
+                    Some(target) => feed::link(*representation, base, &event, &target, &mut body),
                     None => feed::entry(*representation, base, log, source, &event, *number, &mut body),
                 }
             }
@@ -358,13 +367,18 @@ fn removed_from_stream(extent: &Extent, first_visible: Number) -> u64 {
 }
 
 /// One number for many.
-fn mark_of(removed: &[Number]) -> u64 {
+fn mark_of(removed: &[(Number, Option<Removal>)]) -> u64 {
     if removed.is_empty() {
         return 0;
     }
     let mut hash = Sha256::new();
-    for number in removed {
+    for (number, removal) in removed {
         hash.update(number.get().to_be_bytes());
+        hash.update([match removal {
+            None => 0,
+            Some(Removal::Alone) => 1,
+            Some(Removal::WithItsStream) => 2,
+        }]);
     }
     u64::from_be_bytes(hash.finalize()[..8].try_into().expect("a digest has 32 bytes"))
 }

@@ -114,7 +114,11 @@ impl Page<'_> {
             let mut sent = None;
             for (event, place) in slice.iter().zip(places(order, first, last)) {
                 showing::write(self.view, self.wanted, self.standing, event, place, &mut **document, &mut out)
+                    .await
                     .map_err(std::io::Error::other)?;
+                if out.len() > SLICE_BYTES {
+                    self.send(encoder.push(std::mem::take(&mut out))?).await?;
+                }
                 sent = Some(place);
             }
             self.send(encoder.push(std::mem::take(&mut out))?).await?;

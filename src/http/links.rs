@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hyper::header::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
-use crate::event::{Link, Number, Order, Source};
+use crate::event::{Link, Number, Order, Position, Source};
 use crate::feed::{LinkTarget, Representation};
 use crate::store::{ReadError, View};
 
@@ -17,12 +17,39 @@ use super::request::dialect_header;
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     /// By the place of the link. Empty as well if the reader wants links as they are.
-    targets: BTreeMap<Number, LinkTarget>,
+    targets: BTreeMap<Number, Target>,
+}
+
+/// Where a link leads. What is there is read when it is written: many links may lead to much.
+#[derive(Debug)]
+struct Target {
+    link: Link,
+    /// None if it is gone.
+    there: Option<There>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct There {
+    position: Position,
+    bytes: usize,
 }
 
 impl Links {
-    pub(crate) fn target(&self, place: Number) -> Option<&LinkTarget> {
-        self.targets.get(&place)
+    /// What the link at this place leads to; none if there is no link, or it is to be left as it is.
+    pub(crate) async fn target(&self, view: &View, place: Number) -> Result<Option<LinkTarget>, ReadError> {
+        let Some(Target { link: Link { stream, number }, there }) = self.targets.get(&place) else { return Ok(None) };
+        let gone = LinkTarget::Gone { stream: stream.clone(), number: *number };
+        if there.is_none() {
+            return Ok(Some(gone));
+        }
+        let source = Source::named(stream.clone());
+        let event = view.read(&source, *number, *number, Order::OldestFirst, usize::MAX).await?.pop();
+        Ok(Some(event.map_or(gone, |event| LinkTarget::Event(Box::new(event)))))
+    }
+
+    /// What all they lead to carries.
+    pub(crate) fn bytes(&self) -> usize {
+        self.targets.values().filter_map(|target| target.there).map(|there| there.bytes).sum()
     }
 
     /// One number for where they lead now; 0 if they are left as they are.
@@ -32,12 +59,8 @@ impl Links {
         }
         let mut hash = Sha256::new();
         for (place, target) in &self.targets {
-            let position = match target {
-                LinkTarget::Event(event) => event.position.get(),
-                LinkTarget::Gone { .. } => u64::MAX,
-            };
             hash.update(place.get().to_be_bytes());
-            hash.update(position.to_be_bytes());
+            hash.update(target.there.map_or(u64::MAX, |there| there.position.get()).to_be_bytes());
         }
         u64::from_be_bytes(hash.finalize()[..8].try_into().expect("a digest has 32 bytes"))
     }
@@ -75,33 +98,41 @@ pub(crate) async fn find(
     let shows_links = matches!(representation, Representation::EventStore { .. } | Representation::Data);
     let Some((first, last)) = shown.filter(|_| shows_links && view.has_links()) else { return Ok(None) };
     let mut found = Vec::new();
-    for (event, offset) in view.read(source, first, last, Order::OldestFirst, usize::MAX).await?.iter().zip(0..) {
-        if let Some(link) = Link::of(event) {
-            found.push((first.plus(offset), link));
-        }
-    }
+    view.scan(source, first, last, |place, event| {
+        found.extend(Link::of(event).map(|link| (place, link)));
+        Ok(())
+    })
+    .await?;
     if found.is_empty() {
         return Ok(None);
     }
     let mut links = Links::default();
     if are_wanted {
         for (place, link) in found {
-            links.targets.insert(place, follow(view, link).await?);
+            links.targets.insert(place, follow(view, link).await);
         }
     }
     Ok(Some(Arc::new(links)))
 }
 
-/// What a link leads to: one step, and never an error.
-async fn follow(view: &View, link: Link) -> Result<LinkTarget, ReadError> {
-    let Link { stream, number } = link;
+/// Where a link leads: one step, and never an error. What cannot be read now is not there now.
+async fn follow(view: &View, link: Link) -> Target {
+    let there = match look(view, &link).await {
+        Ok(there) => there,
+        Err(error) => {
+            tracing::warn!(%error, stream = %link.stream, number = %link.number, "a link cannot be followed");
+            None
+        }
+    };
+    Target { link, there }
+}
+
+async fn look(view: &View, Link { stream, number }: &Link) -> Result<Option<There>, ReadError> {
     let source = Source::named(stream.clone());
     let visible = view.head(&source)?.visible();
-    if visible.from <= number && number < visible.next {
-        let event = view.read(&source, number, number, Order::OldestFirst, usize::MAX).await?.pop();
-        if let Some(event) = event.filter(|event| event.content.is_some()) {
-            return Ok(LinkTarget::Event(Box::new(event)));
-        }
+    if *number < visible.from || visible.next <= *number {
+        return Ok(None);
     }
-    Ok(LinkTarget::Gone { stream, number })
+    let event = view.read(&source, *number, *number, Order::OldestFirst, usize::MAX).await?.pop();
+    Ok(event.and_then(|event| Some(There { position: event.position, bytes: event.content?.len() })))
 }

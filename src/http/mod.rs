@@ -274,7 +274,7 @@ impl Served {
                 Box::pin(handlers::append::post(self, &asked, &permit, None, incoming)).await
             }
             Address::Feed(source) if is_delete => {
-                let permit = self.access.write(source.stream())?;
+                let permit = self.access.delete(source.stream())?;
                 Box::pin(handlers::delete::delete(self, &asked, &permit)).await
             }
             Address::Incoming { stream, id } => {

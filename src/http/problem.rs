@@ -328,7 +328,7 @@ impl From<ReadError> for Problem {
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         match denied {
-            Denied::Reserved(_) => Self::new(Kind::ReservedStream, denied.to_string()),
+            Denied::Reserved(_) | Denied::Undeletable(_) => Self::new(Kind::ReservedStream, denied.to_string()),
         }
     }
 }

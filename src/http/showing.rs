@@ -8,17 +8,19 @@ use super::document::{Standing, Wanted};
 use super::problem::Problem;
 
 /// Writes what stands for the event at `place` of the source.
-pub(crate) fn write(
+pub(crate) async fn write(
     view: &View,
     wanted: &Wanted,
     standing: &Standing,
     event: &Event,
     place: Number,
-    document: &mut dyn Document,
+    document: &mut (dyn Document + Send),
     out: &mut Vec<u8>,
 ) -> Result<(), ReadError> {
-    if let Some(target) = standing.links.as_ref().and_then(|links| links.target(place)) {
-        document.link(event, place, target, out);
+    if let Some(links) = &standing.links
+        && let Some(target) = links.target(view, place).await?
+    {
+        document.link(event, place, &target, out);
         return Ok(());
     }
     match (view.removal(event)?, &wanted.source) {

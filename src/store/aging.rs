@@ -24,13 +24,17 @@ impl Aging {
     /// how many there were.
     ///
     /// # Errors
-    /// When a stream cannot be read, or nothing can be appended; those before it are truncated.
+    /// When nothing can be appended; those before it are truncated.
     pub async fn look(&mut self, store: &Store, now: Timestamp) -> Result<usize, AppendError> {
         let view = store.view();
         let mut aging = std::mem::take(self);
         // What is in chunks is read from files.
-        let looked = tokio::task::spawn_blocking(move || aging.too_old(&view, now).map(|found| (aging, found))).await;
-        let (aging, found) = looked.map_err(|error| ReadError::Io(error.to_string()))??;
+        let look = move || {
+            let found = aging.too_old(&view, now);
+            (aging, found)
+        };
+        let looked = tokio::task::spawn_blocking(look).await;
+        let (aging, found) = looked.map_err(|error| ReadError::Io(error.to_string()))?;
         *self = aging;
         let count = found.len();
         let mut found = found.into_iter().peekable();
@@ -48,7 +52,7 @@ impl Aging {
     }
 
     /// The streams with events that are too old, and the first number of each that is not.
-    fn too_old(&mut self, view: &View, now: Timestamp) -> Result<Vec<(StreamName, Number)>, ReadError> {
+    fn too_old(&mut self, view: &View, now: Timestamp) -> Vec<(StreamName, Number)> {
         let mut found = Vec::new();
         let mut oldest = HashMap::new();
         for (stream, retention) in view.retentions() {
@@ -57,23 +61,39 @@ impl Aging {
             };
             let max_age = i64::try_from(max_age.as_micros()).unwrap_or(i64::MAX);
             let Some(limit) = now.micros().checked_sub(max_age).map(Timestamp::from_micros) else { continue };
-            let source = Source::Stream(stream.clone());
-            let head = view.head(&source)?;
-            if head.next <= head.first_visible {
-                continue;
-            }
-            let known = self.oldest.get(stream).filter(|(number, _)| *number == head.first_visible);
-            let first = match known {
-                Some((_, time)) => *time,
-                None => time_of(view, &source, head.first_visible)?,
-            };
-            oldest.insert(stream.clone(), (head.first_visible, first));
-            if first < limit {
-                found.push((stream.clone(), first_younger(view, &source, head.first_visible, head.next, limit)?));
+            match self.first_left(view, stream, limit, &mut oldest) {
+                Ok(first_left) => found.extend(first_left.map(|first_left| (stream.clone(), first_left))),
+                // What cannot be read of one stream is no reason to keep what is too old of all others.
+                Err(error) => tracing::warn!(%error, %stream, "it cannot be told which events are too old"),
             }
         }
         self.oldest = oldest;
-        Ok(found)
+        found
+    }
+
+    /// The first number of a stream whose event is not older than `limit`, if any is older.
+    fn first_left(
+        &self,
+        view: &View,
+        stream: &StreamName,
+        limit: Timestamp,
+        oldest: &mut HashMap<StreamName, (Number, Timestamp)>,
+    ) -> Result<Option<Number>, ReadError> {
+        let source = Source::Stream(stream.clone());
+        let head = view.head(&source)?;
+        if head.next <= head.first_visible {
+            return Ok(None);
+        }
+        let known = self.oldest.get(stream).filter(|(number, _)| *number == head.first_visible);
+        let first = match known {
+            Some((_, time)) => *time,
+            None => time_of(view, &source, head.first_visible)?,
+        };
+        oldest.insert(stream.clone(), (head.first_visible, first));
+        if first < limit {
+            return first_younger(view, &source, head.first_visible, head.next, limit).map(Some);
+        }
+        Ok(None)
     }
 }
 

@@ -198,6 +198,12 @@ impl Group {
         if let Some(retention) = self.retentions.get(stream) {
             retention.decide(&mut head);
         }
+        let deletes = |stream: StreamName| {
+            self.retentions.get(&stream).is_some_and(|retention| retention.status == Status::HardDeleted)
+        };
+        if stream.is_system() && stream.with_settings().is_some_and(deletes) {
+            head.status = Status::HardDeleted;
+        }
         Ok(head)
     }
 

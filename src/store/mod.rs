@@ -466,10 +466,16 @@ impl Running {
         self.shared.scavenger.close();
         let writer = threads.writer.join();
         // The writer held the senders of what the sealer and the builder wait for, so they end too.
-        let joined = [threads.sealer, threads.builder, threads.scavenger, threads.ringer].map(JoinHandle::join);
-        if joined.iter().any(Result::is_err) {
+        let joined = [threads.sealer, threads.builder, threads.ringer].map(JoinHandle::join);
+        self.note_closed(writer, &threads.directory);
+        // Last: it may have some seconds to go, which nobody else has to wait for.
+        if joined.iter().any(Result::is_err) || threads.scavenger.join().is_err() {
             tracing::error!("a thread of the store panicked");
         }
+    }
+
+    /// Notes that everything was written in order, so that the next start can tell whether something is missing.
+    fn note_closed(&self, writer: std::thread::Result<door::Writer>, directory: &directory::Directory) {
         let Ok(mut door) = writer else {
             tracing::error!("the writer panicked; the next start recovers");
             return;
@@ -478,7 +484,7 @@ impl Running {
             return;
         }
         let closed = Closed { next: self.shared.state.load().log.next };
-        if let Err(error) = threads.directory.note_closed(&closed) {
+        if let Err(error) = directory.note_closed(&closed) {
             tracing::warn!(%error, "could not note that the store was closed in order");
         }
     }

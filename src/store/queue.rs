@@ -6,6 +6,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use crate::event::{Deletion, Digest, Number, Receipt};
 use crate::event::{ExpectedVersion, Known, NewEvent, StreamName, Timestamp};
 
+use crate::event::limits::SETTINGS_BYTES_MAX;
+
 use super::AppendError;
 use super::chunk_file::Written;
 use super::derived::WrittenIndex;
@@ -57,8 +59,11 @@ impl Request {
         self.bytes() + names + self.events.len() * (self.stream.as_str().len() + ROW_OVERHEAD_BYTES_ABOUT)
     }
 
-    /// Data and metadata of its events.
+    /// Data and metadata of its events, or of the event that the server writes for it.
     pub(crate) fn bytes(&self) -> usize {
+        if self.intent != Intent::Append {
+            return SETTINGS_BYTES_MAX;
+        }
         self.events.iter().map(|event| event.content.len()).sum()
     }
 }

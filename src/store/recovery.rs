@@ -63,7 +63,7 @@ pub(crate) fn open(options: &Options, new: NewStore) -> Result<Opened, OpenError
         clear_unfinished(&directory)?;
     }
     let mut opened = read(directory, options.block_cache_bytes, options.derived, marker, new)?;
-    opened.meta.opening += 1;
+    opened.meta.opening = opened.meta.opening.saturating_add(1);
     let mut batch = Batch::default();
     batch.insert(Key::Meta.encode(), opened.meta.encode());
     opened.directory.forget_closed().map_err(storage)?;

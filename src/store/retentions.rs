@@ -7,6 +7,7 @@ use crate::event::{Effect, Event, Number, Position, Retention, Status, StreamHea
 #[derive(Clone, Default)]
 pub(crate) struct Retentions {
     streams: imbl::HashMap<StreamName, Retention>,
+    may_hide: bool,
 }
 
 impl Retentions {
@@ -14,11 +15,17 @@ impl Retentions {
         self.streams.is_empty()
     }
 
+    /// Whether anything of any stream may be gone.
+    pub(crate) fn may_hide(&self) -> bool {
+        self.may_hide
+    }
+
     pub(crate) fn get(&self, stream: &StreamName) -> Option<&Retention> {
         self.streams.get(stream)
     }
 
     pub(crate) fn insert(&mut self, stream: StreamName, retention: Retention) {
+        self.may_hide |= retention.may_hide();
         self.streams.insert(stream, retention);
     }
 
@@ -37,7 +44,7 @@ impl Retentions {
     ) {
         let mut retention = self.streams.get(&stream).copied().unwrap_or_default();
         retention.take(effect, next, position, time);
-        self.streams.insert(stream, retention);
+        self.insert(stream, retention);
     }
 
     /// What of a stream's head they decide. Settings go with their stream when that is deleted for ever.

@@ -280,3 +280,33 @@ async fn time_never_goes_back_in_the_log_and_an_expectation_is_checked_at_the_he
     let times: Vec<_> = read(&store, &Source::All).iter().map(|event| event.time.micros()).collect();
     assert_eq!(times, [500, 500]);
 }
+
+/// A repair looks for groups in the raw bytes, and producers choose some of these.
+#[tokio::test]
+async fn data_that_look_like_a_group_of_ours_are_data_to_a_repair_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open(&dir.path().join("store"));
+    append(&store, "s", vec![new_event(1, "before")]).await.expect("appended");
+    let forged = {
+        let mut event = read(&store, &Source::All).remove(0);
+        event.content.as_mut().expect("content").data = "forged".into();
+        let mut rows = Vec::new();
+        super::format::row::encode(&event, &mut rows);
+        let origin = super::format::group::Origin { epoch: 7, opening: u32::MAX };
+        let mut encoder = super::format::group::Encoder::new().expect("an encoder");
+        encoder.encode(origin, event.position, 1, &rows).remove(0)
+    };
+    append(&store, "s", vec![new_event(2, forged)]).await.expect("appended");
+    append(&store, "s", vec![new_event(3, "after")]).await.expect("appended");
+    let all = read(&store, &Source::All);
+    store.close();
+    drop(store);
+    // As after a crash: nothing says where the log ended.
+    std::fs::remove_file(dir.path().join("store/closed")).expect("it was there");
+    let into = dir.path().join("repaired");
+    let report = super::repair(&dir.path().join("store"), &into, &mut |_, _| {}).expect("it repairs");
+    assert!(report.lost.is_empty(), "{report:?}");
+    let repaired = open(&into);
+    assert_eq!(read(&repaired, &Source::All), all);
+    repaired.close();
+}

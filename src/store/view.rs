@@ -301,23 +301,61 @@ impl View {
         })
     }
 
-    /// The places from `first` to `last` in a source of many streams whose events are truncated or deleted.
+    /// The places from `first` to `last` in a source of many streams whose events have no content, and how they were
+    /// removed.
     ///
     /// # Errors
     /// As [`Self::read`].
-    pub async fn removed(&self, source: &Source, first: Number, last: Number) -> Result<Vec<Number>, ReadError> {
-        if self.state.retentions.is_empty() {
-            return Ok(Vec::new());
+    pub async fn removed(
+        &self,
+        source: &Source,
+        first: Number,
+        last: Number,
+    ) -> Result<Vec<(Number, Option<Removal>)>, ReadError> {
+        let mut gone = Vec::new();
+        if self.state.retentions.may_hide() {
+            self.scan(source, first, last, |place, event| {
+                if event.content.is_none() {
+                    gone.push((place, self.removal(event)?));
+                }
+                Ok(())
+            })
+            .await?;
         }
-        let events = self.read(source, first, last, Order::OldestFirst, usize::MAX).await?;
-        let gone = events.iter().zip(first.get()..).filter(|(event, _)| event.content.is_none());
-        Ok(gone.map(|(_, place)| number(place)).collect())
+        Ok(gone)
+    }
+
+    /// Passes the events from `first` to `last`, oldest first, each with its place; in slices, so that they are never
+    /// in memory all at once.
+    ///
+    /// # Errors
+    /// As [`Self::read`], and what `each` returns.
+    pub async fn scan(
+        &self,
+        source: &Source,
+        first: Number,
+        last: Number,
+        mut each: impl FnMut(Number, &Event) -> Result<(), ReadError>,
+    ) -> Result<(), ReadError> {
+        const SLICE_BYTES: usize = 1 << 20;
+        let mut place = first.get();
+        while place <= last.get() {
+            let events = self.read(source, number(place), last, Order::OldestFirst, SLICE_BYTES).await?;
+            if events.is_empty() {
+                break;
+            }
+            for event in &events {
+                each(number(place), event)?;
+                place += 1;
+            }
+        }
+        Ok(())
     }
 
     /// Takes away what is truncated or deleted, whether its space was given back already or not: what a view
     /// shows follows from the log alone.
     fn leave_out_removed(&self, events: &mut [Event]) -> Result<(), ReadError> {
-        if self.state.retentions.is_empty() {
+        if !self.state.retentions.may_hide() {
             return Ok(());
         }
         let mut known: Option<(StreamName, Number)> = None;

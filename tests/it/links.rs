@@ -131,3 +131,26 @@ fn a_link_to_something_gone_is_an_entry_without_content() {
         assert_eq!(place.server.get("/streams/links/1", &[("Accept", accept)]).status, 200);
     }
 }
+
+#[test]
+fn the_tag_of_a_head_that_shows_links_can_be_expected() {
+    let place = Place::start();
+    let tag = place.feed("/streams/links", None).header("etag").expect("a tag").to_string();
+    let headers = [("Content-Type", "text/plain"), ("ES-EventType", "$>"), ("If-Match", tag.as_str())];
+    assert_eq!(place.server.post("/streams/links", &headers, b"2@orders@home").status, 201);
+    assert_eq!(place.server.post("/streams/links", &headers, b"0@orders@home").status, 412);
+}
+
+#[test]
+fn many_links_to_much_are_sent_as_they_are_read() {
+    let place = Place::start();
+    let large = serde_json::to_string(&"x".repeat(2 << 20)).expect("JSON");
+    place.append("large", "t", &large);
+    for _ in 0..12 {
+        place.append("many", "$>", "0@large");
+    }
+    let feed = place.feed("/streams/many/0/forward/20?embed=body", None);
+    let entries = feed.json()["entries"].as_array().expect("entries").clone();
+    assert_eq!(entries.len(), 12);
+    assert!(entries.iter().all(|entry| entry["data"].as_str().is_some_and(|data| data.len() == large.len())));
+}

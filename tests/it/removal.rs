@@ -133,6 +133,34 @@ fn settings_that_would_be_misunderstood_are_refused() {
 }
 
 #[test]
+fn settings_cannot_be_deleted_apart_from_their_stream() {
+    let place = Place::start();
+    place.append("s", 1);
+    place.set("s", &json!({"own": 1}));
+    for headers in [vec![], vec![("ES-HardDelete", "True")]] {
+        assert_eq!(place.delete("$$s", &headers).status, 403);
+    }
+    assert_eq!(place.delete("s", &[]).status, 204);
+    place.append("s", 1);
+    let settings = place.server.get("/streams/s/metadata", &[("Accept", "application/json")]).json();
+    assert_eq!(settings, json!({"own": 1, "$tb": 1}));
+    let large = json!({"own": "x".repeat(64 << 10)});
+    assert_eq!(place.set("s", &large).status, 400, "every deletion would write them again");
+}
+
+#[test]
+fn a_date_does_not_hide_that_something_was_removed() {
+    let place = Place::start();
+    place.append("s", 4);
+    let path = "/streams/$all/0/forward/4.atom";
+    let date = place.server.get(path, &[]).header("last-modified").expect("a date").to_string();
+    let since = [("If-Modified-Since", date.as_str())];
+    assert_eq!(place.server.get(path, &since).status, 304);
+    place.set("s", &json!({"$tb": 2}));
+    assert_eq!(place.server.get(path, &since).status, 200);
+}
+
+#[test]
 fn what_is_truncated_is_gone_from_every_page_and_links_jump_over_it() {
     let place = Place::start_with(&[("page_size", "10"), ("public_url", "http://feeds.example.org")]);
     place.append("s", 35);
@@ -293,6 +321,11 @@ fn the_stream_of_streams_tells_which_were_deleted_and_categories_keep_every_plac
     assert_eq!(text.matches("<entry>").count(), 2, "one is only truncated: {text}");
     let deleted = text.split_once("<at:deleted-entry ").expect("it says so").1;
     assert!(deleted.split_once("</at:deleted-entry>").expect("an end").0.contains("stream=\"order-2\""));
+    let told = streams.header("etag").map(str::to_string);
+    place.append("order-2", 1);
+    let again = place.server.get("/streams/$streams/0/forward/3.atom", &[]);
+    assert_eq!(again.text().matches("<entry>").count(), 3, "it is there again");
+    assert_ne!(again.header("etag").map(str::to_string), told);
     let category = place.server.get("/streams/$ce-order/0/forward/6.atom", &[]);
     assert_ne!(category.header("etag").map(str::to_string), before);
     assert_eq!(category.text().matches("<at:deleted-entry ").count(), 3);
@@ -301,6 +334,6 @@ fn the_stream_of_streams_tells_which_were_deleted_and_categories_keep_every_plac
     let json = place.server.get("/streams/$ce-order/0/forward/20?embed=body", &[EVENTSTORE]).json();
     let listed: Vec<&Value> =
         json["entries"].as_array().expect("entries").iter().map(|entry| &entry["positionEventNumber"]).collect();
-    assert_eq!(listed, [5, 4, 3, 2, 1, 0]);
-    assert_eq!(json["entries"][2].get("data"), None, "an entry without content");
+    assert_eq!(listed, [6, 5, 4, 3, 2, 1, 0]);
+    assert_eq!(json["entries"][3].get("data"), None, "an entry without content");
 }

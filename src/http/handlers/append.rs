@@ -5,11 +5,13 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LOCATION};
 
 use crate::access::WritePermit;
-use crate::address::Suffix;
-use crate::event::{EventId, EventType, ExpectedVersion, Number, Receipt, SETTINGS_TYPE, Source, StreamName};
+use crate::address::{Embed, Shape, Suffix};
+use crate::event::{
+    EventId, EventType, ExpectedVersion, Number, Receipt, SETTINGS_TYPE, Source, StreamHead, StreamName,
+};
 use crate::feed::read::{self, BodyFormat, Heading};
-use crate::feed::{AtomContent, Representation};
-use crate::store::Append;
+use crate::feed::{AtomContent, Label, Representation};
+use crate::store::{Append, View};
 
 use super::super::Served;
 use super::super::body;
@@ -215,6 +217,20 @@ pub(crate) async fn expectation(
     }
 }
 
+/// Where the links on a stream's head feed lead now, as EventStore's JSON shows it by default.
+async fn links_on_head(
+    served: &Served,
+    asked: &Asked<'_>,
+    view: &View,
+    source: &Source,
+    head: StreamHead,
+) -> Result<u64, Problem> {
+    let representation = Representation::EventStore { label: Label::EventStore, embed: Embed::None };
+    let what = What::Feed(Shape::Head);
+    let wanted = Wanted { source: source.clone(), what, representation, base: asked.base.clone(), follows_links: true };
+    Ok(served.documents.standing(view, &wanted, head).await?.links_mark())
+}
+
 /// The version at which the stream's head had one of these tags. It need not be the present one: a repeat
 /// brings the tag that was right when it was first sent.
 async fn version_of(
@@ -241,8 +257,12 @@ async fn version_of(
         let plain = validator::without_coding(tag);
         // How far the stream was truncated then, if at all.
         let truncated = view.retention(stream).map_or(0, |kept| kept.first_visible(number.plus(1)).get());
-        let is_one_of = |removed| validator::head_tags(Facts { removed, ..facts }).contains(&plain);
-        if is_one_of(0) || (truncated > 0 && is_one_of(truncated)) {
+        let links = match head.last() == Some(number) && view.has_links() {
+            true => links_on_head(served, asked, &view, &source, head).await?,
+            false => 0,
+        };
+        let is_one_of = |removed, links| validator::head_tags(Facts { removed, links, ..facts }).contains(&plain);
+        if [0, truncated].into_iter().any(|removed| is_one_of(removed, 0) || is_one_of(removed, links)) {
             return Ok(ExpectedVersion::Exactly(number));
         }
     }

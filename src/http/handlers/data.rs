@@ -5,7 +5,7 @@ use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, Head
 
 use crate::access::ReadPermit;
 use crate::address::Place;
-use crate::event::{Event, Source};
+use crate::event::Source;
 use crate::feed::{LinkTarget, Representation};
 
 use super::super::cloudevent;
@@ -61,10 +61,14 @@ pub(crate) async fn send(
         }
         Kind::Any | Kind::Bytes => None,
     };
-    match links.as_ref().and_then(|links| links.target(number)) {
-        Some(LinkTarget::Event(target)) => event = Event::clone(target),
+    let target = match &links {
+        Some(links) => links.target(&view, number).await?,
+        None => None,
+    };
+    match target {
+        Some(LinkTarget::Event(target)) => event = *target,
         Some(LinkTarget::Gone { stream, number }) => {
-            return Err(Problem::event_removed(&Source::named(stream.clone()), *number));
+            return Err(Problem::event_removed(&Source::named(stream), number));
         }
         None => {}
     }

@@ -54,8 +54,10 @@ pub(crate) async fn get(
     };
     let standing = served.documents.standing(&view, &wanted, head).await?;
     let vary = if standing.links.is_some() { vary.and_links() } else { vary };
-    if let Some(LinkTarget::Gone { stream, number }) = standing.links.as_ref().and_then(|links| links.target(number)) {
-        return Err(Problem::event_removed(&Source::named(stream.clone()), *number));
+    if let Some(links) = &standing.links
+        && let Some(LinkTarget::Gone { stream, number }) = links.target(&view, number).await?
+    {
+        return Err(Problem::event_removed(&Source::named(stream), number));
     }
     let is_eventstore = matches!(representation, Representation::EventStore { .. });
     let freshness = freshness(asked, place, is_eventstore, standing.settings.as_ref());

@@ -166,6 +166,13 @@ pub(crate) fn decode_part(bytes: &Bytes) -> Result<Part, Malformed> {
     Ok(Part { part, parts, first, events, origin, raw_bytes, compressed: flags & ZSTD != 0, payload })
 }
 
+impl Part {
+    /// How many bytes it takes as it is stored.
+    pub(crate) fn stored_bytes(&self) -> usize {
+        HEADER_BYTES + if self.part == 0 { EXTERNAL_BYTES } else { 0 } + self.payload.len()
+    }
+}
+
 /// Puts the parts of one group, in order and complete, together again.
 pub(crate) fn decode(parts: &[Part]) -> Result<Vec<Event>, Malformed> {
     let head = parts.first().ok_or(Malformed("group: no parts"))?;

@@ -84,6 +84,9 @@ impl Rebuild {
             if let Some(retention) = self.tail.retentions.get(&stream) {
                 batch.insert(Key::Retention { stream }.encode(), retention::encode(retention));
             }
+            if batch.is_full() {
+                self.writer.write(std::mem::take(&mut batch))?;
+            }
         }
         if written.has_links {
             batch.insert(Key::Links.encode(), Vec::new());

@@ -16,7 +16,7 @@ use crate::event::{Event, Life, Number, Position, StreamName};
 use super::super::chunk_file::{self, parse_name};
 use super::super::chunks::ChunkFile;
 use super::super::directory::Directory;
-use super::super::format::chunk::{self, BLOCK_MAGIC, Block, HEADER_BYTES, Header, Section};
+use super::super::format::chunk::{self, BLOCK_HEADER_BYTES, BLOCK_MAGIC, Block, HEADER_BYTES, Header, Section};
 use super::super::format::group::{self, Part};
 
 /// One position of the log, as far as it could be read.
@@ -94,11 +94,16 @@ impl Sources {
         };
         let mut parts: HashMap<(Position, u32, u32), BTreeMap<u16, Part>> = HashMap::new();
         let mut window: Vec<u8> = Vec::new();
+        // Producers can send bytes that look like a part of ours; what lies inside of one that is whole is theirs.
+        let mut searched_to = 0;
         loop {
             let read = Read::by_ref(&mut file).take(WINDOW_BYTES as u64).read_to_end(&mut window)?;
             let bytes = Bytes::from(std::mem::take(&mut window));
-            for at in memmem::find_iter(&bytes, group::MAGIC) {
+            while let Some(found) = memmem::find(&bytes[searched_to..], group::MAGIC) {
+                let at = searched_to + found;
+                searched_to = at + 1;
                 if let Ok(part) = group::decode_part(&bytes.slice(at..)) {
+                    searched_to = at + part.stored_bytes();
                     self.epoch = self.epoch.max(part.origin.epoch);
                     self.opening = self.opening.max(part.origin.opening);
                     let key = (part.first, part.origin.epoch, part.origin.opening);
@@ -109,7 +114,9 @@ impl Sources {
             if read == 0 {
                 break;
             }
-            window = bytes[bytes.len().saturating_sub(OVERLAP_BYTES)..].to_vec();
+            let kept_from = bytes.len().saturating_sub(OVERLAP_BYTES);
+            searched_to = searched_to.saturating_sub(kept_from);
+            window = bytes[kept_from..].to_vec();
             if read < WINDOW_BYTES {
                 break;
             }
@@ -249,8 +256,13 @@ impl Sources {
 
 /// The events of the blocks that are whole, from position `first` on.
 fn read_blocks(file: &Bytes, first: Position, events: &mut BTreeMap<Position, Event>) {
-    for at in memmem::find_iter(file, BLOCK_MAGIC) {
+    let mut searched_to = 0;
+    while let Some(found) = memmem::find(&file[searched_to..], BLOCK_MAGIC) {
+        let at = searched_to + found;
+        searched_to = at + 1;
         let Ok(block) = Block::decode(&file.slice(at..)) else { continue };
+        // What lies inside of a whole block is what producers sent, whatever it looks like.
+        searched_to = at + BLOCK_HEADER_BYTES + block.header.bytes as usize;
         let ordinals = block.header.ordinal..block.header.ordinal + block.header.events;
         for event in ordinals.filter_map(|ordinal| block.event(ordinal, None).ok()) {
             if event.position >= first {
