@@ -43,6 +43,9 @@ pub const XML_NAMESPACES_MAX: usize = 128;
 /// The most elements and attributes of a batch as XML: in memory each takes far more than its bytes.
 pub const XML_ELEMENTS_MAX: usize = 250_000;
 
+/// The most elements that an Atom entry consists of.
+pub const ENTRY_ELEMENTS_MAX: usize = 4_096;
+
 /// The longest XML name, in bytes.
 pub const XML_NAME_BYTES_MAX: usize = 256;
 

@@ -20,7 +20,7 @@ const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
 /// What scripts may read of an answer, beyond what every script may.
 const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static(
     "Allow, Content-Location, ETag, Link, Location, Retry-After, ES-CurrentVersion, ES-Position, \
-     Kurrent-CurrentVersion, Kurrent-Position, Everfeed-Repeat",
+     Kurrent-CurrentVersion, Kurrent-Position, Everfeed-Repeat, *",
 );
 
 /// How long a browser may keep what an OPTIONS request told it, in seconds. (Browsers cut it down to their own
@@ -52,7 +52,11 @@ impl Cors {
             Self::Nobody => return,
             Self::Anybody => HeaderValue::from_static("*"),
             Self::Listed(origins) => {
-                headers.insert(VARY, HeaderValue::from_static("Origin"));
+                let vary = match headers.get(VARY).and_then(|value| value.to_str().ok()) {
+                    Some(other) => HeaderValue::from_str(&format!("{other}, Origin")).expect("names of headers"),
+                    None => HeaderValue::from_static("Origin"),
+                };
+                headers.insert(VARY, vary);
                 match origin.filter(|origin| origins.iter().any(|listed| listed == *origin)) {
                     Some(origin) => origin.clone(),
                     None => return,
@@ -61,12 +65,22 @@ impl Cors {
         };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, ANSWER_HEADERS);
-        if is_options && let Some(methods) = headers.get(ALLOW).cloned() {
+        if is_options && let Some(methods) = headers.get(ALLOW) {
+            let methods = match self {
+                // What cannot be taken back is not for just any page that somebody looks at.
+                Self::Anybody => without_deletion(methods),
+                Self::Nobody | Self::Listed(_) => methods.clone(),
+            };
             headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
             headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
             headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE_SECONDS);
         }
     }
+}
+
+fn without_deletion(methods: &HeaderValue) -> HeaderValue {
+    let methods = methods.to_str().unwrap_or_default().split(", ").filter(|method| *method != "DELETE");
+    HeaderValue::from_str(&methods.collect::<Vec<_>>().join(", ")).expect("methods are tokens")
 }
 
 #[cfg(test)]

@@ -152,6 +152,18 @@ pub(crate) fn check(headers: &HeaderMap, media_type: &'static str) -> Result<(),
     }
 }
 
+/// Whether the first range that means anything here, by quality and then as they stand, is `*/*`: what EventStore
+/// goes by. So it is as well when nothing is asked for.
+pub(crate) fn begins_with_anything(headers: &HeaderMap, offered: &[&str]) -> bool {
+    let Some(accept) = joined(headers, &ACCEPT) else { return true };
+    let mut ranges: Vec<Range<'_>> = ranges(&accept).collect();
+    ranges.sort_by_key(|range| std::cmp::Reverse(range.quality));
+    let means = |range: &&Range<'_>| {
+        range.value == "*/*" || offered.iter().any(|offer| best_range(&[**range], offer).is_some())
+    };
+    ranges.iter().find(means).is_some_and(|range| range.value == "*/*")
+}
+
 /// What exists here is one media type.
 pub(crate) fn only(media_type: &'static str) -> Problem {
     Problem::new(Kind::NotAcceptable, format!("what exists here is {media_type}")).member("available", [media_type])

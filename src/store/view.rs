@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::event::{
-    Event, EventType, Known, LogHead, Number, Order, Position, Retention, Source, Status, StreamHead, StreamName,
+    Content, Event, EventType, Known, LogHead, Number, Order, Position, Retention, Source, Status, StreamHead,
+    StreamName,
 };
 
 use super::chunks::Chunks;
@@ -228,8 +229,12 @@ impl View {
         order: Order,
         bytes_max: usize,
     ) -> Result<Vec<Event>, ReadError> {
-        /// Events are fetched in slices, so that a page of huge events is never in memory whole.
-        const SLICE_EVENTS: u64 = 128;
+        /// Events are fetched in slices, so that a page of huge events is never in memory whole: first a few, then as
+        /// many as hold about so much if they are like those.
+        const SLICE_BYTES: usize = 1 << 20;
+        const FIRST_SLICE_EVENTS: u64 = 16;
+        const SLICE_EVENTS_MAX: u64 = 128;
+        let mut slice_events = FIRST_SLICE_EVENTS;
         let head = self.head(source)?;
         let Some(newest) = head.last() else { return Ok(Vec::new()) };
         let last = last.min(newest);
@@ -238,8 +243,8 @@ impl View {
         let (mut low, mut high) = (first.get(), last.get());
         while low <= high {
             let slice = match order {
-                Order::OldestFirst => (low, high.min(low + SLICE_EVENTS - 1)),
-                Order::NewestFirst => (low.max((high + 1).saturating_sub(SLICE_EVENTS)), high),
+                Order::OldestFirst => (low, high.min(low + slice_events - 1)),
+                Order::NewestFirst => (low.max((high + 1).saturating_sub(slice_events)), high),
             };
             let mut fetched = Vec::with_capacity((slice.1 - slice.0 + 1) as usize);
             self.fetch(source, number(slice.0), number(slice.1), &mut fetched)?;
@@ -250,11 +255,15 @@ impl View {
                 )));
             }
             self.leave_out_removed(&mut fetched)?;
+            let fetched_bytes: usize =
+                fetched.iter().filter_map(|event| event.content.as_ref()).map(Content::len).sum();
+            let about = fetched_bytes / fetched.len() + 1;
+            slice_events = ((SLICE_BYTES / about) as u64).clamp(1, SLICE_EVENTS_MAX);
             if order == Order::NewestFirst {
                 fetched.reverse();
             }
             for event in fetched {
-                bytes += event.content.as_ref().map_or(0, crate::event::Content::len);
+                bytes += event.content.as_ref().map_or(0, Content::len);
                 events.push(event);
                 if bytes > bytes_max {
                     return Ok(events);

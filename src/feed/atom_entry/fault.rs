@@ -1,5 +1,7 @@
 //! Why a document is no valid Atom entry.
 
+use crate::event::limits::ENTRY_ELEMENTS_MAX;
+
 use super::super::xml::IllFormed;
 
 /// A fault, and where it is.
@@ -31,6 +33,9 @@ pub enum InvalidEntry {
          application/atom+xml;type=feed"
     )]
     Feed,
+    /// In memory each element takes far more than its bytes.
+    #[error("it consists of more than {ENTRY_ELEMENTS_MAX} elements")]
+    TooManyElements,
     /// Nothing says what it would mean.
     #[error("there is text between the elements of the entry")]
     StrayText,

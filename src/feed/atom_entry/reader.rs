@@ -1,5 +1,6 @@
 //! From a document to an entry.
 
+use crate::event::limits::ENTRY_ELEMENTS_MAX;
 use std::collections::HashSet;
 
 use quick_xml::escape::unescape;
@@ -110,6 +111,9 @@ impl<'a> Walk<'a> {
                 _ => return Err(InvalidEntry::NoEntry),
             },
             1 => {
+                if self.elements.len() == ENTRY_ELEMENTS_MAX {
+                    return Err(InvalidEntry::TooManyElements);
+                }
                 let declares = attributes.scope.namespaces.iter().map(|(prefix, _)| prefix.clone()).collect();
                 let (kind, held) = attributes.into_kind(vocabulary, name)?;
                 self.check_alone(&kind)?;

@@ -76,8 +76,9 @@ fn member(element: Element) -> Result<(Option<EventId>, EventType, Content), Bod
     };
     let event_type = EventType::parse(&text(event_type).ok_or(BodyFault::NoEventType("eventType"))?);
     let event_type = event_type.map_err(|why| BodyFault::InvalidEventType("eventType", why))?;
-    let data = data.and_then(Element::into_json).unwrap_or_else(|| Bytes::from_static(b"null"));
-    let content = Content { media_type: MediaType::json(), data, metadata: metadata.and_then(Element::into_json) };
+    let json = |element: Option<Element>| element.map_or(Ok(None), Element::into_json);
+    let data = json(data)?.unwrap_or_else(|| Bytes::from_static(b"null"));
+    let content = Content { media_type: MediaType::json(), data, metadata: json(metadata)? };
     if EVENT_BYTES_MAX < content.len() {
         return Err(BodyFault::EventTooLarge { bytes: content.len() });
     }
@@ -97,29 +98,36 @@ impl Element {
     }
 
     /// The JSON that it stands for; none of an empty one.
-    fn into_json(self) -> Option<Bytes> {
+    fn into_json(self) -> Result<Option<Bytes>, BodyFault> {
         let is_leaf = self.children.is_empty() && self.attributes.is_empty();
         let text = self.text.trim();
         if is_leaf && text.is_empty() {
-            return None;
+            return Ok(None);
         }
         if is_leaf && text.starts_with(['{', '[']) && json::check(text.as_bytes()).is_ok() {
-            return Some(text.to_string().into());
+            return Ok(Some(text.to_string().into()));
         }
-        Some(self.into_value().to_string().into())
+        Ok(Some(self.into_value()?.to_string().into()))
     }
 
-    fn into_value(self) -> Value {
+    fn into_value(self) -> Result<Value, BodyFault> {
         if self.children.is_empty() && self.attributes.is_empty() {
-            return Value::String(self.text);
+            return Ok(Value::String(self.text));
         }
         let mut object = Map::new();
         for (name, value) in self.attributes {
             object.insert(format!("@{}", decoded_name(&name)), value.into());
         }
+        let has_text = !self.text.trim().is_empty();
+        let attributes = object.len();
         for child in self.children {
             let name = decoded_name(&child.name);
-            let value = child.into_value();
+            // What the element's own text or an attribute of it is called no child may be called as well.
+            if (has_text && name == "#text") || object.keys().take(attributes).any(|attribute| *attribute == name) {
+                let why = format!("`{}` has the name of something else beside it", child.name);
+                return Err(BodyFault::NotXml(why));
+            }
+            let value = child.into_value()?;
             match object.get_mut(&name) {
                 None => {
                     object.insert(name, value);
@@ -128,10 +136,10 @@ impl Element {
                 Some(first) => *first = Value::Array(vec![first.take(), value]),
             }
         }
-        if !self.text.trim().is_empty() {
+        if has_text {
             object.insert("#text".to_string(), self.text.into());
         }
-        Value::Object(object)
+        Ok(Value::Object(object))
     }
 }
 
@@ -232,6 +240,15 @@ mod tests {
         let body = format!("<events><event><eventType>t</eventType>{data}</event></events>");
         let events = read(&body).unwrap_or_else(|error| panic!("{data}: {error}"));
         String::from_utf8(events[0].content.data.to_vec()).expect("JSON is UTF-8")
+    }
+
+    #[test]
+    fn a_member_never_hides_another() {
+        for data in ["<data><_x0023_text>a</_x0023_text>b</data>", "<data x='1'><_x0040_x>2</_x0040_x></data>"] {
+            let body = format!("<e><event><eventType>t</eventType>{data}</event></e>");
+            let refused = events(&Bytes::from(body), None, &mut || panic!("refused before")).expect_err(data);
+            assert!(refused.to_string().contains("beside it"), "{refused}");
+        }
     }
 
     #[test]

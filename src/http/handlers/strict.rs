@@ -1,7 +1,7 @@
 //! The few answers of EventStore that would surprise everybody else (`eventstore.strict`). Off by default.
 
 use hyper::StatusCode;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 
 use crate::address::{Address, Shape};
 use crate::event::{Source, StreamName};
@@ -10,6 +10,7 @@ use crate::feed::read::{BodyFormat, Heading};
 use super::super::Served;
 use super::super::cache_policy::Freshness;
 use super::super::document;
+use super::super::negotiate;
 use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply};
 use super::super::request::Asked;
@@ -48,8 +49,6 @@ pub(crate) fn incoming(
 
 /// Whether this is answered with a description of the stream instead of the stream. Pages and `$all` are not.
 pub(crate) fn wants_description(headers: &HeaderMap, source: &Source, shape: &Shape) -> bool {
-    let mut accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).peekable();
-    let takes_anything =
-        accepted.peek().is_none() || accepted.flat_map(|list| list.split(',')).any(|range| range.trim() == "*/*");
-    takes_anything && *shape == Shape::Head && *source != Source::All
+    let would_be_chosen = negotiate::begins_with_anything(headers, &negotiate::media_types(negotiate::Asked::Feed));
+    would_be_chosen && *shape == Shape::Head && *source != Source::All
 }

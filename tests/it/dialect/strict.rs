@@ -27,6 +27,8 @@ fn whoever_names_no_format_gets_a_description_as_a_refusal() {
     }
     assert_eq!(place.get("/streams/s", "application/vnd.eventstore.atom+json").status, 200);
     assert_eq!(place.get("/streams/s", "application/*").status, 200);
+    let usual = place.get("/streams/s", "application/json, text/plain, */*");
+    assert_eq!(usual.status, 200, "what comes first is what is meant");
 }
 
 #[test]
