@@ -216,6 +216,12 @@ impl Problem {
             .member("stream", source.name())
     }
 
+    /// The stream was deleted, and nothing was appended to it since.
+    pub(crate) fn stream_soft_deleted(source: &Source) -> Self {
+        let detail = format!("the stream `{source}` was deleted; an append begins it anew");
+        Self { detail, ..Self::stream_not_found(source) }
+    }
+
     /// The stream has no event with this number yet.
     pub(crate) fn event_not_found(source: &Source, number: Number, next: Number) -> Self {
         let newest = next.before().map_or_else(|| "it has none".to_string(), |last| format!("its newest is {last}"));

@@ -235,6 +235,8 @@ fn a_deleted_stream_is_not_found_until_an_append_begins_its_next_life() {
     for path in ["/streams/s", "/streams/s/0", "/streams/s/head", "/streams/s/0/forward/20", "/streams/s/0/data"] {
         assert_eq!(place.status(path), 404, "{path}");
     }
+    let gone = place.server.get("/streams/s", &[]);
+    assert!(gone.text().contains("was deleted; an append begins it anew"), "{}", gone.text());
     let settings = place.server.get("/streams/s/metadata", &[("Accept", "application/json")]).json();
     assert_eq!(settings, json!({"own": "kept", "$maxCount": 9, "$tb": i64::MAX}), "the others are kept");
     let exists = [JSON, ("ES-EventType", "t"), ("ES-ExpectedVersion", "-4")];

@@ -167,7 +167,8 @@ pub(crate) fn readable(source: &Source, head: &StreamHead) -> Result<(), Problem
                 .reason("Deleted"))
         }
         Status::Live if head.exists() => Ok(()),
-        Status::Live | Status::SoftDeleted => Err(Problem::stream_not_found(source)),
+        Status::SoftDeleted => Err(Problem::stream_soft_deleted(source)),
+        Status::Live => Err(Problem::stream_not_found(source)),
     }
 }
 
