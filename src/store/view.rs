@@ -10,6 +10,7 @@ use crate::event::{
 
 use super::chunks::Chunks;
 use super::derived::Indexed;
+use super::door::Door;
 use super::format::{ChunkRecord, Key, RunRecord, run_prefix};
 use super::ids::{Filters, Fingerprint};
 use super::keeper::Keeper;
@@ -486,21 +487,9 @@ impl View {
     ) -> Result<Vec<(Number, RunRecord)>, ReadError> {
         let Some((start, _)) = self.runs_down_from(stream, first)? else { return Ok(Vec::new()) };
         let sealed = &self.state.sealed;
-        let mut runs = Vec::new();
-        let mut failed = None;
         let from = Key::Run { stream: stream.clone(), first: start }.encode();
-        self.shared.door.scan(&run_prefix(stream), &from, |key, value| match decode_run(key, value) {
-            Ok((number, run)) if number <= last && run.chunk < sealed.end() => {
-                runs.push((number, run));
-                true
-            }
-            Ok(_) => false,
-            Err(error) => {
-                failed = Some(error);
-                false
-            }
-        })?;
-        failed.map_or(Ok(runs), Err)
+        let is_wanted = |number, run: &RunRecord| number <= last && run.chunk < sealed.end();
+        runs_from(&self.shared.door, &run_prefix(stream), &from, decode_run, is_wanted)
     }
 
     /// What the chunks from position `from` on know of an id: its newest use in the stream.
@@ -524,6 +513,30 @@ impl View {
         }
         Ok(None)
     }
+}
+
+/// The runs under a prefix, each with its first number, from this key on as long as they are wanted.
+pub(crate) fn runs_from<R>(
+    door: &Door,
+    prefix: &[u8],
+    from: &[u8],
+    decode: impl Fn(&[u8], &[u8]) -> Result<(Number, R), ReadError>,
+    is_wanted: impl Fn(Number, &R) -> bool,
+) -> Result<Vec<(Number, R)>, ReadError> {
+    let mut runs = Vec::new();
+    let mut failed = None;
+    door.scan(prefix, from, |key, value| match decode(key, value) {
+        Ok((number, run)) if is_wanted(number, &run) => {
+            runs.push((number, run));
+            true
+        }
+        Ok(_) => false,
+        Err(error) => {
+            failed = Some(error);
+            false
+        }
+    })?;
+    failed.map_or(Ok(runs), Err)
 }
 
 fn number(value: u64) -> Number {

@@ -3,6 +3,7 @@
 use crate::event::{Derived, Event, LogHead, Number, Position, StreamHead, StreamName};
 
 use super::super::format::{DerivedRecord, Key, Malformed, derived_prefix};
+use super::super::view::runs_from;
 use super::super::{ReadError, View};
 use super::key_in;
 
@@ -111,23 +112,9 @@ impl View {
         let sealed = &self.state.sealed;
         let start = self.derived_run_down_from(kind, name, first, sealed.end())?;
         let Some((start, _)) = start else { return Ok(()) };
-        let mut runs = Vec::new();
-        let mut failed = None;
         let from = Key::Derived { stream: name.clone(), first: start }.encode();
-        self.shared.door.scan(&derived_prefix(name), &from, |key, value| match decode_run(key, value) {
-            Ok((number, run)) if number <= last && run.chunk < sealed.end() => {
-                runs.push((number, run));
-                true
-            }
-            Ok(_) => false,
-            Err(error) => {
-                failed = Some(error);
-                false
-            }
-        })?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
+        let is_wanted = |number, run: &DerivedRecord| number <= last && run.chunk < sealed.end();
+        let runs = runs_from(&self.shared.door, &derived_prefix(name), &from, decode_run, is_wanted)?;
         let key = key_in(kind, name);
         for (run_first, run) in runs {
             let skipped = first.get().saturating_sub(run_first.get()).min(u64::from(run.events)) as usize;
