@@ -3,7 +3,7 @@
 //!
 //! Reading order: `format` (what is on disk), `door` (sled), `derived` (streams kept by reference), `segment` (the tail
 //! in memory), `chunk_file` and `chunks` (old events), `ids` (event ids for ever), `retentions` (what settings and
-//! deletions leave), `keeper`, `view` (what readers see), `shared`, `queue`, `decide`, `writer` and `sealer` (the two
+//! deletions leave), `keeper`, `view` (what readers see; `removal`, what it leaves out; `runs`, its sealed part), `shared`, `queue`, `decide`, `writer` and `sealer` (the two
 //! threads), `scavenger` (a third), `aging`, `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
 //!
 //! One append on its way: [`Store::append`] looks its ids up in the chunks and queues it; the writer thread
@@ -23,6 +23,8 @@ mod chunks;
 mod retentions;
 mod keeper;
 mod view;
+mod removal;
+mod runs;
 mod waiters;
 mod shared;
 mod queue;
@@ -76,10 +78,11 @@ use self::writer::Writer;
 pub use aging::Aging;
 pub use derived::Kinds;
 pub use error::{AppendError, OpenError, ReadError};
+pub use removal::Removal;
 pub use repair::{RepairReport, repair};
 pub use scavenger::{Pass, Scavenging, Thoroughness};
 pub use verify::{VerifyReport, verify};
-pub use view::{Removal, Sizes, View};
+pub use view::{Sizes, View};
 pub use waiters::Watch;
 
 /// How a store is opened.
@@ -374,21 +377,7 @@ impl Store {
         }
         let (answer, answered) = tokio::sync::oneshot::channel();
         let looked_up = self.view().state;
-        let nothing = (Vec::new(), Vec::new(), Vec::new(), Vec::new(), false);
-        let (events, digests, fingerprints, known, ids_alone) = nothing;
-        let request = Request {
-            stream,
-            intent,
-            events,
-            digests,
-            fingerprints,
-            known,
-            expected,
-            ids_alone,
-            now,
-            looked_up,
-            answer,
-        };
+        let request = Request::without_events(stream, intent, expected, now, looked_up, answer);
         self.queue(request, answered).await
     }
 

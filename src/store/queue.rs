@@ -52,6 +52,20 @@ pub(crate) struct Request {
 }
 
 impl Request {
+    /// One that brings no events of its own.
+    pub(crate) fn without_events(
+        stream: StreamName,
+        intent: Intent,
+        expected: ExpectedVersion,
+        now: Timestamp,
+        looked_up: std::sync::Arc<State>,
+        answer: tokio::sync::oneshot::Sender<Result<Receipt, AppendError>>,
+    ) -> Self {
+        let (events, digests, fingerprints, known) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let ids_alone = false;
+        Self { stream, intent, events, digests, fingerprints, known, expected, ids_alone, now, looked_up, answer }
+    }
+
     /// About what its events take as rows.
     pub(crate) fn row_bytes_about(&self) -> usize {
         let text = |event: &NewEvent| event.event_type.as_str().len() + event.content.media_type.as_str().len();

@@ -1,18 +1,13 @@
 //! What readers see: an immutable view of the log up to its newest durable event.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::event::{
-    Content, Event, EventType, Known, LogHead, Number, Order, Position, Retention, Source, Status, StreamHead,
-    StreamName,
-};
+use crate::event::{Content, Event, LogHead, Number, Order, Position, Source, StreamHead, StreamName};
 
 use super::chunks::Chunks;
 use super::derived::Indexed;
-use super::door::Door;
-use super::format::{ChunkRecord, Key, RunRecord, run_prefix};
-use super::ids::{Filters, Fingerprint};
+use super::format::ChunkRecord;
+use super::ids::Filters;
 use super::keeper::Keeper;
 use super::retentions::Retentions;
 use super::segment::Segment;
@@ -89,15 +84,6 @@ impl Sealed {
     }
 }
 
-/// How an event was removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removal {
-    /// Truncated, or gone with an earlier life of its stream.
-    Alone,
-    /// Its stream is deleted.
-    WithItsStream,
-}
-
 /// An immutable view of the log: it never changes, and never shows what is not durable.
 ///
 /// Cheap to clone. A view keeps what it shows readable, so it should not be kept for long.
@@ -152,36 +138,6 @@ impl View {
                 Ok(head)
             }
         }
-    }
-
-    /// The head of a stream as the chunks have it.
-    pub(crate) fn sealed_head(&self, stream: &StreamName) -> Result<StreamHead, ReadError> {
-        let newest = self.runs_down_from(stream, Number::MAX)?;
-        Ok(newest.map_or_else(StreamHead::default, |(first, run)| StreamHead {
-            next: first.plus(u64::from(run.events)),
-            life: run.life,
-            life_start: run.life_start,
-            status: crate::event::Status::Live,
-            first_visible: Number::ZERO,
-        }))
-    }
-
-    /// The stream's newest run that begins at or below `number`. Runs of a chunk that is not named yet are
-    /// passed over: they are written just before it is.
-    fn runs_down_from(&self, stream: &StreamName, number: Number) -> Result<Option<(Number, RunRecord)>, ReadError> {
-        if self.state.sealed.chunks.is_empty() {
-            return Ok(None);
-        }
-        let mut found = Ok(None);
-        let to = Key::Run { stream: stream.clone(), first: number }.encode();
-        self.shared.door.scan_down(&run_prefix(stream), &to, |key, value| match decode_run(key, value) {
-            Ok((_, run)) if run.chunk >= self.state.sealed.end() => true,
-            other => {
-                found = other.map(Some);
-                false
-            }
-        })?;
-        found
     }
 
     /// Events `first` to `last` (both included, as far as they exist), in this order, up to and including the
@@ -285,56 +241,6 @@ impl View {
         self.state.has_links
     }
 
-    /// What settings and deletions leave of a stream; none for a stream that never had any.
-    #[must_use]
-    pub fn retention(&self, stream: &StreamName) -> Option<Retention> {
-        self.state.retentions.get(stream).copied()
-    }
-
-    /// Every stream that ever had settings or was deleted, with what is left of it.
-    pub fn retentions(&self) -> impl Iterator<Item = (&StreamName, &Retention)> {
-        self.state.retentions.iter()
-    }
-
-    /// Whether an event that has no content was removed, and how; none if it was lost otherwise.
-    ///
-    /// # Errors
-    /// When the store's index cannot be read.
-    pub fn removal(&self, event: &Event) -> Result<Option<Removal>, ReadError> {
-        if event.content.is_some() || self.state.retentions.get(&event.stream).is_none() {
-            return Ok(None);
-        }
-        let head = self.head(&Source::Stream(event.stream.clone()))?;
-        Ok(match head.status {
-            Status::SoftDeleted | Status::HardDeleted => Some(Removal::WithItsStream),
-            Status::Live => (event.number < head.first_visible).then_some(Removal::Alone),
-        })
-    }
-
-    /// The places from `first` to `last` in a source of many streams whose events have no content, and how they were
-    /// removed.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub async fn removed(
-        &self,
-        source: &Source,
-        first: Number,
-        last: Number,
-    ) -> Result<Vec<(Number, Option<Removal>)>, ReadError> {
-        let mut gone = Vec::new();
-        if self.state.retentions.may_hide() {
-            self.scan(source, first, last, |place, event| {
-                if event.content.is_none() {
-                    gone.push((place, self.removal(event)?));
-                }
-                Ok(())
-            })
-            .await?;
-        }
-        Ok(gone)
-    }
-
     /// Passes the events from `first` to `last`, oldest first, each with its place; in slices, so that they are never
     /// in memory all at once.
     ///
@@ -358,29 +264,6 @@ impl View {
                 each(number(place), event)?;
                 place += 1;
             }
-        }
-        Ok(())
-    }
-
-    /// Takes away what is truncated or deleted, whether its space was given back already or not: what a view
-    /// shows follows from the log alone.
-    fn leave_out_removed(&self, events: &mut [Event]) -> Result<(), ReadError> {
-        if !self.state.retentions.may_hide() {
-            return Ok(());
-        }
-        let mut known: Option<(StreamName, Number)> = None;
-        for event in events {
-            if self.state.retentions.get(&event.stream).is_none() {
-                continue;
-            }
-            let first_visible = match &known {
-                Some((stream, first_visible)) if *stream == event.stream => *first_visible,
-                _ => self.head(&Source::Stream(event.stream.clone()))?.first_visible,
-            };
-            if event.number < first_visible && event.content.is_some() {
-                event.remove_content();
-            }
-            known = Some((event.stream.clone(), first_visible));
         }
         Ok(())
     }
@@ -425,134 +308,8 @@ impl View {
         }
         Ok(())
     }
-
-    fn fetch_sealed(
-        &self,
-        stream: &StreamName,
-        first: Number,
-        last: Number,
-        out: &mut Vec<Event>,
-    ) -> Result<(), ReadError> {
-        for (run_first, run) in self.sealed_runs(stream, first, last)? {
-            let skipped = first.get().saturating_sub(run_first.get()).min(u64::from(run.events));
-            let wanted = (last.get() + 1).saturating_sub(run_first.get()).min(u64::from(run.events));
-            let (start, end) = (run.ordinal + skipped as u32, run.ordinal + wanted as u32);
-            let before = out.len();
-            self.shared.chunks.events(self.chunk_of(stream, &run)?, start..end, out)?;
-            let as_asked = out[before..]
-                .iter()
-                .zip(run_first.get() + skipped..)
-                .all(|(event, number)| event.stream == *stream && event.number.get() == number);
-            if !as_asked {
-                return Err(ReadError::Damaged(format!("{stream}: another event lies in its run")));
-            }
-        }
-        Ok(())
-    }
-
-    /// The chunk that a run lies in.
-    fn chunk_of(&self, stream: &StreamName, run: &RunRecord) -> Result<&ChunkRecord, ReadError> {
-        let sealed = &self.state.sealed;
-        let chunk = sealed.chunk_index(run.chunk).map(|index| &sealed.chunks[index]);
-        chunk.ok_or_else(|| ReadError::Damaged(format!("{stream}: its run names no chunk")))
-    }
-
-    /// The types of the stream's events, each once, sorted. Truncated events count as long as they share a chunk with
-    /// others.
-    ///
-    /// # Errors
-    /// As [`Self::read`].
-    pub async fn types(&self, stream: &StreamName) -> Result<Vec<EventType>, ReadError> {
-        let (view, stream) = (self.clone(), stream.clone());
-        let gather = move || {
-            let mut types = BTreeSet::new();
-            let head = view.head(&Source::Stream(stream.clone()))?;
-            for (_, run) in view.sealed_runs(&stream, head.visible().from, Number::MAX)? {
-                types.extend(view.shared.chunks.types(view.chunk_of(&stream, &run)?, run.ordinal)?);
-            }
-            for segment in view.state.tail.iter() {
-                segment.types(&stream, view.state.log, &mut types);
-            }
-            Ok(types.into_iter().collect())
-        };
-        tokio::task::spawn_blocking(gather).await.map_err(|error| ReadError::Io(error.to_string()))?
-    }
-
-    /// The stream's runs in chunks that hold numbers from `first` to `last`, each with its first number.
-    fn sealed_runs(
-        &self,
-        stream: &StreamName,
-        first: Number,
-        last: Number,
-    ) -> Result<Vec<(Number, RunRecord)>, ReadError> {
-        let Some((start, _)) = self.runs_down_from(stream, first)? else { return Ok(Vec::new()) };
-        let sealed = &self.state.sealed;
-        let from = Key::Run { stream: stream.clone(), first: start }.encode();
-        let is_wanted = |number, run: &RunRecord| number <= last && run.chunk < sealed.end();
-        runs_from(&self.shared.door, &run_prefix(stream), &from, decode_run, is_wanted)
-    }
-
-    /// What the chunks from position `from` on know of an id: its newest use in the stream.
-    pub(crate) fn sealed_known(
-        &self,
-        fingerprint: Fingerprint,
-        stream: &StreamName,
-        id: crate::event::EventId,
-        from: Position,
-    ) -> Result<Option<Known>, ReadError> {
-        let sealed = &self.state.sealed;
-        if sealed.end() <= from {
-            return Ok(None);
-        }
-        let candidates = sealed.filters.candidates(fingerprint).into_iter().map(|index| &sealed.chunks[index]);
-        for chunk in candidates.filter(|chunk| from <= chunk.first) {
-            let known = self.shared.chunks.known(chunk, fingerprint, stream, id)?;
-            if known.is_some() {
-                return Ok(known);
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// The runs under a prefix, each with its first number, from this key on as long as they are wanted.
-pub(crate) fn runs_from<R>(
-    door: &Door,
-    prefix: &[u8],
-    from: &[u8],
-    decode: impl Fn(&[u8], &[u8]) -> Result<(Number, R), ReadError>,
-    is_wanted: impl Fn(Number, &R) -> bool,
-) -> Result<Vec<(Number, R)>, ReadError> {
-    let mut runs = Vec::new();
-    let mut failed = None;
-    door.scan(prefix, from, |key, value| match decode(key, value) {
-        Ok((number, run)) if is_wanted(number, &run) => {
-            runs.push((number, run));
-            true
-        }
-        Ok(_) => false,
-        Err(error) => {
-            failed = Some(error);
-            false
-        }
-    })?;
-    failed.map_or(Ok(runs), Err)
 }
 
 fn number(value: u64) -> Number {
     Number::new(value).expect("it lies between two numbers")
-}
-
-pub(crate) fn decode_run(key: &[u8], value: &[u8]) -> Result<(Number, RunRecord), ReadError> {
-    let damaged = |error: super::format::Malformed| ReadError::Damaged(format!("the index of streams: {error}"));
-    match Key::decode(key).map_err(damaged)? {
-        Key::Run { first, .. } => Ok((first, RunRecord::decode(value).map_err(damaged)?)),
-        Key::Meta
-        | Key::Group { .. }
-        | Key::Chunk { .. }
-        | Key::Retention { .. }
-        | Key::Links
-        | Key::Derived { .. }
-        | Key::Index { .. } => Err(ReadError::Damaged("the index of streams".into())),
-    }
 }

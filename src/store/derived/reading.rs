@@ -3,7 +3,7 @@
 use crate::event::{Derived, Event, LogHead, Number, Position, StreamHead, StreamName};
 
 use super::super::format::{DerivedRecord, Key, Malformed, derived_prefix};
-use super::super::view::runs_from;
+use super::super::runs::runs_from;
 use super::super::{ReadError, View};
 use super::key_in;
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::event::{Event, Number, Position, Source, StreamName};
 
 use super::super::format::{ChunkRecord, run_prefix};
-use super::super::view::{View, decode_run};
+use super::super::runs::decode_run;
+use super::super::view::View;
 use super::super::{ReadError, view::Sealed};
 use super::Thoroughness;
 
