@@ -10,7 +10,8 @@ use crate::event::{Event, EventType, LINK_TYPE, Number, Position, StreamName};
 
 use super::derived::WrittenIndex;
 use super::failpoint;
-use super::format::chunk::{self, BlockSize, HEADER_BYTES, Header, Place, Run, Section};
+use super::format::block::{BlockSize, encode_block};
+use super::format::chunk::{self, HEADER_BYTES, Header, Place, Run, Section};
 use super::format::{BLOCK_BYTES, ChunkRecord, row};
 use super::ids::{Fingerprint, encode_filter};
 use super::retentions::changed_by;
@@ -218,7 +219,7 @@ fn write_blocks(out: &mut Counted, events: &[Event], layout: &Layout) -> io::Res
         row::encode(&events[*offset as usize], &mut rows);
         row_bytes.push(rows.len() - start);
         if rows.len() >= BLOCK_BYTES || ordinal as usize + 1 == layout.offsets.len() {
-            blocks.push(chunk::encode_block(&mut compressor, first, &row_bytes, &rows, &mut block)?);
+            blocks.push(encode_block(&mut compressor, first, &row_bytes, &rows, &mut block)?);
             out.write(&block)?;
             first = ordinal + 1;
             rows.clear();

@@ -14,7 +14,8 @@ use crate::event::{Event, EventId, EventType, Known, Position, StreamName};
 
 use super::ReadError;
 use super::chunk_file::{self, ID_BYTES};
-use super::format::chunk::{self, BLOCK_HEADER_BYTES, Block, HEADER_BYTES, Header, Place, Run, Section, TRAILER_BYTES};
+use super::format::block::{BLOCK_HEADER_BYTES, Block};
+use super::format::chunk::{self, HEADER_BYTES, Header, Place, Run, Section, TRAILER_BYTES};
 use super::format::{ChunkRecord, Malformed};
 use super::ids::{FILTER_BYTES, Fingerprint};
 

@@ -41,6 +41,7 @@
 //! whole, in part, or not at all. Bits may rot: every group part, block and section carries CRC-32C
 //! (Castagnoli), and nothing is shown that fails it.
 
+pub(crate) mod block;
 pub(crate) mod chunk;
 mod codec;
 pub(crate) mod derived;

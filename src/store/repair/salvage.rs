@@ -16,7 +16,8 @@ use crate::event::{Event, Life, Number, Position, StreamName};
 use super::super::chunk_file::{self, parse_name};
 use super::super::chunks::ChunkFile;
 use super::super::directory::Directory;
-use super::super::format::chunk::{self, BLOCK_HEADER_BYTES, BLOCK_MAGIC, Block, HEADER_BYTES, Header, Section};
+use super::super::format::block::{BLOCK_HEADER_BYTES, BLOCK_MAGIC, Block};
+use super::super::format::chunk::{self, HEADER_BYTES, Header, Section};
 use super::super::format::group::{self, Part};
 
 /// One position of the log, as far as it could be read.
