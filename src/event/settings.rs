@@ -173,6 +173,8 @@ mod tests {
         for nothing in ["{}", r#"{"$maxAge":0,"$maxCount":-1,"$tb":-1,"$cacheControl":null}"#] {
             assert_eq!(Settings::parse(nothing.as_bytes()), Ok(Settings::default()), "{nothing}");
         }
+        let largest = format!("{{{}}}", " ".repeat(SETTINGS_BYTES_MAX - 2));
+        assert_eq!(Settings::parse(largest.as_bytes()), Ok(Settings::default()), "as large as may be");
         assert!(Settings::parse(br#"{"$tb":9223372036854775807}"#).expect("settings").is_deletion());
     }
 
@@ -188,7 +190,7 @@ mod tests {
             (r#"{"$tmp":1}"#, "$tmp"),
             (r#"{"$acl":["a"]}"#, "$acl"),
             (r#"{"$acl":{"$r":7}}"#, "$acl"),
-            (&format!("{{{}}}", " ".repeat(SETTINGS_BYTES_MAX)), "at most"),
+            (&format!("{{{}}}", " ".repeat(SETTINGS_BYTES_MAX - 1)), "at most"),
         ] {
             let refused = Settings::parse(document.as_bytes()).expect_err(document);
             assert!(refused.to_string().contains(key), "{document}: {refused}");

@@ -9,6 +9,15 @@ fn entry(inside: &str) -> String {
 }
 
 #[test]
+fn an_entry_has_as_many_elements_as_the_limit_and_no_more() {
+    let most = crate::event::limits::ENTRY_ELEMENTS_MAX;
+    let of = |count| entry(&"<category term='t'/>".repeat(count));
+    assert_eq!(read(of(most).as_bytes()).map(|entry| entry.elements.len()), Ok(most));
+    let refused = read(of(most + 1).as_bytes()).expect_err("one too many");
+    assert_eq!(refused.why, InvalidEntry::TooManyElements);
+}
+
+#[test]
 fn what_is_no_entry_is_refused_with_the_place() {
     let div = "<h:div/>";
     for (inside, place, why) in [
