@@ -89,14 +89,24 @@ pub mod event;
 
 pub mod address;
 pub mod feed;
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "server")]
 pub mod store;
+#[cfg(feature = "server")]
 pub mod access;
+#[cfg(feature = "server")]
 pub mod http;
+#[cfg(feature = "server")]
 pub mod server;
 
+#[cfg(feature = "server")]
 pub mod cli;
+#[cfg(feature = "server")]
 pub mod config;
+#[cfg(feature = "server")]
 pub mod telemetry;
 
 #[doc = include_str!("coming_from_eventstore.md")]
+#[cfg(feature = "server")]
 pub mod coming_from_eventstore {}

@@ -12,6 +12,7 @@ mod entry;
 mod format;
 mod members;
 mod ndjson;
+pub mod page;
 #[cfg(test)]
 mod event_tests;
 #[cfg(test)]

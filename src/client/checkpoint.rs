@@ -1,0 +1,38 @@
+//! How far a consumer has come: small enough to be kept with what it has made of the events.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The place right after one event of a feed. It is JSON in every store.
+///
+/// It names the page and the event on it, not a number alone: whoever resumes reads that page again, finds the event,
+/// and so knows that the feed is still the one that was followed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// The URL that following began with.
+    pub feed: String,
+    /// The page that holds the event.
+    pub page: String,
+    /// The event's id there.
+    pub event: String,
+    /// The event's place in the feed, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u64>,
+    /// When the event happened, in microseconds since 1970.
+    pub time_micros: i64,
+    /// Which log it is from, where the server says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<Log>,
+    /// The feed's own `id`, where its documents have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub feed_id: Option<String>,
+}
+
+/// Which log a server has, and which unbroken history of it: what the header `Everfeed-Log` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    /// The log; its backups and mirrors share it.
+    pub id: Uuid,
+    /// A restore that may lack something begins a new one.
+    pub epoch: u32,
+}

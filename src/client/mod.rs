@@ -1,0 +1,12 @@
+//! The other half: following a feed for ever, in order, through caches, crashes and redeployments, and keeping what
+//! its events come to.
+//!
+//! Nothing here knows the addresses of a server. It is given the URL of a feed and follows links, so it reads whatever
+//! speaks Atom with RFC 5005, EventStore's JSON feed, or our lines of JSON. It needs nothing of the server either: the
+//! Cargo feature `client` builds `event`, `address`, `feed` and this alone.
+
+mod checkpoint;
+mod error;
+
+pub use checkpoint::{Checkpoint, Log};
+pub use error::FollowError;

@@ -1,0 +1,117 @@
+//! Pages of feeds, as a reader gets them: the events in them, oldest first, and the links that lead on.
+//!
+//! Three forms come to the same: Atom of any origin (RFC 4287, RFC 5005), EventStore's JSON feed, and our own lines
+//! of JSON. What a form does not say is absent, never guessed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::event::{Digest, Timestamp};
+
+/// One page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The feed's own `id`: the same on each of its pages, and another for each other feed. Lines of JSON do not have it.
+    pub feed: Option<Arc<str>>,
+    /// Where it leads.
+    pub links: Links,
+    /// It says that it never changes again (RFC 5005 §4, `fh:archive`).
+    pub is_archive: bool,
+    /// Oldest first, whichever order the document has.
+    pub events: Vec<Event>,
+}
+
+/// Links by their relation, as they stand in a document or in its `Link` header: absolute, or relative to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Links(Vec<(Arc<str>, Arc<str>)>);
+
+/// One event, as a feed publishes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// What names it.
+    pub id: EventId,
+    /// Its own stream. In a feed that knows no streams it is empty.
+    pub stream: Arc<str>,
+    /// Its number in its own stream.
+    pub number: Option<u64>,
+    /// Its place in the whole log.
+    pub position: Option<u64>,
+    /// Its place in the feed that it was read from: the number there, in `$all` the position.
+    pub place: Option<u64>,
+    /// What happened: the type, or the term of the first category, or `entry`.
+    pub event_type: Arc<str>,
+    /// When, as the feed has it (`updated` of an Atom entry).
+    pub time: Timestamp,
+    /// What it carries.
+    pub content: EventContent,
+}
+
+/// What names an event: where producers name events it is a UUID, in other feeds the `id` of the Atom entry.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum EventId {
+    /// The event's own id.
+    Uuid(Uuid),
+    /// RFC 4287 §4.2.6.
+    Iri(Arc<str>),
+}
+
+/// What an event carries, or where that is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventContent {
+    /// All of it.
+    Here {
+        /// How to read `data`, parameters included.
+        media_type: Arc<str>,
+        /// The very bytes.
+        data: Bytes,
+        /// JSON about the event.
+        metadata: Option<Bytes>,
+    },
+    /// At an address of its own (RFC 4287 §4.1.3.2).
+    Elsewhere {
+        /// How to read it, as far as the feed says.
+        media_type: Option<Arc<str>>,
+        /// Absolute, or relative to the page.
+        url: Arc<str>,
+        /// JSON about the event.
+        metadata: Option<Bytes>,
+    },
+    /// It was truncated, deleted or erased; that the event was there is all that is left.
+    Removed {
+        /// What repeats are told by, where the form says it.
+        digest: Option<Digest>,
+        /// The `$correlationId` that it had.
+        correlation: Option<Arc<str>>,
+    },
+}
+
+impl Links {
+    /// Where this relation leads. Of several with one relation the first counts.
+    #[must_use]
+    pub fn get(&self, rel: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| &**known == rel).map(|(_, href)| &**href)
+    }
+
+    /// Adds one.
+    pub fn add(&mut self, rel: &str, href: &str) {
+        self.0.push((rel.into(), href.into()));
+    }
+
+    /// Whether it leads nowhere.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl std::fmt::Display for EventId {
+    /// The UUID with hyphens, or the IRI.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Uuid(uuid) => uuid.fmt(f),
+            Self::Iri(iri) => f.write_str(iri),
+        }
+    }
+}
