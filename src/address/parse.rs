@@ -53,6 +53,7 @@ fn without_slash(path: &str, query: Option<&str>) -> Option<Unaddressable> {
     location.push_str(match parsed.suffix {
         Some(Format::Atom) => ".atom",
         Some(Format::Json) => ".json",
+        Some(Format::Ndjson) => ".ndjson",
         _ => "",
     });
     if let Some(query) = query {
@@ -236,6 +237,8 @@ fn split_suffix(text: &str) -> (&str, Option<Format>) {
         (rest, Some(Format::Atom))
     } else if let Some(rest) = text.strip_suffix(".json") {
         (rest, Some(Format::Json))
+    } else if let Some(rest) = text.strip_suffix(".ndjson") {
+        (rest, Some(Format::Ndjson))
     } else {
         (text, None)
     }

@@ -39,6 +39,8 @@ pub enum Suffix {
     None,
     /// Pages and entries end in `.atom`, the head feed and the settings in `?format=atom`.
     Atom,
+    /// As [`Suffix::Atom`], with `ndjson`.
+    Ndjson,
 }
 
 impl Suffix {
@@ -48,6 +50,26 @@ impl Suffix {
         match self {
             Self::None => "",
             Self::Atom => ".atom",
+            Self::Ndjson => ".ndjson",
+        }
+    }
+
+    /// What the links mean by it.
+    const fn format(self) -> Option<Format> {
+        match self {
+            Self::None => None,
+            Self::Atom => Some(Format::Atom),
+            Self::Ndjson => Some(Format::Ndjson),
+        }
+    }
+
+    /// The media type of what the links lead to, if they say so.
+    #[must_use]
+    pub const fn media_type(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Atom => Some("application/atom+xml"),
+            Self::Ndjson => Some("application/x-ndjson"),
         }
     }
 }
@@ -122,10 +144,7 @@ impl StreamPath {
 }
 
 fn push_query(path: &mut String, suffix: Suffix, embed: Option<Embed>) {
-    let format = match suffix {
-        Suffix::None => None,
-        Suffix::Atom => Some(("format", Format::Atom.as_str())),
-    };
+    let format = suffix.format().map(|format| ("format", format.as_str()));
     let parameters = [format, embed.map(|embed| ("embed", embed.as_str()))];
     for ((name, value), separator) in parameters.into_iter().flatten().zip(['?', '&']) {
         path.push(separator);

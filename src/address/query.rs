@@ -33,7 +33,7 @@ pub enum Embed {
     TryHarder,
 }
 
-/// A representation that an address itself names: by suffix (`.atom`, `.json`) or by `?format=`.
+/// A representation that an address itself names: by suffix (`.atom`, `.json`, `.ndjson`) or by `?format=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Format {
     /// `atom`: `application/atom+xml`

@@ -122,8 +122,11 @@ fn a_suffix_counts_only_after_a_number_or_a_count() {
         ("/streams/s/head.json", Some(Format::Json)),
         ("/streams/s/7/forward/20.json", Some(Format::Json)),
         ("/streams/s/7/20.atom", Some(Format::Atom)),
+        ("/streams/s/7/forward/20.ndjson", Some(Format::Ndjson)),
+        ("/streams/s/7.ndjson", Some(Format::Ndjson)),
         ("/streams/$all/7.atom", Some(Format::Atom)),
         ("/streams/s.atom", None),
+        ("/streams/s.ndjson", None),
     ] {
         assert_eq!(parse(path).unwrap().format, format, "{path}");
     }
@@ -216,6 +219,7 @@ fn a_slash_too_many_leads_to_the_path_without_it() {
         ("/streams/$all/?embed=body", "/streams/%24all?embed=body"),
         ("/streams/a%2fb/?x=%0a&y=\"<\u{7f}\u{e9}>\"", "/streams/a%2Fb?x=%0a&y=%22%3C%7F%C3%A9%3E%22"),
         ("/streams/s/0/forward/20.atom/", "/streams/s/0/forward/20.atom"),
+        ("/streams/s/0/forward/20.ndjson/", "/streams/s/0/forward/20.ndjson"),
         ("/streams/s/7/20/", "/streams/s/7/backward/20"),
         ("/streams/s/metadata/", "/streams/s/metadata"),
         ("/info/", "/info"),
@@ -257,6 +261,8 @@ fn one_spelling_alone_is_canonical() {
         "/streams/a%2Fb-._~",
         "/streams/s/0/forward/20.atom",
         "/streams/s/7.json?embed=none",
+        "/streams/s/0/forward/20.ndjson",
+        "/streams/s?format=ndjson",
         "/streams/s?format=atom&embed=body",
         "/streams/s/metadata?format=atom",
         "/streams/%24%24s/7",

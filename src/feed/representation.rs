@@ -146,13 +146,13 @@ impl Representation {
         match self {
             // 2: removed entries (RFC 6721), the way to the service document, the collection in the head feed; media are
             // out of line.
-            Self::Atom { .. } | Self::Xml { .. } => 2,
+            // 2, of lines: their links lead to lines.
+            Self::Atom { .. } | Self::Xml { .. } | Self::Ndjson => 2,
             Self::EventStore { .. }
             | Self::Envelope { .. }
             | Self::SingularEnvelopes { .. }
             | Self::EnvelopeXml { .. }
             | Self::CloudEvents
-            | Self::Ndjson
             | Self::Bytes
             | Self::Data => 1,
         }
@@ -193,12 +193,12 @@ impl Representation {
     pub const fn suffix(&self) -> Suffix {
         match self {
             Self::Atom { .. } | Self::Xml { .. } => Suffix::Atom,
+            Self::Ndjson => Suffix::Ndjson,
             Self::EventStore { .. }
             | Self::Envelope { .. }
             | Self::SingularEnvelopes { .. }
             | Self::EnvelopeXml { .. }
             | Self::CloudEvents
-            | Self::Ndjson
             | Self::Data
             | Self::Bytes => Suffix::None,
         }

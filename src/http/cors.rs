@@ -20,7 +20,7 @@ const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
 /// What scripts may read of an answer, beyond what every script may.
 const ANSWER_HEADERS: HeaderValue = HeaderValue::from_static(
     "Allow, Content-Location, ETag, Link, Location, Retry-After, ES-CurrentVersion, ES-Position, \
-     Kurrent-CurrentVersion, Kurrent-Position, Everfeed-Repeat, *",
+     Kurrent-CurrentVersion, Kurrent-Position, Everfeed-Log, Everfeed-Repeat, *",
 );
 
 /// How long a browser may keep what an OPTIONS request told it, in seconds. (Browsers cut it down to their own

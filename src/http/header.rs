@@ -10,6 +10,9 @@ pub(crate) const KURRENT_POSITION: HeaderName = HeaderName::from_static("kurrent
 /// Said of a repeat, which got the receipt of the first append.
 pub(crate) const REPEAT: HeaderName = HeaderName::from_static("everfeed-repeat");
 
+/// Which log an answer shows, and which unbroken history of it: a follower that finds another has another history.
+pub(crate) const LOG: HeaderName = HeaderName::from_static("everfeed-log");
+
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const PREFER: HeaderName = HeaderName::from_static("prefer");
 

@@ -45,7 +45,7 @@ use uuid::Uuid;
 use crate::access::Access;
 use crate::address::{Address, BaseUrl, Shape, Target, Unaddressable};
 use crate::event::{Count, EventId, Source, StreamName, Timestamp};
-use crate::store::Store;
+use crate::store::{Identity, Store};
 
 use self::body::{Bodies, BodyLimits};
 use self::cache_policy::Freshness;
@@ -123,6 +123,8 @@ pub struct Served {
     settings: Limits,
     ambient: Ambient,
     documents: Arc<Documents>,
+    /// Which log this is, as the header says it.
+    log: HeaderValue,
     waits: Arc<Waits>,
     large_pages: Arc<Semaphore>,
     bodies: Bodies,
@@ -160,6 +162,7 @@ impl Served {
         draining: watch::Receiver<bool>,
     ) -> Self {
         let documents = Documents::new(store.identity(), settings.page_size, settings.page_cache_bytes);
+        let log = log_header(store.identity());
         Self {
             store,
             access: Access::open(),
@@ -178,6 +181,7 @@ impl Served {
             },
             ambient,
             documents: Arc::new(documents),
+            log,
             waits: Waits::new(WaitLimits {
                 time_max: settings.wait_time_max,
                 waits_max: settings.waits_max,
@@ -268,7 +272,7 @@ impl Served {
             return Ok(redirect);
         }
         // Boxed, or every request would carry room for the largest of them all, also while it waits.
-        match &target.address {
+        let answer = match &target.address {
             Address::Feed(source) if is_post => {
                 let permit = self.access.write(source.stream())?;
                 Box::pin(handlers::append::post(self, &asked, &permit, None, incoming)).await
@@ -324,7 +328,9 @@ impl Served {
                 let permit = self.access.read(Source::named(stream.clone()));
                 Box::pin(handlers::service::categories(self, &asked, &permit, stream)).await
             }
-        }
+        };
+        let shows_events = !is_post && !is_delete && shows_events(&target.address);
+        answer.map(|reply| if shows_events { reply.header(header::LOG, self.log.clone()) } else { reply })
     }
 
     /// What hyper lets through and we do not. Its own limits lie above ours, so that ours can be explained.
@@ -373,6 +379,16 @@ fn chosen_by_accept(problem: Problem, target: &Target) -> Problem {
         Some(_) => problem,
         None => problem.header(VARY, HeaderValue::from_static("Accept")),
     }
+}
+
+/// Whether what is found there are events: then the answer says of which log.
+const fn shows_events(address: &Address) -> bool {
+    matches!(address, Address::Feed(_) | Address::Page { .. } | Address::Event { .. } | Address::Data { .. })
+}
+
+/// A follower compares it with what it followed before: another log, or another epoch, is another history.
+fn log_header(Identity { log, epoch }: Identity) -> HeaderValue {
+    HeaderValue::from_str(&format!("{log}; epoch={epoch}")).expect("a UUID and a number")
 }
 
 /// All methods that any address takes.

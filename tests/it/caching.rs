@@ -75,6 +75,10 @@ fn each_answer_has_the_cache_control_of_what_it_is() {
         ("/streams/s/5/forward/5", NDJSON, FROZEN, true, both),
         ("/streams/s/5/forward/5", CLOUDEVENTS, FROZEN, true, both),
         ("/streams/s/5/forward/5?format=ndjson", ATOM, FROZEN, true, coding),
+        ("/streams/s/5/forward/5.ndjson", ATOM, FROZEN, true, coding),
+        ("/streams/s/10/forward/5.ndjson", ATOM, LIVE, false, coding),
+        ("/streams/s/3.ndjson", ATOM, FROZEN, true, coding),
+        ("/streams/s?format=ndjson", ATOM, LIVE, false, coding),
         ("/streams/s/5/forward/5.atom?embed=none", ATOM, FROZEN, true, coding),
         ("/streams/s/10/forward/5.atom", ATOM, LIVE, false, coding),
         ("/streams/s/12/forward/5.atom", ATOM, LIVE, false, coding),
@@ -139,6 +143,36 @@ fn each_answer_has_the_cache_control_of_what_it_is() {
         let reply = get(&server, path, ATOM, "identity");
         assert_eq!((reply.status, reply.header("cache-control")), (status, Some(cache_control)), "{path}");
         assert_eq!(reply.header("etag"), None, "{path}");
+    }
+}
+
+#[test]
+fn every_answer_with_events_says_of_which_log_they_are() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = start(data.path(), "5");
+    fill(&server);
+    let info = server.get("/info", &[]).json();
+    let log = format!("{}; epoch={}", info["log"].as_str().expect("a log"), info["epoch"]);
+    for (path, accept) in [
+        ("/streams/s", ATOM),
+        ("/streams/s?wait=1", EVENTSTORE),
+        ("/streams/s/0/forward/5", NDJSON),
+        ("/streams/s/12/forward/5", EVENTS),
+        ("/streams/%24all/0/forward/5.atom", ATOM),
+        ("/streams/s/3", ATOM),
+        ("/streams/s/3", JSON),
+        ("/streams/s/3/data", ATOM),
+    ] {
+        let reply = get(&server, path, accept, "gzip");
+        assert_eq!((reply.status, reply.header("everfeed-log")), (200, Some(log.as_str())), "{path} {accept}");
+        let tag = reply.header("etag").expect("a tag");
+        let host = ("Host", "localhost:2113");
+        let asked = [host, ("Accept", accept), ("Accept-Encoding", "gzip"), ("If-None-Match", tag)];
+        let unchanged = server.get(path, &asked);
+        assert_eq!((unchanged.status, unchanged.header("everfeed-log")), (304, Some(log.as_str())), "{path} {accept}");
+    }
+    for path in ["/info", "/", "/streams/s/metadata"] {
+        assert_eq!(get(&server, path, ATOM, "identity").header("everfeed-log"), None, "{path}");
     }
 }
 

@@ -39,7 +39,7 @@ fn by_default_scripts_of_every_site_are_let_in_with_the_same_headers_for_all() {
             let reply = from(&server, origin, method, path);
             assert_eq!(reply.header("access-control-allow-origin"), Some("*"), "{method} {path}");
             let exposed = reply.header("access-control-expose-headers").expect("what may be read");
-            for name in ["ETag", "Link", "Location", "ES-CurrentVersion", "Kurrent-Position", "Everfeed-Repeat"] {
+            for name in ["ETag", "Link", "Location", "ES-CurrentVersion", "Kurrent-Position", "Everfeed-Log"] {
                 assert!(exposed.split(", ").any(|exposed| exposed == name), "{name}: {exposed}");
             }
             assert!(!reply.header("vary").unwrap_or_default().contains("Origin"), "{method} {path}");

@@ -91,8 +91,38 @@ fn ten_thousand_lines_are_one_append() {
     let numbers: Vec<u64> = lines(&page).iter().map(|line| line["data"].as_u64().expect("a number")).collect();
     assert_eq!(numbers, (8_192..10_000).collect::<Vec<_>>(), "oldest first");
     let link = page.header("link").expect("links");
-    assert!(link.contains("/streams/many/10000/forward/4096>; rel=\"previous\""), "{link}");
+    assert!(link.contains("/streams/many/10000/forward/4096.ndjson>; rel=\"previous\""), "{link}");
     assert_eq!(get(&server, "/streams/many/10000/forward/4096").body, b"", "an empty page has no lines");
+}
+
+#[test]
+fn links_of_lines_lead_to_lines_whatever_is_accepted_there() {
+    let (_data, server) = server();
+    let body: String = (0..25).map(|n| format!("{{\"type\":\"t\",\"data\":{n}}}\n")).collect();
+    post(&server, "/streams/s", &[], body.as_bytes(), 201);
+    let base = format!("http://{}", server.address);
+    let linked = |reply: &Reply, rel: &str| -> Option<String> {
+        let wanted = format!("; rel=\"{rel}\"; type=\"{NDJSON}\"");
+        let links = reply.header("link").expect("links").split(", ");
+        let link = links.map(str::to_string).find(|link| link.ends_with(&wanted))?;
+        Some(link.split(['<', '>']).nth(1).expect("an address").trim_start_matches(&base).to_string())
+    };
+    let head = get(&server, "/streams/s");
+    assert_eq!(linked(&head, "first").as_deref(), Some("/streams/s?format=ndjson"));
+    assert_eq!(linked(&head, "last").as_deref(), Some("/streams/s/0/forward/100.ndjson"));
+    let (mut path, mut read) = ("/streams/s/0/forward/10".to_string(), Vec::new());
+    for _ in 0..4 {
+        let page = get(&server, &path);
+        read.extend(lines(&page).iter().map(|line| line["data"].as_u64().expect("a number")));
+        path = linked(&page, "previous").unwrap_or_default();
+        if !path.is_empty() {
+            let other = server.get(&path, &[("Accept", "application/atom+xml")]);
+            check(&other, &path);
+            assert_eq!((other.header("content-type"), other.header("vary")), (Some(NDJSON), Some("Accept-Encoding")));
+        }
+    }
+    assert_eq!(path, "", "the empty page at the end has no newer one");
+    assert_eq!(read, (0..25).collect::<Vec<_>>());
 }
 
 #[test]

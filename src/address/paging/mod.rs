@@ -98,11 +98,7 @@ impl<'a> Links<'a> {
     }
 
     fn push(&mut self, rel: &'static str, href: String) {
-        let media_type = match self.at.suffix {
-            Suffix::None => None,
-            Suffix::Atom => Some("application/atom+xml"),
-        };
-        self.links.push(Link { rel, href, media_type });
+        self.links.push(Link { rel, href, media_type: self.at.suffix.media_type() });
     }
 
     fn feed(&mut self, rel: &'static str) {
