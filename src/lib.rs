@@ -11,6 +11,7 @@
 //! | [`event`] | the rules, as values: names, numbers, pages and the grid, how an append is decided. Pure: no I/O, no clock, no HTTP |
 //! | [`address`] | every path, parsed and printed; both ways of linking pages, ours and EventStore's |
 //! | [`feed`] | documents: `write` renders feeds and events, `read` understands what producers send. No sockets, no store |
+//! | [`client`] | the other half: following feeds by their links, for ever and in order. Nothing of the server |
 //! | [`store`] | durable events: sled for what is new, immutable files for what is old. The only module that names sled |
 //! | [`access`] | who may do what; makes the permit that reading and writing ask for |
 //! | [`http`] | serving: connections, negotiation, conditional requests, caching, long polls, problems; one file for each resource |
@@ -21,10 +22,12 @@
 //! Arrows point one way, and a test reads `src/` to hold them:
 //!
 //! ```text
-//! event ← address ← feed            event ← store, access
-//! http → access, feed, address, store
-//! server → http, store              cli → server, store, feed
+//! event ← address ← feed ← client ← replica        event ← store, access
+//! http → access, feed, address, store              replica → client, store, feed
+//! server → http, store, replica, client            cli → server, replica, client, store, feed
 //! ```
+//!
+//! What an aggregator needs (the Cargo feature `client`) is `event`, `address`, `feed` and `client` alone.
 //!
 //! There is no layer of services between `http` and `store`: the store's verbs are the application, and
 //! `event` holds its rules.

@@ -189,7 +189,8 @@ pub(super) fn reindented(text: Cow<'_, str>) -> Cow<'_, str> {
     if json::is_object(&text) { Cow::Owned(reindent(&text)) } else { text }
 }
 
-/// Any JSON indented like that; none if the text is something else.
+/// Any JSON indented like that; none if the text is something else. For pages that people read.
+#[cfg(feature = "server")]
 pub(crate) fn indented(text: &str) -> Option<String> {
     json::check(text.as_bytes()).ok()?;
     Some(reindent(text))

@@ -20,6 +20,7 @@ mod posted_tests;
 mod service;
 mod text;
 
+#[cfg(feature = "server")]
 pub(crate) use json::indented;
 pub use service::{CATEGORIES_TYPE, SERVICE_TYPE, categories, service};
 
