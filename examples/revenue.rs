@@ -11,15 +11,16 @@
 #![allow(clippy::print_stdout, reason = "an example is a program, and this is what it says")]
 
 mod feed;
+mod shop;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::thread;
 
 use clap::Parser;
-use serde::Deserialize;
 
 use feed::{Failure, Form};
+use shop::{Invoice, Line, pounds};
 
 /// The feeds, and the form in which each is read. One form would do; each has its friends.
 const FEEDS: [(&str, Form); 3] =
@@ -59,26 +60,9 @@ pub(crate) struct Totals {
     pub(crate) stock: BTreeMap<String, i64>,
 }
 
-/// What is read of an event's data; there is more in it.
-#[derive(Deserialize)]
-struct Invoice {
-    number: String,
-    country: String,
-    lines: Vec<Line>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Line {
-    stock_code: String,
-    quantity: i64,
-    #[serde(deserialize_with = "thousandths")]
-    unit_price: i64,
-}
-
 impl Totals {
     fn apply(&mut self, event_type: &str, invoice: &Invoice) {
-        for Line { stock_code, quantity, unit_price } in &invoice.lines {
+        for Line { stock_code, quantity, unit_price, .. } in &invoice.lines {
             // Orders take goods away and cancellations, with their negative quantities, bring them back.
             let (sold, moved) = match event_type {
                 "OrderPlaced" | "OrderCancelled" => (*quantity, -quantity),
@@ -134,18 +118,4 @@ fn read(form: Form, head: &str, follow: bool, show: impl Fn(&str, &Invoice)) -> 
             None => return Ok(()),
         };
     }
-}
-
-/// `"2.55"` is 2550: exact, and an error where it could not be.
-fn thousandths<'de, D: serde::Deserializer<'de>>(price: D) -> Result<i64, D::Error> {
-    let text = String::deserialize(price)?;
-    let (sign, digits) = text.strip_prefix('-').map_or((1, &*text), |digits| (-1, digits));
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let number = format!("{whole}{fraction:0<3}").parse::<i64>().ok().filter(|_| fraction.len() <= 3);
-    number.map(|number| sign * number).ok_or_else(|| serde::de::Error::custom(format!("no price: {text}")))
-}
-
-fn pounds(thousandths: i64) -> String {
-    let sign = if thousandths < 0 { "-" } else { "" };
-    format!("{sign}{}.{:03}", thousandths.unsigned_abs() / 1000, thousandths.unsigned_abs() % 1000)
 }
