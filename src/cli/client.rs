@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::address::{BaseUrl, Suffix};
 use crate::event::{Source, StreamName};
+use crate::feed::read::page::link_header;
 
 use super::Failure;
 
@@ -161,15 +162,9 @@ impl Answer {
     }
 
     /// Where the `Link` header leads for this relation.
-    pub(super) fn link(&self, rel: &str) -> Option<&str> {
-        let wanted = format!("rel=\"{rel}\"");
+    pub(super) fn link(&self, rel: &str) -> Option<String> {
         let links = self.headers.get_all(http::header::LINK).iter().filter_map(|links| links.to_str().ok());
-        // Our links are percent-encoded, so that neither a comma nor a semicolon stands inside one.
-        links.flat_map(|links| links.split(',')).find_map(|link| {
-            let (target, parameters) = link.split_once(';')?;
-            let is_it = parameters.split(';').any(|parameter| parameter.trim() == wanted);
-            is_it.then(|| target.trim().strip_prefix('<')?.strip_suffix('>')).flatten()
-        })
+        link_header(links).get(rel).map(ToString::to_string)
     }
 }
 
@@ -207,8 +202,8 @@ mod tests {
     #[test]
     fn links_are_found_by_their_relation() {
         let answer = answer(StatusCode::OK, "");
-        assert_eq!(answer.link("previous"), Some("http://a/1/forward/2"));
-        assert_eq!(answer.link("last"), Some("http://a/0/forward/2"));
+        assert_eq!(answer.link("previous").as_deref(), Some("http://a/1/forward/2"));
+        assert_eq!(answer.link("last").as_deref(), Some("http://a/0/forward/2"));
         assert_eq!(answer.link("next"), None);
     }
 

@@ -95,7 +95,7 @@ async fn walk(options: &Options, stream: &str, mut printer: Printer) -> Result<(
         }
         match answer.link("previous").filter(|_| !is_still_to_come) {
             Some(newer) => {
-                url = newer.to_string();
+                url = newer;
                 is_at_end = false;
             }
             None if !options.follow => break,

@@ -19,6 +19,9 @@ pub const NUMBER_MAX: u64 = i64::MAX as u64;
 /// The most events one page may hold.
 pub const COUNT_MAX: u32 = 4096;
 
+/// The most events that are read from one page of a feed, whoever wrote it.
+pub const PAGE_EVENTS_MAX: usize = 16 * COUNT_MAX as usize;
+
 /// Data and metadata of one event together, in bytes.
 pub const EVENT_BYTES_MAX: usize = 4 << 20;
 

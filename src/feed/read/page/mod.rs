@@ -2,13 +2,47 @@
 //!
 //! Three forms come to the same: Atom of any origin (RFC 4287, RFC 5005), EventStore's JSON feed, and our own lines
 //! of JSON. What a form does not say is absent, never guessed.
+//!
+//! A page comes from the network: whatever its bytes are, reading it ends in a page or in an error, within the limits
+//! that the rest of the program has.
+
+mod form;
+mod lines;
+mod link_header;
+#[cfg(test)]
+mod tests;
+mod time;
+mod unreadable;
+mod value_end;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use uuid::Uuid;
 
+pub use form::{Form, UnknownForm};
+pub use lines::line;
+pub use link_header::link_header;
+pub use unreadable::{PageFault, UnreadablePage};
+
 use crate::event::{Digest, Timestamp};
+
+/// Reads a page. `header` is what its `Link` headers say; where it and the document name a relation both, the document
+/// counts.
+///
+/// # Errors
+/// When the body is not what its form says, is cut short, or is over a limit.
+pub fn read(form: Form, header: &Links, body: &Bytes) -> Result<Page, UnreadablePage> {
+    let mut page = match form {
+        // Lines say nothing of their page, but what it leads to is in the header: and of all documents only archives
+        // name the archive after them (RFC 5005 §4).
+        Form::Ndjson => {
+            Page { events: lines::read(body)?, is_archive: header.get("next-archive").is_some(), ..Page::default() }
+        }
+    };
+    page.links.0.extend_from_slice(&header.0);
+    Ok(page)
+}
 
 /// One page.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -39,6 +73,10 @@ pub struct Event {
     /// Its place in the whole log.
     pub position: Option<u64>,
     /// Its place in the feed that it was read from: the number there, in `$all` the position.
+    ///
+    /// Our own documents say it of every event that is shown in another feed than that of its own stream: in `$all`
+    /// too, where it is the position once more. Where they say nothing, it is the event's number. So it needs no
+    /// knowledge of which feed was asked for. In feeds of other servers that have no numbers it is absent.
     pub place: Option<u64>,
     /// What happened: the type, or the term of the first category, or `entry`.
     pub event_type: Arc<str>,
