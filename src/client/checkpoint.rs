@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::feed::read::page;
+
 /// The place right after one event of a feed. It is JSON in every store.
 ///
 /// It names the page and the event on it, not a number alone: whoever resumes reads that page again, finds the event,
@@ -35,4 +37,20 @@ pub struct Log {
     pub id: Uuid,
     /// A restore that may lack something begins a new one.
     pub epoch: u32,
+}
+
+impl Checkpoint {
+    /// Whether this is the event it names: by its id and, since ids are unique only within a stream, by its place.
+    pub(super) fn is_of(&self, event: &page::Event) -> bool {
+        self.place == event.place && self.event == event.id.to_string()
+    }
+
+    /// The same checkpoint of the same feed at another URL: of a server that moved, or of a mirror. Whether the feed is
+    /// the same is seen when its page is read.
+    ///
+    /// None if its page's URL does not begin with that of the feed.
+    pub(super) fn moved_to(self, feed: &str) -> Option<Self> {
+        let page = if self.feed == feed { self.page } else { format!("{feed}{}", self.page.strip_prefix(&self.feed)?) };
+        Some(Self { feed: feed.to_string(), page, ..self })
+    }
 }

@@ -7,6 +7,21 @@
 
 mod checkpoint;
 mod error;
+mod event;
+mod fetch;
+mod follower;
+mod lag;
+mod options;
+mod order;
+mod retry;
+mod stand_in;
+mod task;
+mod transport;
+mod walk;
 
 pub use checkpoint::{Checkpoint, Log};
 pub use error::FollowError;
+pub use event::Event;
+pub use follower::Follower;
+pub use lag::Lag;
+pub use options::{Credentials, Following, Live, Prefer, Start};

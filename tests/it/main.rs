@@ -21,6 +21,7 @@ mod dialect;
 mod disk_full;
 mod entries;
 mod failed_sync;
+mod follow;
 mod full_disk_served;
 mod fuzz;
 mod hostile;

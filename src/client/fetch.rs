@@ -1,0 +1,224 @@
+//! One page, asked for until it is there in whole and can be read.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::HeaderValue;
+use reqwest::Url;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::FollowError;
+use super::options::{Following, Prefer};
+use super::retry::{Attempts, Health, Trouble};
+use super::stand_in::{self as page_reading, Form};
+use super::transport::{Ask, Head, Opened, Reply, Transport};
+use crate::feed::read::page::{EventContent, Page};
+
+/// What a server may choose from: the form that says most first. Between EventStore's JSON and Atom of one server the
+/// former says more, since its Atom has no data.
+const ANY_FORM: HeaderValue = HeaderValue::from_static(
+    "application/x-ndjson, application/vnd.eventstore.atom+json;q=0.9, application/atom+xml;q=0.8, \
+     application/xml;q=0.5, text/xml;q=0.5",
+);
+const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+const ATOM: HeaderValue = HeaderValue::from_static("application/atom+xml, application/xml;q=0.5, text/xml;q=0.5");
+const EVENTSTORE: HeaderValue = HeaderValue::from_static("application/vnd.eventstore.atom+json");
+
+/// How often a page that is there in whole, but cannot be read, is asked for again.
+const UNREADABLE_MAX: u32 = 3;
+
+/// Gets pages, and says what all of them are asked with.
+pub(super) struct Fetcher {
+    pub(super) transport: Transport,
+    health: Health,
+    gives_up_after: Option<Duration>,
+    accept: HeaderValue,
+    /// The server speaks EventStore's JSON, whose pages hold the events only if the URL says so.
+    embeds: AtomicBool,
+}
+
+/// A page that could be read.
+#[derive(Debug)]
+pub(super) struct Fetched {
+    /// As it was linked.
+    pub(super) url: Arc<str>,
+    pub(super) head: Head,
+    pub(super) page: Page,
+    /// How long its body was.
+    pub(super) bytes: usize,
+    /// Its share of the memory for what was fetched ahead.
+    pub(super) room: Option<OwnedSemaphorePermit>,
+}
+
+impl Fetched {
+    /// Where this relation leads, as an absolute URL.
+    pub(super) fn link(&self, rel: &str) -> Option<Url> {
+        self.page.links.get(rel).and_then(|href| self.head.base.join(href).ok())
+    }
+}
+
+impl Fetcher {
+    pub(super) fn new(following: &Following, home: &Url) -> Result<Self, FollowError> {
+        Ok(Self {
+            transport: Transport::new(following, home)?,
+            health: Health::default(),
+            gives_up_after: following.gives_up_after,
+            accept: match following.prefer {
+                None => ANY_FORM,
+                Some(Prefer::Lines) => LINES,
+                Some(Prefer::Atom) => ATOM,
+                Some(Prefer::EventStore) => EVENTSTORE,
+            },
+            embeds: AtomicBool::new(false),
+        })
+    }
+
+    /// Asking for this page.
+    pub(super) fn ask(&self, url: &Url) -> Ask {
+        Ask::of(url.clone(), self.accept.clone())
+    }
+
+    /// Asks until there is an answer.
+    pub(super) async fn open(&self, ask: &Ask) -> Result<Reply, FollowError> {
+        let mut attempts = Attempts::at(ask.url.as_str(), &self.health, self.gives_up_after);
+        loop {
+            match self.try_open(ask).await {
+                Ok(reply) => {
+                    self.health.succeeded(ask.url.as_str());
+                    return Ok(reply);
+                }
+                Err(trouble) => attempts.failed(trouble).await?,
+            }
+        }
+    }
+
+    async fn try_open(&self, ask: &Ask) -> Result<Reply, Trouble> {
+        let mut ask = ask.clone();
+        if self.embeds.load(Ordering::Relaxed) {
+            embed(&mut ask.url);
+        }
+        let reply = self.transport.open(&ask).await?;
+        let is_eventstore = matches!(&reply, Reply::Page(opened) if opened.head.form == Ok(Form::EventStore));
+        if is_eventstore && !self.embeds.swap(true, Ordering::Relaxed) {
+            // The first page of this form came without its events.
+            embed(&mut ask.url);
+            return self.transport.open(&ask).await;
+        }
+        Ok(reply)
+    }
+
+    /// The rest of a page. If it is cut, or cannot be read, it is asked for again, past all caches; so this is for pages
+    /// whose head stays what it is, or whose head has not been used yet.
+    ///
+    /// None when it is not there any more.
+    pub(super) async fn read(&self, ask: &Ask, opened: Opened) -> Result<Option<Fetched>, FollowError> {
+        let mut attempts = Attempts::at(ask.url.as_str(), &self.health, self.gives_up_after);
+        let mut unreadable = 0;
+        let mut opened = Some(opened);
+        let again = Ask { past_caches: true, wait: None, known: None, ..ask.clone() };
+        loop {
+            let attempt = async {
+                let opened = match opened.take() {
+                    Some(opened) => opened,
+                    None => match self.try_open(&again).await? {
+                        Reply::Page(opened) => *opened,
+                        Reply::Unchanged | Reply::Absent(_) => return Ok(None),
+                    },
+                };
+                let head = opened.head.clone();
+                let body = opened.body().await?;
+                Ok::<_, Trouble>(Some((head, body)))
+            };
+            let (head, body) = match attempt.await {
+                Ok(Some(read)) => read,
+                Ok(None) => return Ok(None),
+                Err(trouble) => {
+                    attempts.failed(trouble).await?;
+                    continue;
+                }
+            };
+            self.health.succeeded(ask.url.as_str());
+            let bytes = body.len();
+            match parse(&head, body) {
+                Ok(mut page) => {
+                    self.fetch_content(&head, &mut page).await?;
+                    return Ok(Some(Fetched { url: ask.url.as_str().into(), head, page, bytes, room: None }));
+                }
+                Err(why) => {
+                    unreadable += 1;
+                    tracing::debug!(url = %ask.url, why, "a page cannot be read");
+                    if UNREADABLE_MAX <= unreadable {
+                        return Err(FollowError::Unreadable { url: ask.url.to_string(), why });
+                    }
+                }
+            }
+        }
+    }
+
+    /// A page in whole; none if it is not there, or is known already.
+    pub(super) async fn page(&self, ask: &Ask) -> Result<Option<Fetched>, FollowError> {
+        match self.open(ask).await? {
+            Reply::Page(opened) => self.read(ask, *opened).await,
+            Reply::Unchanged | Reply::Absent(_) => Ok(None),
+        }
+    }
+
+    /// Content that is elsewhere, put where it belongs. What is not there any more was removed since.
+    async fn fetch_content(&self, head: &Head, page: &mut Page) -> Result<(), FollowError> {
+        for event in &mut page.events {
+            let EventContent::Elsewhere { media_type, url, metadata } = &mut event.content else { continue };
+            let unreadable = |why: String| FollowError::Unreadable { url: url.to_string(), why };
+            let at = head.base.join(url).map_err(|error| unreadable(error.to_string()))?;
+            // What it is stored as: EventStore's addresses of events give other things as well.
+            let accept = media_type.as_deref().map_or_else(
+                || "application/octet-stream, */*;q=0.1".to_string(),
+                |media_type| format!("{media_type}, application/octet-stream;q=0.9, */*;q=0.1"),
+            );
+            let accept = HeaderValue::try_from(accept).unwrap_or(HeaderValue::from_static("*/*"));
+            event.content = match self.bytes(&Ask::of(at, accept)).await? {
+                Some((said, data)) => EventContent::Here {
+                    media_type: media_type.take().or(said).unwrap_or_else(|| "application/octet-stream".into()),
+                    data,
+                    metadata: metadata.take(),
+                },
+                None => EventContent::Removed { digest: None, correlation: None },
+            };
+        }
+        Ok(())
+    }
+
+    async fn bytes(&self, ask: &Ask) -> Result<Option<(Option<Arc<str>>, Bytes)>, FollowError> {
+        let mut attempts = Attempts::at(ask.url.as_str(), &self.health, self.gives_up_after);
+        loop {
+            let attempt = async {
+                let opened = match self.transport.open(ask).await {
+                    Ok(Reply::Page(opened)) => *opened,
+                    Ok(Reply::Unchanged | Reply::Absent(_)) | Err(Trouble::Final(FollowError::Gone { .. })) => {
+                        return Ok(None);
+                    }
+                    Err(trouble) => return Err(trouble),
+                };
+                let said = opened.media_type();
+                Ok(Some((said, opened.body().await?)))
+            };
+            match attempt.await {
+                Ok(found) => return Ok(found),
+                Err(trouble) => attempts.failed(trouble).await?,
+            }
+        }
+    }
+}
+
+fn parse(head: &Head, body: Bytes) -> Result<Page, String> {
+    let form = head.form.clone().map_err(|media_type| format!("{media_type} is no form of a feed"))?;
+    page_reading::read(form, head.links.clone(), body).map_err(|error| error.to_string())
+}
+
+/// EventStore's pages hold the events only if asked to.
+fn embed(url: &mut Url) {
+    if !url.query_pairs().any(|(name, _)| name == "embed") {
+        url.query_pairs_mut().append_pair("embed", "body");
+    }
+}

@@ -1,0 +1,171 @@
+//! What must be true of the pages of a walk, one after the other: that they are of one log, of one history of it, and
+//! that nothing between them is missing or comes twice.
+
+use std::sync::Arc;
+
+use super::event::{Event, Origin};
+use super::fetch::{Fetched, Fetcher};
+use super::{Checkpoint, FollowError, Log};
+use crate::client::transport::Ask;
+use crate::event::Timestamp;
+use crate::feed::read::page;
+use reqwest::Url;
+
+/// What has been read so far.
+pub(super) struct Order {
+    fetcher: Arc<Fetcher>,
+    feed: Arc<str>,
+    log: Option<Log>,
+    feed_id: Option<Arc<str>>,
+    /// Right after the last event.
+    last: Option<Checkpoint>,
+    /// Nothing older counts.
+    since: Option<Timestamp>,
+    skips_truncated: bool,
+}
+
+impl Order {
+    pub(super) fn new(
+        fetcher: Arc<Fetcher>,
+        feed: &str,
+        last: Option<Checkpoint>,
+        since: Option<Timestamp>,
+        skips_truncated: bool,
+    ) -> Self {
+        Self {
+            fetcher,
+            feed: feed.into(),
+            log: last.as_ref().and_then(|last| last.log),
+            feed_id: last.as_ref().and_then(|last| last.feed_id.as_deref().map(Arc::from)),
+            last,
+            since,
+            skips_truncated,
+        }
+    }
+
+    /// Adds the events of the next page, as far as they may come next.
+    pub(super) async fn check(&mut self, mut fetched: Fetched, events: &mut Vec<Event>) -> Result<(), FollowError> {
+        self.check_log(&fetched).await?;
+        let page = &mut fetched.page;
+        if let Some(since) = self.since {
+            let older = page.events.iter().take_while(|event| event.time < since).count();
+            page.events.drain(..older);
+        }
+        let Some(first) = page.events.first() else { return Ok(()) };
+        self.since = None;
+        if let Some((expected, found)) = self.jump(first) {
+            // Whatever lies between may have been cut from the page before on its way here.
+            self.read_again(expected, found, events).await?;
+        }
+        let origin = Arc::new(Origin {
+            feed: self.feed.clone(),
+            page: fetched.url.clone(),
+            log: fetched.head.log,
+            feed_id: self.feed_id.clone(),
+        });
+        self.take(std::mem::take(&mut page.events), &origin, events)
+    }
+
+    async fn check_log(&mut self, fetched: &Fetched) -> Result<(), FollowError> {
+        let another =
+            |expected: String, found: String| FollowError::AnotherLog { url: self.feed.to_string(), expected, found };
+        if let Some(found) = &fetched.page.feed {
+            match &self.feed_id {
+                Some(expected) if expected != found => return Err(another(expected.to_string(), found.to_string())),
+                Some(_) => (),
+                None => self.feed_id = Some(found.clone()),
+            }
+        }
+        let Some(found) = fetched.head.log else { return Ok(()) };
+        match self.log {
+            Some(expected) if expected.id != found.id => {
+                return Err(another(expected.id.to_string(), found.id.to_string()));
+            }
+            // What was read so far has to be part of the history that goes on here. Pages of an older epoch, which
+            // caches may hold, are fine, and so is the way from these to newer ones once it has been looked at.
+            Some(expected) if expected.epoch < found.epoch => self.verify(found).await?,
+            Some(_) | None => (),
+        }
+        self.log = Some(found);
+        Ok(())
+    }
+
+    /// The event that was read last has to be where it was.
+    async fn verify(&self, found: Log) -> Result<(), FollowError> {
+        let Some(last) = &self.last else { return Ok(()) };
+        let page = self.page_of(last).await?;
+        let is_same = |event: &page::Event| last.is_of(event) && event.time.micros() == last.time_micros;
+        if page.is_some_and(|page| page.page.events.iter().any(is_same)) {
+            tracing::info!(feed = %self.feed, epoch = found.epoch, "a new epoch goes on with the same history");
+            return Ok(());
+        }
+        Err(FollowError::AnotherHistory {
+            url: self.feed.to_string(),
+            why: format!("the event {} that was read last is not on {}", last.event, last.page),
+            log: Some(found),
+        })
+    }
+
+    async fn page_of(&self, last: &Checkpoint) -> Result<Option<Fetched>, FollowError> {
+        let url = Url::parse(&last.page).map_err(|error| FollowError::Usage(error.to_string()))?;
+        self.fetcher.page(&Ask { past_caches: true, ..self.fetcher.ask(&url) }).await
+    }
+
+    /// The place that should come next and the one that does, if events are missing between them.
+    fn jump(&self, event: &page::Event) -> Option<(u64, u64)> {
+        let (last, found) = (self.last.as_ref()?.place?, event.place?);
+        (last + 1 < found).then_some((last + 1, found))
+    }
+
+    /// Reads again the page of the last event, past all caches, for events that are missing from there on.
+    async fn read_again(&mut self, from: u64, before: u64, events: &mut Vec<Event>) -> Result<(), FollowError> {
+        let Some(last) = self.last.clone() else { return Ok(()) };
+        let Some(again) = self.page_of(&last).await? else { return Ok(()) };
+        let missing = again.page.events.into_iter();
+        let missing = missing.filter(|event| event.place.is_some_and(|place| from <= place && place < before));
+        let origin = Arc::new(Origin {
+            feed: self.feed.clone(),
+            page: last.page.as_str().into(),
+            log: again.head.log,
+            feed_id: self.feed_id.clone(),
+        });
+        self.take(missing.collect(), &origin, events)
+    }
+
+    /// Takes these events as the next.
+    fn take(
+        &mut self,
+        found: Vec<page::Event>,
+        origin: &Arc<Origin>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), FollowError> {
+        let mut next = self.last.as_ref().and_then(|last| last.place).map(|place| place + 1);
+        for event in found {
+            if let (Some(expected), Some(found)) = (next, event.place)
+                && expected != found
+            {
+                if found < expected {
+                    return Err(self.another_history(&event, expected));
+                }
+                if !self.skips_truncated {
+                    return Err(FollowError::Truncated { url: self.feed.to_string(), expected, found });
+                }
+                tracing::warn!(feed = %self.feed, expected, found, "events were truncated before they were read");
+            }
+            next = event.place.map(|place| place + 1);
+            events.push(Event::new(event, origin.clone()));
+        }
+        if let Some(last) = events.last() {
+            self.last = Some(last.checkpoint());
+        }
+        Ok(())
+    }
+
+    fn another_history(&self, event: &page::Event, expected: u64) -> FollowError {
+        FollowError::AnotherHistory {
+            url: self.feed.to_string(),
+            why: format!("the event {} has the place {:?} where {expected} comes next", event.id, event.place),
+            log: self.log,
+        }
+    }
+}

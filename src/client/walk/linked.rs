@@ -1,0 +1,94 @@
+//! Feeds whose pages lead from the oldest (`last`) to ever newer ones (`previous`), up to an empty one at the end, which
+//! is asked again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use reqwest::Url;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use super::super::fetch::{Fetched, Fetcher};
+use super::super::task::Task;
+use super::super::transport::{Ask, Opened, Reply};
+use super::{Ended, Step, Walk};
+
+/// What a page is taken to be as long as none has been read: a hundred events of 1 kB.
+const PAGE_BYTES_EXPECTED: usize = 128 << 10;
+
+/// Hands on this page and those that are newer.
+pub(super) async fn go_on(walk: &Walk, page: Fetched) -> Result<(), Ended> {
+    let newer = page.link("previous");
+    let (url, is_settled) = match newer {
+        Some(newer) => (newer, page.head.is_settled()),
+        None => (Url::parse(&page.url).expect("it was fetched"), false),
+    };
+    walk.hand_on(Step::Page(Box::new(page))).await?;
+    self::walk(walk, url, is_settled).await
+}
+
+/// Hands on the page at this URL and those that are newer. Where older pages were settled, there is more to read at
+/// once; else whatever comes next has probably not happened yet.
+pub(super) async fn walk(walk: &Walk, mut url: Url, mut is_settled: bool) -> Result<(), Ended> {
+    let bytes_expected = Arc::new(AtomicUsize::new(PAGE_BYTES_EXPECTED));
+    let mut is_waited_for = false;
+    let mut known = None;
+    loop {
+        let room = walk.room(bytes_expected.load(Ordering::Relaxed)).await;
+        let expects_news = !is_settled || is_waited_for;
+        let mut ask = if expects_news { walk.ask_for_news(&url) } else { walk.fetcher.ask(&url) };
+        ask.known = known.take();
+        let asked_at = Instant::now();
+        let mut max_age = Duration::ZERO;
+        match walk.fetcher.open(&ask).await? {
+            Reply::Page(opened) => {
+                // The body of a page that never changes may come at leisure: its head has said already what is next.
+                let newer = opened.head.is_archive().then(|| opened.head.link("previous")).flatten();
+                if let Some(newer) = newer {
+                    let work = read(walk.fetcher.clone(), ask, *opened, room, bytes_expected.clone());
+                    walk.hand_on(Step::Coming(Task::spawn(work))).await?;
+                    (url, is_settled, is_waited_for) = (newer, true, false);
+                    continue;
+                }
+                let tag = opened.head.tag.clone();
+                max_age = opened.head.max_age;
+                if let Some(page) = walk.fetcher.read(&ask, *opened).await? {
+                    if let Some(newer) = page.link("previous").filter(|newer| *newer != url) {
+                        (url, is_settled, is_waited_for) = (newer, page.head.is_settled(), false);
+                        walk.hand_on(Step::Page(Box::new(Fetched { room: Some(room), ..page }))).await?;
+                        continue;
+                    }
+                    known = tag;
+                    walk.hand_on(Step::Page(Box::new(page))).await?;
+                }
+            }
+            Reply::Unchanged => known = ask.known.clone(),
+            Reply::Absent(why) if !is_waited_for => tracing::info!(%url, why, "it is not there, and is waited for"),
+            Reply::Absent(_) => (),
+        }
+        drop(room);
+        if walk.ends_at_the_end {
+            return Ok(());
+        }
+        if !is_waited_for {
+            is_waited_for = true;
+            walk.hand_on(Step::AtTheEnd).await?;
+        }
+        walk.pause(&ask, asked_at, max_age).await;
+    }
+}
+
+async fn read(
+    fetcher: Arc<Fetcher>,
+    ask: Ask,
+    opened: Opened,
+    room: OwnedSemaphorePermit,
+    bytes_expected: Arc<AtomicUsize>,
+) -> Result<Option<Fetched>, crate::client::FollowError> {
+    let page = fetcher.read(&ask, opened).await?;
+    Ok(page.map(|page| {
+        bytes_expected.store(page.bytes, Ordering::Relaxed);
+        Fetched { room: Some(room), ..page }
+    }))
+}

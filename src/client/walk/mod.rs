@@ -1,0 +1,183 @@
+//! Which page comes next: by links alone, from wherever following begins, for ever.
+//!
+//! A walk only finds pages and hands them on in their order. Whether they fit together is for [`super::order`] to say.
+
+mod linked;
+mod resume;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Url;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
+
+use super::FollowError;
+use super::fetch::{Fetched, Fetcher};
+use super::options::{Live, Start};
+use super::task::Task;
+use super::transport::{Ask, Reply};
+use crate::event::Timestamp;
+
+/// How long a server is asked to wait for news. Proxies close what is silent for a minute.
+const WAIT: Duration = Duration::from_secs(30);
+
+/// How soon a server that does not wait is asked again, unless it says how long its answers are good for; and how long
+/// that is believed.
+const POLL_MIN: Duration = Duration::from_secs(1);
+const POLL_MAX: Duration = Duration::from_secs(60);
+
+/// How much may be there without having been taken. With what is parsed of it a follower stays well below 64 MiB.
+pub(super) const ROOM_KIB: u32 = 16 << 10;
+
+/// What a walk hands on.
+pub(super) enum Step {
+    /// The next page.
+    Page(Box<Fetched>),
+    /// The next page, which is still on its way. None if it was not there after all.
+    Coming(Task<Result<Option<Fetched>, FollowError>>),
+    /// All there is has been handed on.
+    AtTheEnd,
+}
+
+/// What a walk needs on its way.
+pub(super) struct Walk {
+    pub(super) fetcher: Arc<Fetcher>,
+    /// The feed's own URL.
+    pub(super) home: Url,
+    pub(super) live: Live,
+    pub(super) ends_at_the_end: bool,
+    /// How many KiB of pages may be there without having been taken.
+    pub(super) room: Arc<Semaphore>,
+    pub(super) steps: mpsc::Sender<Step>,
+}
+
+/// Nobody wants to know any more.
+pub(super) struct Stopped;
+
+/// Why a walk ends before its end.
+pub(super) enum Ended {
+    Stopped,
+    Failed(FollowError),
+}
+
+impl From<FollowError> for Ended {
+    fn from(error: FollowError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<Stopped> for Ended {
+    fn from(_: Stopped) -> Self {
+        Self::Stopped
+    }
+}
+
+impl Walk {
+    /// Walks until the end, if there is to be one.
+    pub(super) async fn run(self, start: Start) -> Result<(), FollowError> {
+        match self.walk(start).await {
+            Ok(()) | Err(Ended::Stopped) => Ok(()),
+            Err(Ended::Failed(error)) => Err(error),
+        }
+    }
+
+    async fn walk(&self, start: Start) -> Result<(), Ended> {
+        match start {
+            Start::Beginning => {
+                let (head, _) = self.await_page(&self.home, false).await?;
+                self.from_the_beginning(head).await
+            }
+            Start::After(checkpoint) => resume::walk(self, &checkpoint).await,
+            Start::Since(time) => {
+                let (head, _) = self.await_page(&self.home, false).await?;
+                let page = self.back_to(head, time).await?;
+                linked::go_on(self, page).await
+            }
+            Start::New => {
+                let (mut head, was_there) = self.await_page(&self.home, true).await?;
+                if !was_there {
+                    // All that is in it has happened since.
+                    return self.from_the_beginning(head).await;
+                }
+                head.page.events.clear();
+                linked::go_on(self, head).await
+            }
+        }
+    }
+
+    async fn from_the_beginning(&self, head: Fetched) -> Result<(), Ended> {
+        match head.link("last") {
+            Some(oldest) => linked::walk(self, oldest, true).await,
+            None => linked::go_on(self, head).await,
+        }
+    }
+
+    /// A page that has to be there, or to come; and whether it was there at once.
+    async fn await_page(&self, url: &Url, past_caches: bool) -> Result<(Fetched, bool), Ended> {
+        let mut ask = Ask { past_caches, ..self.fetcher.ask(url) };
+        let mut was_there = true;
+        loop {
+            let asked_at = Instant::now();
+            match self.fetcher.open(&ask).await? {
+                Reply::Page(opened) => {
+                    if let Some(fetched) = self.fetcher.read(&ask, *opened).await? {
+                        return Ok((fetched, was_there));
+                    }
+                }
+                Reply::Unchanged => (),
+                Reply::Absent(why) if self.ends_at_the_end => {
+                    return Err(FollowError::Refused { url: url.to_string(), status: 404, why }.into());
+                }
+                Reply::Absent(why) if was_there => tracing::info!(%url, why, "it is not there yet, and is waited for"),
+                Reply::Absent(_) => (),
+            }
+            was_there = false;
+            self.hand_on(Step::AtTheEnd).await?;
+            self.pause(&ask, asked_at, Duration::ZERO).await;
+            ask = self.ask_for_news(url);
+        }
+    }
+
+    /// The newest page with something older than this time in it, or else the oldest page.
+    async fn back_to(&self, head: Fetched, time: Timestamp) -> Result<Fetched, Ended> {
+        let mut page = head;
+        loop {
+            let begins_before = page.page.events.first().is_some_and(|oldest| oldest.time < time);
+            let Some(older) = page.link("next").filter(|_| !begins_before) else { return Ok(page) };
+            match self.fetcher.page(&self.fetcher.ask(&older)).await? {
+                Some(older) => page = older,
+                None => return Ok(page),
+            }
+        }
+    }
+
+    /// Asking for a page that is expected to change, and for nothing that a cache may hold.
+    fn ask_for_news(&self, url: &Url) -> Ask {
+        let wait = match self.live {
+            Live::LongPoll | Live::Sse => Some(WAIT).filter(|_| !self.ends_at_the_end),
+            Live::Poll(_) => None,
+        };
+        Ask { past_caches: true, wait, ..self.fetcher.ask(url) }
+    }
+
+    /// Between an answer with nothing new in it and the next question: nothing if the server waited, or was not asked to.
+    async fn pause(&self, ask: &Ask, asked_at: Instant, max_age: Duration) {
+        let pause = match self.live {
+            Live::Poll(every) => every,
+            Live::LongPoll | Live::Sse if ask.wait.is_none() || WAIT / 2 < asked_at.elapsed() => return,
+            Live::LongPoll | Live::Sse => max_age.clamp(POLL_MIN, POLL_MAX),
+        };
+        tokio::time::sleep(pause).await;
+    }
+
+    /// Waits until there is room for so much more. A page that is larger than all of it waits until it is the only one.
+    async fn room(&self, bytes: usize) -> OwnedSemaphorePermit {
+        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, ROOM_KIB);
+        self.room.clone().acquire_many_owned(kib).await.expect("it is never closed")
+    }
+
+    async fn hand_on(&self, step: Step) -> Result<(), Stopped> {
+        self.steps.send(step).await.map_err(|_| Stopped)
+    }
+}
