@@ -15,6 +15,7 @@
 //! | [`store`] | durable events: sled for what is new, immutable files for what is old. The only module that names sled |
 //! | [`access`] | who may do what; makes the permit that reading and writing ask for |
 //! | [`http`] | serving: connections, negotiation, conditional requests, caching, long polls, problems; one file for each resource |
+//! | [`replica`] | copies of a log, event for event: a store that takes in what another one publishes |
 //! | [`server`] | a store and a listener, from start to orderly end |
 //! | `cli` | the commands, one file each |
 //! | [`config`], [`telemetry`] | settings and the log; read by `server`, `cli` and `main` alone |
@@ -100,6 +101,8 @@ pub mod store;
 pub mod access;
 #[cfg(feature = "server")]
 pub mod http;
+#[cfg(feature = "server")]
+pub mod replica;
 #[cfg(feature = "server")]
 pub mod server;
 

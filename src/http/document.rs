@@ -49,6 +49,7 @@ pub(crate) enum What {
 /// Where the source stood when the document was asked for, and what follows for the document.
 #[derive(Debug, Clone)]
 pub(crate) struct Standing {
+    pub(crate) identity: Identity,
     pub(crate) head: StreamHead,
     pub(crate) extent: Extent,
     /// What of it is truncated or deleted; 0 if nothing is.
@@ -78,7 +79,6 @@ pub(crate) struct Document {
 
 /// All documents of a server.
 pub(crate) struct Documents {
-    identity: Identity,
     page_size: Count,
     cache: Cache<Key, Arc<Document>, ByBody>,
 }
@@ -101,6 +101,8 @@ struct Key {
     removed: u64,
     /// Where the links on it led then.
     links: u64,
+    /// Which history it was made of: a replica that is promoted begins another.
+    epoch: u32,
     coding: Coding,
 }
 
@@ -126,10 +128,10 @@ impl Marks {
 }
 
 impl Documents {
-    pub(crate) fn new(identity: Identity, page_size: Count, cache_bytes: u64) -> Self {
+    pub(crate) fn new(page_size: Count, cache_bytes: u64) -> Self {
         // What a document weighs on average only sizes the cache's own tables.
         let documents_about = (cache_bytes / (64 << 10)).max(64) as usize;
-        Self { identity, page_size, cache: Cache::with_weighter(documents_about, cache_bytes, ByBody) }
+        Self { page_size, cache: Cache::with_weighter(documents_about, cache_bytes, ByBody) }
     }
 
     /// What of its source the wanted document shows at this head.
@@ -154,7 +156,7 @@ impl Documents {
         };
         let (representation, follows_links) = (wanted.representation, wanted.follows_links);
         let links = links::find(view, &wanted.source, representation, extent.shown, follows_links).await?;
-        Ok(Standing { head, extent, removed, settings, links })
+        Ok(Standing { identity: view.identity(), head, extent, removed, settings, links })
     }
 
     /// The document's marks, without rendering it.
@@ -172,7 +174,7 @@ impl Documents {
         let newest = newest.ok_or_else(|| Problem::stream_not_found(&wanted.source))?;
         let event = event_at(view, &wanted.source, newest).await?;
         let facts = Facts {
-            identity: self.identity,
+            identity: standing.identity,
             life: event.life,
             removed: standing.removed,
             links: standing.links_mark(),
@@ -261,7 +263,7 @@ impl Documents {
             }
             What::Event(number) => {
                 let event = event_at(view, source, *number).await?;
-                let log = self.identity.log;
+                let log = standing.identity.log;
                 let target = match &standing.links {
                     Some(links) => links.target(view, *number).await.map_err(Problem::from)?,
                     None => None,
@@ -292,7 +294,7 @@ impl Documents {
         };
         Ok(Feed {
             base: &wanted.base,
-            log: self.identity.log,
+            log: standing.identity.log,
             source: &wanted.source,
             shape,
             visible: standing.head.visible(),
@@ -394,7 +396,8 @@ pub(crate) fn places(order: Order, first: Number, last: Number) -> impl Iterator
 
 fn key(wanted: &Wanted, standing: &Standing, coding: Coding) -> Key {
     let made_at = (!standing.extent.is_complete).then_some(standing.head.next);
-    Key { wanted: wanted.clone(), made_at, removed: standing.removed, links: standing.links_mark(), coding }
+    let epoch = standing.identity.epoch;
+    Key { wanted: wanted.clone(), made_at, removed: standing.removed, links: standing.links_mark(), epoch, coding }
 }
 
 /// About what an event takes in a document: base64 adds a third, and names and links their part.

@@ -124,7 +124,7 @@ pub struct Served {
     ambient: Ambient,
     documents: Arc<Documents>,
     /// Which log this is, as the header says it.
-    log: HeaderValue,
+    log: (Identity, HeaderValue),
     waits: Arc<Waits>,
     large_pages: Arc<Semaphore>,
     bodies: Bodies,
@@ -161,8 +161,8 @@ impl Served {
         run: &Uuid,
         draining: watch::Receiver<bool>,
     ) -> Self {
-        let documents = Documents::new(store.identity(), settings.page_size, settings.page_cache_bytes);
-        let log = log_header(store.identity());
+        let identity = store.identity();
+        let documents = Documents::new(settings.page_size, settings.page_cache_bytes);
         Self {
             store,
             access: Access::open(),
@@ -181,7 +181,7 @@ impl Served {
             },
             ambient,
             documents: Arc::new(documents),
-            log,
+            log: (identity, log_header(identity)),
             waits: Waits::new(WaitLimits {
                 time_max: settings.wait_time_max,
                 waits_max: settings.waits_max,
@@ -330,7 +330,14 @@ impl Served {
             }
         };
         let shows_events = !is_post && !is_delete && shows_events(&target.address);
-        answer.map(|reply| if shows_events { reply.header(header::LOG, self.log.clone()) } else { reply })
+        answer.map(|reply| if shows_events { reply.header(header::LOG, self.log()) } else { reply })
+    }
+
+    /// Which log answers here; a replica that is promoted begins a new epoch of it.
+    fn log(&self) -> HeaderValue {
+        let (known, header) = &self.log;
+        let now = self.store.identity();
+        if now == *known { header.clone() } else { log_header(now) }
     }
 
     /// What hyper lets through and we do not. Its own limits lie above ours, so that ours can be explained.

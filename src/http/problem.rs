@@ -140,6 +140,10 @@ kinds! {
     ReadOnly = "read-only" SERVICE_UNAVAILABLE "The server takes no writes"
         "The server was started read-only, is shutting down, or its storage failed. Nothing was written. Reads go on. \
          /health/ready says which of these it is.";
+    Replica = "replica" SERVICE_UNAVAILABLE "This server is a replica"
+        "The server takes its events from another one alone, so that both have the same log. Nothing was written. Write \
+         to that one. If it is gone for good, whoever runs this one ends the replication with `everfeed promote`; then \
+         the same request, sent again, is taken here.";
     DiskFull = "disk-full" INSUFFICIENT_STORAGE "The disk is nearly full"
         "Less space is free than disk.floor keeps back. Nothing was written. Reads go on, and appends are taken again as \
          soon as there is space.";
@@ -297,6 +301,9 @@ impl Problem {
             AppendError::Overloaded => Self::new(Kind::TooBusy, detail).retry_after_seconds(1),
             AppendError::DiskFull => Self::new(Kind::DiskFull, detail).retry_after_seconds(60),
             AppendError::ReadOnly(_) => Self::new(Kind::ReadOnly, detail).retry_after_seconds(10),
+            AppendError::Replica(of) => {
+                Self::new(Kind::Replica, detail).member("replicaOf", of.as_str()).retry_after_seconds(10)
+            }
             AppendError::OutcomeUnknown(cause) => Self::new(
                 Kind::OutcomeUnknown,
                 "the storage failed, and it is unknown whether the events were written; to send them again with the same \

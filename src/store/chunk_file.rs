@@ -14,6 +14,7 @@ use super::format::block::{BlockSize, encode_block};
 use super::format::chunk::{self, HEADER_BYTES, Header, Place, Run, Section};
 use super::format::{BLOCK_BYTES, ChunkRecord, row};
 use super::ids::{Fingerprint, encode_filter};
+use super::repair::LOST_TYPE;
 use super::retentions::changed_by;
 
 const LEVEL: i32 = 1;
@@ -35,6 +36,11 @@ pub(crate) struct Written {
 /// Whether an event may lead to another.
 pub(crate) fn is_link(event: &Event) -> bool {
     event.event_type.as_str() == LINK_TYPE
+}
+
+/// Whether its content had gone already when it came here. What is lost was not removed.
+fn is_removed(event: &&Event) -> bool {
+    event.content.is_none() && event.event_type.as_str() != LOST_TYPE
 }
 
 /// `chunks/{first position}.{generation}`
@@ -197,7 +203,7 @@ fn write_to(
         time: events.last().map(|event| event.time).unwrap_or_default(),
         file_bytes: out.bytes,
         raw_bytes: events.iter().map(row::weight).sum(),
-        removed_events: 0,
+        removed_events: events.iter().filter(is_removed).count() as u64,
     };
     Ok(Written {
         record,

@@ -190,7 +190,7 @@ impl Group {
     }
 
     /// Where a stream stands after what the group has so far.
-    fn head(&self, view: &View, stream: &StreamName) -> Result<StreamHead, AppendError> {
+    pub(super) fn head(&self, view: &View, stream: &StreamName) -> Result<StreamHead, AppendError> {
         let mut head = match self.heads.get(stream) {
             Some(head) => *head,
             None => view.head(&Source::Stream(stream.clone()))?,
@@ -238,17 +238,29 @@ impl Group {
                 content: Some(content),
                 kept_correlation: None,
             };
-            self.spans.push(row::encode(&event, &mut self.rows));
-            let fingerprint = fingerprints[index];
-            self.ids.insert(fingerprint, Known { number, position, life: head.life, digest });
-            let effect = Effect::of(&event);
-            self.has_links |= is_link(&event);
-            self.placed.push(Placed { event, fingerprint, life_start: head.life_start });
-            if let Some((changed, effect)) = effect {
-                self.take(view, changed, effect)?;
-            }
+            self.place(view, event, fingerprints[index], head.life_start)?;
         }
         Ok(())
+    }
+
+    /// Adds an event that has its place, and takes in what it changes.
+    pub(super) fn place(
+        &mut self,
+        view: &View,
+        event: Event,
+        fingerprint: Fingerprint,
+        life_start: Number,
+    ) -> Result<(), AppendError> {
+        self.spans.push(row::encode(&event, &mut self.rows));
+        let Event { number, position, life, digest, .. } = event;
+        self.ids.insert(fingerprint, Known { number, position, life, digest });
+        let effect = Effect::of(&event);
+        self.has_links |= is_link(&event);
+        self.placed.push(Placed { event, fingerprint, life_start });
+        match effect {
+            Some((changed, effect)) => self.take(view, changed, effect),
+            None => Ok(()),
+        }
     }
 
     /// Takes in what the event that was placed last changes about a stream.

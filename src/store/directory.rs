@@ -13,6 +13,9 @@ use super::format::{Closed, FORMAT};
 /// After a kill the old process may still hold the lock for a moment.
 pub(crate) const LOCK_RETRY: Duration = Duration::from_secs(5);
 
+/// The file that says what a directory is.
+const MARKER: &str = "everfeed";
+
 /// A data directory that this process holds.
 pub(crate) struct Directory {
     root: PathBuf,
@@ -20,11 +23,13 @@ pub(crate) struct Directory {
     _lock: File,
 }
 
-/// What the file `everfeed` says, in three lines; the third is the CRC-32C of the first two.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the file `everfeed` says, a line each; the last one is the CRC-32C of those before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Marker {
     pub(crate) format: u32,
     pub(crate) log: Uuid,
+    /// What the store is a replica of. It stands here and not in sled, so that a repair knows it too.
+    pub(crate) replica_of: Option<String>,
 }
 
 impl Marker {
@@ -32,16 +37,23 @@ impl Marker {
         let mut lines = text.lines();
         let format = lines.next()?.strip_prefix("everfeed format ")?.parse().ok()?;
         match lines.next().and_then(|line| line.strip_prefix("log ")?.parse().ok()) {
-            Some(log) => Some(Self { format, log }).filter(|marker| marker.to_string() == text),
+            Some(log) => {
+                let replica_of = lines.next().and_then(|line| line.strip_prefix("replica of ")).map(str::to_string);
+                Some(Self { format, log, replica_of }).filter(|marker| marker.to_string() == text)
+            }
             // A later format may say something else from here on.
-            None => (format > FORMAT).then_some(Self { format, log: Uuid::nil() }),
+            None => (format > FORMAT).then_some(Self { format, log: Uuid::nil(), replica_of: None }),
         }
     }
 }
 
 impl std::fmt::Display for Marker {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let text = format!("everfeed format {}\nlog {}\n", self.format, self.log);
+        let mut text = format!("everfeed format {}\nlog {}\n", self.format, self.log);
+        if let Some(of) = &self.replica_of {
+            // A line is a line, whatever somebody calls his files.
+            text.extend(["replica of ", &of.replace(char::is_control, " "), "\n"]);
+        }
         writeln!(f, "{text}crc-32c {:08x}", crc32c::crc32c(text.as_bytes()))
     }
 }
@@ -91,7 +103,7 @@ impl Directory {
     }
 
     fn marker_path(&self) -> PathBuf {
-        self.root.join("everfeed")
+        self.root.join(MARKER)
     }
 
     fn closed(&self) -> PathBuf {
@@ -114,7 +126,7 @@ impl Directory {
     }
 
     /// Makes the directory whole: all that was created in it is synced, then it gets its marker.
-    pub(crate) fn finish(&self, log: Uuid) -> io::Result<()> {
+    pub(crate) fn finish(&self, marker: &Marker) -> io::Result<()> {
         for entry in fs::read_dir(self.sled())? {
             let path = entry?.path();
             File::open(path)?.sync_all()?;
@@ -122,11 +134,7 @@ impl Directory {
         for dir in [self.sled(), self.chunks()] {
             File::open(dir)?.sync_all()?;
         }
-        // Under another name first: a marker that was cut short would look like a damaged store.
-        let unfinished = self.root.join("everfeed.new");
-        write_synced(&unfinished, Marker { format: FORMAT, log }.to_string().as_bytes())?;
-        fs::rename(unfinished, self.marker_path())?;
-        sync_dir(&self.root)?;
+        mark(&self.root, marker)?;
         // Directories above may have been made with it. Those that we may not read were there before.
         for above in self.root.ancestors().skip(1) {
             let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
@@ -166,6 +174,15 @@ impl Directory {
     }
 }
 
+/// Says in the directory at `root` what the store is; whatever stood there before is replaced at once.
+pub(crate) fn mark(root: &Path, marker: &Marker) -> io::Result<()> {
+    // Under another name first: a marker that was cut short would look like a damaged store.
+    let unfinished = root.join("everfeed.new");
+    write_synced(&unfinished, marker.to_string().as_bytes())?;
+    fs::rename(unfinished, root.join(MARKER))?;
+    sync_dir(root)
+}
+
 fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(path)?;
     file.write_all(bytes)?;
@@ -182,17 +199,25 @@ mod tests {
 
     #[test]
     fn a_marker_with_a_changed_bit_is_no_marker() {
-        let marker = Marker { format: FORMAT, log: Uuid::from_u128(42) };
-        let text = marker.to_string();
-        assert_eq!(text, "everfeed format 1\nlog 00000000-0000-0000-0000-00000000002a\ncrc-32c ef6e93ef\n");
-        assert_eq!(Marker::parse(&text), Some(marker));
-        for bit in 0..text.len() * 8 {
-            let mut bytes = text.clone().into_bytes();
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            if let Ok(text) = String::from_utf8(bytes) {
-                assert!(Marker::parse(&text).is_none_or(|found| found.format > FORMAT && found.log.is_nil()), "{text}");
+        let plain = Marker { format: FORMAT, log: Uuid::from_u128(42), replica_of: None };
+        let replica = Marker { replica_of: Some("http://a:1".into()), ..plain.clone() };
+        let of = "everfeed format 1\nlog 00000000-0000-0000-0000-00000000002a\n";
+        for (marker, text) in [
+            (plain, format!("{of}crc-32c ef6e93ef\n")),
+            (replica, format!("{of}replica of http://a:1\ncrc-32c 5f215722\n")),
+        ] {
+            assert_eq!(marker.to_string(), text);
+            assert_eq!(Marker::parse(&text), Some(marker));
+            for bit in 0..text.len() * 8 {
+                let mut bytes = text.clone().into_bytes();
+                bytes[bit / 8] ^= 1 << (bit % 8);
+                if let Ok(text) = String::from_utf8(bytes) {
+                    let found = Marker::parse(&text);
+                    assert!(found.is_none_or(|found| found.format > FORMAT && found.log.is_nil()), "{text}");
+                }
             }
         }
-        assert_eq!(Marker::parse("everfeed format 7\nother\n"), Some(Marker { format: 7, log: Uuid::nil() }));
+        let later = Marker { format: 7, log: Uuid::nil(), replica_of: None };
+        assert_eq!(Marker::parse("everfeed format 7\nother\n"), Some(later));
     }
 }

@@ -21,6 +21,12 @@ pub enum AppendError {
     /// The store takes no writes: by a setting, or after a failed sync. Nothing was written.
     #[error("the store takes no writes: {0}")]
     ReadOnly(String),
+    /// The store takes its events from another log alone. Nothing was written.
+    #[error(
+        "this is a replica of {0}, which takes its events from there alone; `everfeed promote` ends that, and then it \
+         takes appends"
+    )]
+    Replica(String),
     /// The sync that this append waited for failed: it may or may not be there after the next start. To repeat
     /// it with the same ids is safe.
     #[error("the outcome is unknown: {0}")]
@@ -35,7 +41,7 @@ impl AppendError {
     #[must_use]
     pub fn is_for_everybody(&self) -> bool {
         match self {
-            Self::Overloaded | Self::DiskFull | Self::ReadOnly(_) => true,
+            Self::Overloaded | Self::DiskFull | Self::ReadOnly(_) | Self::Replica(_) => true,
             Self::Refused(_) | Self::OutcomeUnknown(_) | Self::Read(_) => false,
         }
     }

@@ -3,8 +3,8 @@
 //!
 //! Reading order: `format` (what is on disk), `door` (sled), `derived` (streams kept by reference), `segment` (the tail
 //! in memory), `chunk_file` and `chunks` (old events), `ids` (event ids for ever), `retentions` (what settings and
-//! deletions leave), `keeper`, `view` (what readers see; `removal`, what it leaves out; `runs`, its sealed part), `shared`, `queue`, `decide`, `writer` and `sealer` (the two
-//! threads), `scavenger` (a third), `aging`, `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
+//! deletions leave), `keeper`, `view` (what readers see; `removal`, what it leaves out; `runs`, its sealed part), `shared`, `queue`, `decide` and
+//! `replicate` (what becomes a group), `writer` and `sealer` (the two threads), `scavenger` (a third), `aging`, `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
 //!
 //! One append on its way: [`Store::append`] looks its ids up in the chunks and queues it; the writer thread
 //! decides it together with what else waits, encodes the group, writes it to sled, flushes and syncs, publishes
@@ -35,6 +35,7 @@ mod recovery;
 mod tail;
 mod leftovers;
 mod decide;
+mod replicate;
 mod writer;
 mod sealer;
 mod scavenger;
@@ -45,16 +46,18 @@ mod repair;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod replicate_tests;
+#[cfg(test)]
 pub(crate) mod tests_support;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use uuid::Uuid;
 
 use crate::event::{
@@ -66,10 +69,10 @@ use self::clock::ClockGuard;
 use self::derived::Indexes;
 use self::disk::DiskGuard;
 use self::format::Closed;
-use self::format::group::{Encoder, Origin};
+use self::format::group::Encoder;
 use self::ids::Fingerprints;
 use self::queue::{Intent, Queue, Request};
-use self::recovery::{NewStore, Opened};
+use self::recovery::Opened;
 use self::scavenger::Scavenger;
 use self::shared::Shared;
 use self::waiters::Waiters;
@@ -78,8 +81,10 @@ use self::writer::Writer;
 pub use aging::Aging;
 pub use derived::Kinds;
 pub use error::{AppendError, OpenError, ReadError};
+pub use recovery::NewStore;
 pub use removal::Removal;
 pub use repair::{RepairReport, repair};
+pub use replicate::{Left, ReplicateError, Role, Row};
 pub use scavenger::{Pass, Scavenging, Thoroughness};
 pub use verify::{VerifyReport, verify};
 pub use view::{Sizes, View};
@@ -208,8 +213,16 @@ impl Store {
     /// # Errors
     /// When the directory is in use, of a newer format, damaged, or cannot be used.
     pub fn open(options: &Options, new_log: Uuid, now: Timestamp) -> Result<(Self, Recovery), OpenError> {
+        Self::open_or_make(options, &NewStore { log: new_log, epoch: 0, created: now, replica_of: None })
+    }
+
+    /// Opens the store, or makes this one in an empty directory.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_or_make(options: &Options, new: &NewStore) -> Result<(Self, Recovery), OpenError> {
         let started = Instant::now();
-        let opened = recovery::open(options, NewStore { log: new_log, created: now })?;
+        let opened = recovery::open(options, new)?;
         let recovery = Recovery {
             events: opened.state.log.next.get(),
             replayed_events: opened.replayed_events,
@@ -222,7 +235,7 @@ impl Store {
     }
 
     fn start(opened: Opened, options: &Options) -> std::io::Result<Self> {
-        let Opened { directory, door, writer, meta, chunks, state, cuts, groups, .. } = opened;
+        let Opened { directory, door, writer, meta, replica_of, chunks, state, cuts, groups, .. } = opened;
         let (waiters, rung) = Waiters::new();
         let availability = if options.read_only {
             Availability::ReadOnly { reason: "the setting read_only is on".into() }
@@ -235,7 +248,9 @@ impl Store {
             false => state.tail.iter().rev().skip(1).rev().cloned().collect(),
         };
         let shared = Arc::new(Shared {
-            identity: Identity { log: meta.log, epoch: meta.epoch },
+            log: meta.log,
+            epoch: AtomicU32::new(meta.epoch),
+            replica_of: ArcSwapOption::new(replica_of.map(Arc::new)),
             state: ArcSwap::from_pointee(state),
             door,
             chunks,
@@ -261,7 +276,8 @@ impl Store {
             shared: shared.clone(),
             door: writer,
             encoder: Encoder::new()?,
-            origin: Origin { epoch: meta.epoch, opening: meta.opening },
+            meta,
+            mark: directory.root().to_path_buf(),
             groups,
             cuts,
             untidied: 0,
@@ -288,7 +304,7 @@ impl Store {
     /// Which log this is.
     #[must_use]
     pub fn identity(&self) -> Identity {
-        self.running.shared.identity
+        self.running.shared.identity()
     }
 
     /// What is durable now.

@@ -12,6 +12,7 @@ use super::AppendError;
 use super::chunk_file::Written;
 use super::derived::WrittenIndex;
 use super::ids::Fingerprint;
+use super::replicate::{Rows, Turn};
 use super::scavenger::Rewritten;
 use super::view::State;
 
@@ -19,6 +20,8 @@ use super::view::State;
 pub(crate) const APPENDS_MAX: usize = 1_000;
 /// The most bytes of events that wait.
 pub(crate) const BYTES_MAX: usize = 64 << 20;
+/// The most groups of another log's events that wait: whoever sends them makes the next ones meanwhile, no more.
+const ROWS_MAX: usize = 8;
 
 /// Ids, digests and integers of a row.
 const ROW_OVERHEAD_BYTES_ABOUT: usize = 72;
@@ -86,6 +89,10 @@ impl Request {
 pub(crate) enum Work {
     /// These appends, in one group.
     Appends(Vec<Request>),
+    /// These events of another log, in one group.
+    Rows(Rows),
+    /// The store's role changes.
+    Turn(Turn),
     /// A chunk's file is written and synced.
     Sealed(Box<Written>),
     /// The index files of derived streams for a chunk, built in the background, are written and synced.
@@ -106,6 +113,8 @@ pub(crate) struct Queue {
 struct Waiting {
     appends: VecDeque<Request>,
     bytes: usize,
+    rows: VecDeque<Rows>,
+    turns: VecDeque<Turn>,
     sealed: VecDeque<Box<Written>>,
     indexed: VecDeque<Vec<WrittenIndex>>,
     rewritten: VecDeque<Box<Rewritten>>,
@@ -128,6 +137,28 @@ impl Queue {
         }
         waiting.bytes += bytes;
         waiting.appends.push_back(request);
+        self.wake(waiting);
+        Ok(())
+    }
+
+    /// Puts events of another log at the end, or gives them back: too much waits already, or the store is closing.
+    pub(crate) fn rows(&self, rows: Rows) -> Result<(), Box<Rows>> {
+        let mut waiting = self.waiting();
+        if waiting.rows.len() >= ROWS_MAX || waiting.closed {
+            return Err(Box::new(rows));
+        }
+        waiting.rows.push_back(rows);
+        self.wake(waiting);
+        Ok(())
+    }
+
+    /// Changes the store's role, after what waits now; or gives it back, since the store is closing.
+    pub(crate) fn turn(&self, turn: Turn) -> Result<(), Turn> {
+        let mut waiting = self.waiting();
+        if waiting.closed {
+            return Err(turn);
+        }
+        waiting.turns.push_back(turn);
         self.wake(waiting);
         Ok(())
     }
@@ -167,6 +198,8 @@ impl Queue {
         let mut waiting = self.waiting();
         waiting.closed = true;
         waiting.appends.clear();
+        waiting.rows.clear();
+        waiting.turns.clear();
         waiting.rewritten.clear();
     }
 
@@ -179,8 +212,8 @@ impl Queue {
     }
 
     /// Waits for something to do. Sealed chunks come first; appends up to about `group_bytes` come together,
-    /// and only if `takes_appends`, or if nothing more comes.
-    pub(crate) fn next(&self, group_bytes: usize, takes_appends: impl Fn() -> bool) -> Work {
+    /// and only if the tail `has_room`, or if nothing more comes.
+    pub(crate) fn next(&self, group_bytes: usize, has_room: impl Fn() -> bool) -> Work {
         let mut waiting = self.waiting();
         loop {
             if let Some(sealed) = waiting.sealed.pop_front() {
@@ -193,7 +226,19 @@ impl Queue {
                 return Work::Rewritten(rewritten);
             }
             // A queue that is closed is emptied whatever the tail takes: the sealer that made room may have ended.
-            if !waiting.appends.is_empty() && (waiting.closed || takes_appends()) {
+            if !waiting.rows.is_empty()
+                && (waiting.closed || has_room())
+                && let Some(rows) = waiting.rows.pop_front()
+            {
+                return Work::Rows(rows);
+            }
+            // A turn comes after all rows that were sent before it.
+            if waiting.rows.is_empty()
+                && let Some(turn) = waiting.turns.pop_front()
+            {
+                return Work::Turn(turn);
+            }
+            if !waiting.appends.is_empty() && (waiting.closed || has_room()) {
                 let mut taken = Vec::new();
                 let mut bytes = 0;
                 while let Some(request) = waiting.appends.front() {
@@ -207,7 +252,7 @@ impl Queue {
                 }
                 return Work::Appends(taken);
             }
-            if waiting.closed && waiting.appends.is_empty() {
+            if waiting.closed && waiting.appends.is_empty() && waiting.rows.is_empty() {
                 return Work::Close;
             }
             waiting.writer_sleeps = true;

@@ -37,6 +37,8 @@ pub(crate) struct Opened {
     pub(crate) door: Door,
     pub(crate) writer: door::Writer,
     pub(crate) meta: Meta,
+    /// See [`NewStore::replica_of`].
+    pub(crate) replica_of: Option<String>,
     pub(crate) chunks: Arc<Chunks>,
     pub(crate) state: State,
     /// The size of each segment of the tail.
@@ -48,21 +50,29 @@ pub(crate) struct Opened {
 }
 
 /// What a store gets when it is made.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct NewStore {
-    pub(crate) log: Uuid,
-    pub(crate) created: Timestamp,
+#[derive(Debug, Clone)]
+pub struct NewStore {
+    /// Which log it is.
+    pub log: Uuid,
+    /// Which unbroken history of it; 0 for a log of its own.
+    pub epoch: u32,
+    /// The clock.
+    pub created: Timestamp,
+    /// What it is a replica of, for people: a URL, or a file. None for a store that takes appends.
+    pub replica_of: Option<String>,
 }
 
 /// Opens the store in `options.data` for serving, or makes one there.
-pub(crate) fn open(options: &Options, new: NewStore) -> Result<Opened, OpenError> {
+pub(crate) fn open(options: &Options, new: &NewStore) -> Result<Opened, OpenError> {
     let directory = Directory::take(&options.data)?;
     let marker = check_marker(&directory)?;
     let is_new = marker.is_none();
     if is_new {
         clear_unfinished(&directory)?;
     }
-    let mut opened = read(directory, options.block_cache_bytes, options.derived, marker, new)?;
+    let replica_of = marker.as_ref().map_or(&new.replica_of, |marker| &marker.replica_of).clone();
+    let mut opened = read(directory, options.block_cache_bytes, options.derived, marker.as_ref(), new)?;
+    opened.replica_of = replica_of;
     opened.meta.opening = opened.meta.opening.saturating_add(1);
     let mut batch = Batch::default();
     batch.insert(Key::Meta.encode(), opened.meta.encode());
@@ -70,7 +80,9 @@ pub(crate) fn open(options: &Options, new: NewStore) -> Result<Opened, OpenError
     opened.writer.write(batch)?;
     opened.writer.sync()?;
     if is_new {
-        opened.directory.finish(opened.meta.log).map_err(storage)?;
+        let Opened { meta, replica_of, .. } = &opened;
+        let marker = Marker { format: FORMAT, log: meta.log, replica_of: replica_of.clone() };
+        opened.directory.finish(&marker).map_err(storage)?;
     }
     std::mem::take(&mut opened.leftovers).remove(&mut opened.writer)?;
     // A full disk costs the ballast, never the start.
@@ -85,13 +97,9 @@ pub(crate) fn inspect(directory: Directory) -> Result<Opened, OpenError> {
     let Some(marker) = check_marker(&directory)? else {
         return Err(OpenError::Storage(format!("{} holds no store", directory.root().display())));
     };
-    read(
-        directory,
-        INSPECT_CACHE_BYTES,
-        Kinds::NONE,
-        Some(marker),
-        NewStore { log: marker.log, created: Timestamp::default() },
-    )
+    let new = NewStore { log: marker.log, epoch: 0, created: Timestamp::default(), replica_of: None };
+    let opened = read(directory, INSPECT_CACHE_BYTES, Kinds::NONE, Some(&marker), &new)?;
+    Ok(Opened { replica_of: marker.replica_of, ..opened })
 }
 
 const INSPECT_CACHE_BYTES: u64 = 16 << 20;
@@ -143,14 +151,14 @@ fn read(
     directory: Directory,
     block_cache_bytes: u64,
     kinds: Kinds,
-    marker: Option<Marker>,
-    new: NewStore,
+    marker: Option<&Marker>,
+    new: &NewStore,
 ) -> Result<Opened, OpenError> {
     let closed = directory.read_closed()?;
     let (door, writer) = open_sled(&directory)?;
     let meta = match (door.get(&Key::Meta.encode())?, marker) {
         (Some(value), _) => Meta::decode(&value).map_err(malformed)?,
-        (None, None) => Meta { log: new.log, epoch: 0, opening: 0, created: new.created },
+        (None, None) => Meta { log: new.log, epoch: new.epoch, opening: 0, created: new.created },
         (None, Some(_)) => return Err(damaged("sled's part of the store holds nothing")),
     };
     if marker.is_some_and(|marker| marker.log != meta.log) {
@@ -166,6 +174,7 @@ fn read(
         door,
         writer,
         meta,
+        replica_of: None,
         chunks,
         state: State {
             log: LogHead { next: sealed.end(), time: sealed.chunks.last().map(|chunk| chunk.time).unwrap_or_default() },

@@ -35,8 +35,8 @@ pub(crate) fn run(shared: &Arc<Shared>, segments: &Receiver<Arc<Segment>>) {
 fn seal(shared: &Arc<Shared>, segment: &Segment) -> Result<Written, IndexError> {
     let (events, fingerprints) = segment.contents();
     let header = Header {
-        log: shared.identity.log,
-        epoch: shared.identity.epoch,
+        log: shared.log,
+        epoch: shared.identity().epoch,
         generation: 0,
         first: segment.first(),
         end: segment.end(),

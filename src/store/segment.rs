@@ -39,7 +39,7 @@ struct Run {
     lives: Vec<(Number, Life)>,
 }
 
-/// Where chunks are cut: a function of the events alone, never of time or of grouping.
+/// Where chunks are cut: a function of the events alone as they came, never of time or of grouping.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Cut {
     events: u32,

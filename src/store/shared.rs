@@ -1,9 +1,10 @@
 //! What the threads of an open store share, and whether it takes appends.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use uuid::Uuid;
 
 use super::chunks::Chunks;
 use super::derived::{Indexes, Kinds};
@@ -18,7 +19,10 @@ use super::{AppendError, Availability, Identity};
 
 /// What all threads share.
 pub(crate) struct Shared {
-    pub(crate) identity: Identity,
+    pub(crate) log: Uuid,
+    pub(crate) epoch: AtomicU32,
+    /// What the store is a replica of; none if it takes appends.
+    pub(crate) replica_of: ArcSwapOption<String>,
     pub(crate) state: ArcSwap<State>,
     pub(crate) door: Door,
     pub(crate) chunks: Arc<Chunks>,
@@ -39,6 +43,10 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    pub(crate) fn identity(&self) -> Identity {
+        Identity { log: self.log, epoch: self.epoch.load(Ordering::SeqCst) }
+    }
+
     pub(crate) fn is_writable(&self) -> bool {
         self.writable.load(Ordering::SeqCst)
     }
@@ -57,6 +65,14 @@ impl Shared {
 
     /// Why any append is refused now.
     pub(crate) fn refusal(&self) -> Option<AppendError> {
+        match &*self.replica_of.load() {
+            Some(of) if self.is_writable() => Some(AppendError::Replica(of.to_string())),
+            _ => self.refuses_everything(),
+        }
+    }
+
+    /// Why nothing at all may be written now, not even what a replica takes in.
+    pub(crate) fn refuses_everything(&self) -> Option<AppendError> {
         if self.is_writable() {
             return self.disk.is_low().then_some(AppendError::DiskFull);
         }

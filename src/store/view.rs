@@ -11,7 +11,7 @@ use super::ids::Filters;
 use super::keeper::Keeper;
 use super::retentions::Retentions;
 use super::segment::Segment;
-use super::{ReadError, Shared};
+use super::{Identity, ReadError, Shared};
 
 /// How large a log is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +94,12 @@ pub struct View {
 }
 
 impl View {
+    /// Which log this is.
+    #[must_use]
+    pub fn identity(&self) -> Identity {
+        self.shared.identity()
+    }
+
     /// Where the log stands.
     #[must_use]
     pub fn log(&self) -> LogHead {

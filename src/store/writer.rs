@@ -2,7 +2,9 @@
 //! answers. It also names the chunks that the sealer has written.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
 use crate::event::{Position, Receipt};
@@ -10,14 +12,16 @@ use crate::event::{Position, Receipt};
 use super::chunk_file::Written;
 use super::clock::ClockGuard;
 use super::decide::Group;
+use super::directory::{self, Marker};
 use super::door::{self, Batch, Failure};
 use super::format::group::{Encoder, Origin};
-use super::format::{Key, RunRecord, retention, row};
+use super::format::{FORMAT, Key, Meta, RunRecord, retention, row};
 use super::queue::{Request, Work};
+use super::replicate::{Role, Rows, Turn};
 use super::segment::{Cut, Segment};
 use super::view::{Sealed, State, View};
 use super::waiters::News;
-use super::{AppendError, Shared, failpoint};
+use super::{AppendError, Identity, ReplicateError, Shared, failpoint};
 
 /// About how many bytes of events one sync makes durable, if as many wait.
 const GROUP_BYTES: usize = 1 << 20;
@@ -50,7 +54,9 @@ pub(crate) struct Writer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) door: door::Writer,
     pub(crate) encoder: Encoder,
-    pub(crate) origin: Origin,
+    pub(crate) meta: Meta,
+    /// Says in the data directory what the store is.
+    pub(crate) mark: PathBuf,
     /// Oldest first.
     pub(crate) groups: VecDeque<Extent>,
     /// The size of each segment of the tail, oldest first.
@@ -73,9 +79,14 @@ impl Writer {
         loop {
             let tail_bytes: u64 = self.cuts.iter().map(Cut::memory_bytes).sum();
             // What is to be refused need not wait for room.
-            let takes_appends = || tail_bytes < TAIL_BYTES_MAX || self.shared.refusal().is_some();
-            match self.shared.queue.next(GROUP_BYTES, takes_appends) {
+            let has_room = || tail_bytes < TAIL_BYTES_MAX || self.shared.refuses_everything().is_some();
+            match self.shared.queue.next(GROUP_BYTES, has_room) {
                 Work::Appends(requests) => self.append(requests),
+                Work::Rows(rows) => self.take_rows(rows),
+                Work::Turn(Turn { role, answer }) => {
+                    // Whoever asked may have gone away; what was decided stays.
+                    let _ = answer.send(self.turn(role));
+                }
                 Work::Sealed(chunk) => self.unless_stopped(|writer| writer.name_chunk(*chunk)),
                 Work::Indexed(indexes) => self.unless_stopped(|writer| writer.take_in(indexes)),
                 Work::Rewritten(chunk) => self.unless_stopped(|writer| writer.switch(*chunk)),
@@ -110,21 +121,92 @@ impl Writer {
             let result = group.decide(&view, &mut request);
             answers.push((request.answer, result));
         }
-        if !group.placed.is_empty() {
-            if let Err(failure) = self.make_durable(&group) {
-                self.shared.stop_writing(&failure.to_string());
-                // Refusals and repeats too: they may rest on what was not made durable.
-                for (to, _) in answers {
-                    answer(to, Err(AppendError::OutcomeUnknown(failure.to_string())));
-                }
-                return;
+        if let Err(failure) = self.commit(group) {
+            // Refusals and repeats too: they may rest on what was not made durable.
+            for (to, _) in answers {
+                answer(to, Err(AppendError::OutcomeUnknown(failure.to_string())));
             }
-            failpoint::reached("append.synced");
-            self.publish(group);
+            return;
         }
         for (to, result) in answers {
             answer(to, result);
         }
+        self.tidy();
+    }
+
+    /// Takes in events of another log, all of them or none.
+    fn take_rows(&mut self, rows: Rows) {
+        let refusal = match self.shared.replica_of.load().is_none() {
+            true => Some(ReplicateError::NoReplica),
+            false => self.shared.refuses_everything().map(ReplicateError::Store),
+        };
+        let bytes_about = rows.row_bytes_about();
+        let Rows { events, fingerprints, answer } = rows;
+        let taken = refusal.map_or(Ok(()), Err).and_then(|()| {
+            let view = View { state: self.shared.state.load_full(), shared: self.shared.clone() };
+            let mut group = Group::new(view.log(), bytes_about);
+            for (event, fingerprint) in events.into_iter().zip(fingerprints) {
+                group.take_in(&view, event, fingerprint)?;
+            }
+            let next = group.log.next;
+            let unknown = |failure: Failure| AppendError::OutcomeUnknown(failure.to_string());
+            self.commit(group).map_err(unknown)?;
+            Ok(next)
+        });
+        // As with appends.
+        let _ = answer.send(taken);
+        self.tidy();
+    }
+
+    /// Makes a group durable, and then visible.
+    fn commit(&mut self, group: Group) -> Result<(), Failure> {
+        if group.placed.is_empty() {
+            return Ok(());
+        }
+        if let Err(failure) = self.make_durable(&group) {
+            self.shared.stop_writing(&failure.to_string());
+            return Err(failure);
+        }
+        failpoint::reached("append.synced");
+        self.publish(group);
+        Ok(())
+    }
+
+    /// Changes what the store is. The epoch comes first: should it end half way, the store is still a replica, and says
+    /// that its epoch is not the other log's.
+    fn turn(&mut self, role: Role) -> Result<Identity, ReplicateError> {
+        if self.shared.replica_of.load().is_none() {
+            return Err(ReplicateError::NoReplica);
+        }
+        if !self.shared.is_writable() {
+            return Err(self.shared.refuses_everything().map_or(ReplicateError::NoReplica, ReplicateError::Store));
+        }
+        let (epoch, of) = match role {
+            Role::Replica { of, epoch } => (epoch, Some(of)),
+            Role::Complete => (self.meta.epoch, None),
+            Role::Promoted => (self.meta.epoch.saturating_add(1), None),
+        };
+        if epoch != self.meta.epoch {
+            let meta = Meta { epoch, ..self.meta.clone() };
+            let mut batch = Batch::default();
+            batch.insert(Key::Meta.encode(), meta.encode());
+            if let Err(failure) = self.door.write(batch).and_then(|()| self.door.sync()) {
+                self.shared.stop_writing(&failure.to_string());
+                return Err(AppendError::OutcomeUnknown(failure.to_string()).into());
+            }
+            self.meta = meta;
+            self.shared.epoch.store(epoch, Ordering::SeqCst);
+            failpoint::reached("turn.epoch_synced");
+        }
+        directory::mark(&self.mark, &Marker { format: FORMAT, log: self.meta.log, replica_of: of.clone() })
+            .map_err(|error| AppendError::OutcomeUnknown(error.to_string()))?;
+        failpoint::reached("turn.marked");
+        self.shared.replica_of.store(of.map(Arc::new));
+        Ok(self.shared.identity())
+    }
+
+    /// Lets sled move some of its pages.
+    fn tidy(&mut self) {
         let pages = self.untidied.min(TIDY_PAGES);
         self.untidied -= pages;
         if let Err(failure) = self.door.tidy(pages) {
@@ -147,7 +229,8 @@ impl Writer {
     fn make_durable(&mut self, group: &Group) -> Result<(), Failure> {
         let first = group.placed[0].event.position;
         let events = group.placed.len() as u32;
-        let mut parts = self.encoder.encode(self.origin, first, events, &group.rows);
+        let origin = Origin { epoch: self.meta.epoch, opening: self.meta.opening };
+        let mut parts = self.encoder.encode(origin, first, events, &group.rows);
         let bytes = parts.iter().map(Vec::len).sum();
         let extent = Extent { first, end: first.plus(u64::from(events)), parts: parts.len() as u16, bytes };
         let key = |part: usize| Key::Group { first, part: part as u16 }.encode();

@@ -5,7 +5,10 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
 
+use everfeed::event::Timestamp;
+use everfeed::store::{NewStore, Options, Store};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::{Reply, TestServer, check, exchange, request};
 
@@ -123,6 +126,13 @@ fn every_kind_of_problem_is_as_the_golden_file_has_it() {
 
     let (_data, server) = start(&[("read_only", "true")]);
     gathered.add(&server, "read-only", &server.post("/streams/s", &[text], b"x"));
+
+    let data = tempfile::tempdir().expect("a directory");
+    let replica_of = Some("http://127.0.0.1:2113".into());
+    let new = NewStore { log: Uuid::from_u128(1), epoch: 0, created: Timestamp::default(), replica_of };
+    Store::open_or_make(&Options::new(data.path()), &new).expect("it opens").0.close();
+    let server = TestServer::start(data.path(), &[]);
+    gathered.add(&server, "replica", &server.post("/streams/s", &[text], b"x"));
 
     let (_data, server) = start(&[("disk.floor", "1048576 MiB")]);
     gathered.add(&server, "disk-full", &server.post("/streams/s", &[text], b"x"));

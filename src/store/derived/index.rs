@@ -61,7 +61,7 @@ fn write(
         debug_assert_eq!(key_in(kind, &name), &*key);
         entries.push(Entry { first: next(&name)?, key, offsets });
     }
-    let log = shared.identity.log;
+    let log = shared.log;
     let header = Header { kind, log, first, end, streams: 0, events: 0, bytes: 0 };
     Ok(files::write(shared.chunks.dir(), header, &entries)?)
 }

@@ -4,8 +4,9 @@
 //! # A data directory
 //!
 //! ```text
-//! everfeed              three lines: the format's number, the log's identity, a checksum. Written last when a store
-//!                       is made
+//! everfeed              three lines: the format's number, the log's identity, a checksum; in a replica, before the
+//!                       last one, a line that says of what. Written last when a store is made, and anew, under another
+//!                       name first, when a replica becomes a store that takes appends
 //! lock                  held while a process has the store open
 //! closed                the log's head, written when the store was closed in order; gone while it is open
 //! ballast               space that is given up when the disk is full, so that sled can still be opened

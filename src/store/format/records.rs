@@ -38,9 +38,10 @@ pub(crate) struct ChunkRecord {
     pub(crate) time: Timestamp,
     /// The length of its file.
     pub(crate) file_bytes: u64,
-    /// The sum of its events' weights, as they were appended.
+    /// The sum of its events' weights, as they were appended or came from another log.
     pub(crate) raw_bytes: u64,
-    /// How many of its events were truncated or deleted when this generation was written; 0 in the first one.
+    /// How many of its events had no content any more when this generation was written; 0 in the first one, unless
+    /// they came so from another log.
     pub(crate) removed_events: u64,
 }
 

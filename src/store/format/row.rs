@@ -36,7 +36,9 @@ const METADATA: u8 = 2;
 const CORRELATION: u8 = 4;
 
 /// What an event counts towards [`super::CHUNK_BYTES_MAX`]. It decides where chunks are cut, so it depends on
-/// what never changes about an event as it was appended, and is part of the format.
+/// what never changes about an event as it was appended, and is part of the format. What came from another log without
+/// its content weighs less here than it did there, so a replica may cut its chunks elsewhere; nothing that is seen
+/// depends on where.
 pub(crate) fn weight(event: &Event) -> u64 {
     let text = event.stream.as_str().len() + event.event_type.as_str().len();
     let content = event.content.as_ref().map_or(0, |content| content.len() + content.media_type.as_str().len());

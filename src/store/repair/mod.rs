@@ -89,7 +89,7 @@ pub fn repair(from: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -> R
     let storage = |error: std::io::Error| OpenError::Storage(error.to_string());
     let closed = source.read_closed().unwrap_or_default().map(|closed| closed.next);
     let sources = Sources::find(&source, closed).map_err(storage)?;
-    let log = marker.map(|marker| marker.log).or(sources.log).unwrap_or_else(Uuid::nil);
+    let log = marker.as_ref().map(|marker| marker.log).or(sources.log).unwrap_or_else(Uuid::nil);
     if log.is_nil() {
         return Err(OpenError::Damaged {
             what: "neither `everfeed` nor a chunk names the log; nothing can be rebuilt".into(),
@@ -103,7 +103,8 @@ pub fn repair(from: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -> R
     let epoch = sources.epoch + u32::from(has_lost || !is_complete);
 
     let meta = Meta { log, epoch, opening: sources.opening, created: Timestamp::default() };
-    let mut rebuild = Rebuild::begin(into, meta, sources.ranges.clone())?;
+    let replica_of = marker.and_then(|marker| marker.replica_of);
+    let mut rebuild = Rebuild::begin(into, meta, replica_of, sources.ranges.clone())?;
     let mut lost = Vec::new();
     let mut writer = Placer { places: survey.places, heads: HashMap::new(), time: Timestamp::default(), log, epoch };
     let total = survey.next.get();

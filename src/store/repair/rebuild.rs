@@ -7,11 +7,11 @@ use crate::event::{Effect, Event, LogHead, Position, StreamHead};
 
 use super::super::chunk_file;
 use super::super::derived::Kinds;
-use super::super::directory::Directory;
+use super::super::directory::{Directory, Marker};
 use super::super::door::{self, Batch, Door};
 use super::super::format::chunk::Header;
 use super::super::format::group::{Encoder, Origin};
-use super::super::format::{Closed, Key, Meta, RunRecord, retention, row};
+use super::super::format::{Closed, FORMAT, Key, Meta, RunRecord, retention, row};
 use super::super::ids::Fingerprints;
 use super::super::retentions::Retentions;
 use super::super::segment::Segment;
@@ -25,12 +25,18 @@ pub(super) struct Rebuild {
     directory: Directory,
     writer: door::Writer,
     meta: Meta,
+    replica_of: Option<String>,
     tail: Tail,
 }
 
 impl Rebuild {
     /// `chunks`: those of the damaged store, each with the position after its last event.
-    pub(super) fn begin(into: &Path, meta: Meta, chunks: BTreeMap<Position, Position>) -> Result<Self, OpenError> {
+    pub(super) fn begin(
+        into: &Path,
+        meta: Meta,
+        replica_of: Option<String>,
+        chunks: BTreeMap<Position, Position>,
+    ) -> Result<Self, OpenError> {
         let directory = Directory::take(into)?;
         let (_, mut writer) = Door::open(&directory.sled())?;
         let mut batch = Batch::default();
@@ -39,7 +45,7 @@ impl Rebuild {
         // Derived streams are indexed anew by the server, once it runs.
         let (log, retentions) = (LogHead::default(), Retentions::default());
         let tail = Tail::new(Fingerprints::new(meta.log), Kinds::NONE, log, retentions).with_chunks(chunks);
-        Ok(Self { directory, writer, meta, tail })
+        Ok(Self { directory, writer, meta, replica_of, tail })
     }
 
     /// Adds the next event of the log; `head` is where its stream stood before it.
@@ -121,7 +127,8 @@ impl Rebuild {
             }
         }
         self.writer.sync()?;
-        self.directory.finish(self.meta.log).map_err(storage)?;
+        let marker = Marker { format: FORMAT, log: self.meta.log, replica_of: self.replica_of };
+        self.directory.finish(&marker).map_err(storage)?;
         self.directory.note_closed(&Closed { next: self.tail.log.next }).map_err(storage)
     }
 }

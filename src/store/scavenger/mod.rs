@@ -194,7 +194,7 @@ fn chunk(shared: &Shared, plan: &Plan, first: Position, removed_events: u64) -> 
 impl Shared {
     /// Asks for a pass of the scavenger.
     pub(crate) fn scavenge(&self, id: Uuid, now: Timestamp, thoroughness: Thoroughness) -> Result<Uuid, AppendError> {
-        match self.refusal() {
+        match self.refuses_everything() {
             // Giving space back may be the only way out.
             None | Some(AppendError::DiskFull) => Ok(self.scavenger.ask(id, now, thoroughness)),
             Some(other) => Err(other),

@@ -1,0 +1,8 @@
+//! Copies of a log, event for event: its identity, ids, numbers, positions, times and settings stay what they are.
+//!
+//! A copy is a store that takes its events from elsewhere alone ([`crate::store::Store::replicate`]) until that is ended
+//! for good. What comes is checked event by event; nothing is decided anew, so both have the same pages.
+
+mod rows;
+
+pub use rows::{NoRow, Rows};
