@@ -19,9 +19,32 @@ mod task;
 mod transport;
 mod walk;
 
+mod aggregate;
+mod aggregator;
+mod parked;
+mod state;
+mod views;
+
+pub use aggregate::{Aggregate, Failure};
+pub use aggregator::{
+    AggregateError, Aggregator, Ended, FeedStatus, Handle, Order, Poison, PoisonEvent, Progress, Status,
+};
 pub use checkpoint::{Checkpoint, Log};
 pub use error::FollowError;
 pub use event::Event;
 pub use follower::Follower;
 pub use lag::Lag;
 pub use options::{Credentials, Following, Live, Prefer, Start};
+pub use parked::Parked;
+#[cfg(feature = "sqlite")]
+pub use rusqlite;
+#[cfg(feature = "sqlite")]
+pub use state::Sqlite;
+pub use state::{Aborted, Memory, Reader, Records, Sled, SledReader, SledState, StateError, StateStore, TooLarge};
+pub use views::Views;
+
+/// The message of a panic, if it has one.
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("no message").to_string()
+}

@@ -1,0 +1,183 @@
+//! Several feeds into one row of events, in a stated order.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use super::pump::Pump;
+use crate::client::{Event, FollowError, Lag};
+
+/// In which order the events of several feeds are applied. Those of one feed always keep theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// By their times, and of the same time first the feed that was named first: until a feed has been caught up with
+    /// for the first time, no event of another is applied before an older one of it. From then on its events are
+    /// applied as they arrive.
+    ///
+    /// What happens while they are all followed live may so be applied in another order than in a replay, by as much as
+    /// one feed is slower to hear of than another. A view for which that matters follows one stream that has all its
+    /// events: `$all`, or that of a category.
+    #[default]
+    ByTime,
+    /// Feed by feed, as they were named: nothing of one before all those before it have been caught up with. So what
+    /// others refer to can be there first. From then on events are applied as they arrive.
+    InTurn,
+}
+
+/// Events of one feed that are held here until it is their turn.
+const EVENTS_WAITING: usize = 4096;
+
+/// All that was ready, in order.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) events: Vec<Arrived>,
+    /// Feed by feed, how far it is behind once these are applied.
+    pub(super) lags: Vec<Lag>,
+    /// Whether each feed has been caught up with since it was started.
+    pub(super) is_caught_up: Vec<bool>,
+    /// Nothing more is waiting, and every feed has been caught up with.
+    pub(super) is_all: bool,
+}
+
+/// An event, and which of the feeds it is from.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) feed: usize,
+    pub(super) event: Event,
+}
+
+pub(super) struct Merge {
+    order: Order,
+    lanes: Vec<Lane>,
+}
+
+/// A feed on its way into the row.
+struct Lane {
+    pump: Pump,
+    waiting: VecDeque<Event>,
+    /// As the follower has it: after the last of those that wait.
+    lag: Lag,
+    was_caught_up: bool,
+    has_ended: bool,
+    failed: Option<FollowError>,
+}
+
+impl Merge {
+    pub(super) fn new(order: Order, pumps: impl IntoIterator<Item = Pump>) -> Self {
+        Self { order, lanes: pumps.into_iter().map(Lane::new).collect() }
+    }
+
+    /// What is ready, at most so many events; also without any, when feeds have something else to say. None when all
+    /// have ended. An error comes after the events that were read before it, with the feed that it is of.
+    pub(super) async fn next(&mut self, events_max: usize) -> Option<Result<Batch, (usize, FollowError)>> {
+        poll_fn(|context| self.poll_next(context, events_max)).await
+    }
+
+    fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+        events_max: usize,
+    ) -> Poll<Option<Result<Batch, (usize, FollowError)>>> {
+        let mut is_news = false;
+        for lane in &mut self.lanes {
+            is_news |= lane.poll(context);
+        }
+        let events = self.choose(events_max);
+        if events.is_empty() {
+            let failed = self.lanes.iter_mut().enumerate().find_map(|(feed, lane)| Some((feed, lane.failed.take()?)));
+            if let Some(failed) = failed {
+                return Poll::Ready(Some(Err(failed)));
+            }
+            if self.lanes.iter().all(|lane| lane.has_ended) {
+                return Poll::Ready(None);
+            }
+            if !is_news {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Some(Ok(Batch {
+            events,
+            lags: self.lanes.iter().map(Lane::lag).collect(),
+            is_caught_up: self.lanes.iter().map(|lane| lane.was_caught_up).collect(),
+            is_all: self.lanes.iter().all(|lane| lane.was_caught_up && lane.waiting.is_empty()),
+        })))
+    }
+
+    fn choose(&mut self, events_max: usize) -> Vec<Arrived> {
+        let waiting: usize = self.lanes.iter().map(|lane| lane.waiting.len()).sum();
+        let mut chosen = Vec::with_capacity(waiting.min(events_max));
+        while chosen.len() < events_max {
+            let next = match self.order {
+                Order::ByTime => self.oldest(),
+                Order::InTurn => self.first(),
+            };
+            let Some(feed) = next else { break };
+            let event = self.lanes[feed].waiting.pop_front().expect("it was seen there");
+            chosen.push(Arrived { feed, event });
+        }
+        chosen
+    }
+
+    fn oldest(&self) -> Option<usize> {
+        if self.lanes.iter().any(Lane::holds_others_up) {
+            return None;
+        }
+        let fronts = self.lanes.iter().enumerate().filter_map(|(feed, lane)| Some((lane.waiting.front()?.time, feed)));
+        fronts.min().map(|(_, feed)| feed)
+    }
+
+    fn first(&self) -> Option<usize> {
+        let turn = self.lanes.iter().position(|lane| !lane.waiting.is_empty() || lane.holds_others_up())?;
+        (!self.lanes[turn].waiting.is_empty()).then_some(turn)
+    }
+}
+
+impl Lane {
+    fn new(pump: Pump) -> Self {
+        Self {
+            pump,
+            waiting: VecDeque::new(),
+            lag: Lag { events: None, seconds: 0.0 },
+            was_caught_up: false,
+            has_ended: false,
+            failed: None,
+        }
+    }
+
+    /// Takes in what has come; whether that was anything.
+    fn poll(&mut self, context: &mut Context<'_>) -> bool {
+        let mut is_news = false;
+        while !self.has_ended && self.waiting.len() < EVENTS_WAITING {
+            match self.pump.poll_recv(context) {
+                Poll::Ready(Some(Ok(pumped))) => {
+                    self.waiting.extend(pumped.events);
+                    self.lag = pumped.lag;
+                    self.was_caught_up |= pumped.is_caught_up;
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    self.failed = Some(error);
+                    self.has_ended = true;
+                }
+                Poll::Ready(None) => {
+                    // A feed ends when all its events have been read.
+                    self.was_caught_up = true;
+                    self.has_ended = true;
+                }
+                Poll::Pending => break,
+            }
+            is_news = true;
+        }
+        is_news
+    }
+
+    /// Something of it is still to come that may have to be first. After a failure nothing more is applied, so it holds
+    /// the others up too.
+    fn holds_others_up(&self) -> bool {
+        self.waiting.is_empty() && !self.was_caught_up
+    }
+
+    fn lag(&self) -> Lag {
+        let waiting = self.waiting.len() as u64;
+        Lag { events: self.lag.events.map(|events| events + waiting), seconds: self.lag.seconds }
+    }
+}
