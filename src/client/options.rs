@@ -99,6 +99,12 @@ impl Following {
         }
     }
 
+    /// What will be followed.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Where to begin. Default: the beginning.
     pub fn from(self, start: Start) -> Self {
         Self { start, ..self }
