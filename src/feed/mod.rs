@@ -4,6 +4,7 @@
 //! give the same bytes on any machine and after any upgrade; `read` understands what producers POST.
 
 mod atom_entry;
+mod base;
 pub mod cloudevent;
 mod json;
 pub mod read;

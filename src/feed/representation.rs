@@ -146,15 +146,12 @@ impl Representation {
         match self {
             // 2: removed entries (RFC 6721), the way to the service document, the collection in the head feed; media are
             // out of line.
-            // 2, of lines: their links lead to lines.
-            Self::Atom { .. } | Self::Xml { .. } | Self::Ndjson => 2,
-            Self::EventStore { .. }
-            | Self::Envelope { .. }
-            | Self::SingularEnvelopes { .. }
-            | Self::EnvelopeXml { .. }
-            | Self::CloudEvents
-            | Self::Bytes
-            | Self::Data => 1,
+            // 3: the place of events in `$all`, the type of removed ones.
+            Self::Atom { .. } | Self::Xml { .. } => 3,
+            // 2: the place of events in `$all`; of lines, in every feed that is not the event's own stream, and their
+            // links lead to lines.
+            Self::Envelope { .. } | Self::SingularEnvelopes { .. } | Self::EnvelopeXml { .. } | Self::Ndjson => 2,
+            Self::EventStore { .. } | Self::CloudEvents | Self::Bytes | Self::Data => 1,
         }
     }
 

@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use crate::address::{BaseUrl, Shape, StreamPath};
-use crate::event::{Event, Number, Source, StreamName};
+use crate::event::{Event, EventType, Number, Source, StreamName};
 use crate::feed::atom_entry::Kind;
 use crate::feed::{AtomContent, Representation};
 
@@ -93,7 +93,9 @@ impl Document for FeedXml<'_> {
         out.extend_from_slice(b"\" when=\"");
         push_time(event.time, out);
         out.extend_from_slice(b"\">");
-        push_identity(&stream, event, &number, &position, place_in(source, place), out);
+        // No category says it, as in an entry.
+        let event_type = Some(&event.event_type);
+        push_identity(&stream, event, event_type, &number, &position, place_in(source, place), out);
         out.extend_from_slice(b"</at:deleted-entry>\n");
     }
 
@@ -200,7 +202,7 @@ fn push_entry(
         push_link("edit-media", None, &data_url, out);
     }
 
-    push_identity(stream, event, number, position, place, out);
+    push_identity(stream, event, None, number, position, place, out);
 
     if let Some(kept) = &event.content {
         if let Some(metadata) = &kept.metadata {
@@ -217,6 +219,7 @@ fn push_entry(
 fn push_identity(
     stream: &StreamForms,
     event: &Event,
+    event_type: Option<&EventType>,
     number: &str,
     position: &str,
     place: Option<Number>,
@@ -233,6 +236,10 @@ fn push_identity(
     if let Some(place) = place {
         out.extend_from_slice(b"\" place=\"");
         push_decimal(place.get(), out);
+    }
+    if let Some(event_type) = event_type {
+        out.extend_from_slice(b"\" type=\"");
+        xml::push_attribute(event_type.as_str(), out);
     }
     out.extend_from_slice(b"\"/>");
 }

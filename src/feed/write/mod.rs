@@ -4,7 +4,6 @@ mod atom_content;
 #[cfg(test)]
 mod atom_tests;
 mod atom_xml;
-mod base;
 mod cloudevents;
 mod event_json;
 mod event_xml;
@@ -105,7 +104,7 @@ pub fn feed<'a>(representation: Representation, feed: &'a Feed<'a>) -> Box<dyn D
         Representation::CloudEvents => {
             Box::new(event_json::Array::of(feed.source, |event, _, out| cloudevents::entry(event, out)))
         }
-        Representation::Ndjson => Box::new(ndjson::Lines),
+        Representation::Ndjson => Box::new(ndjson::Lines { source: feed.source }),
         Representation::Data | Representation::Bytes => Box::new(eventstore_json::FeedJson::new(Embed::None, feed)),
     }
 }
@@ -129,7 +128,7 @@ pub fn entry(
         Representation::Xml { .. } => event_xml::data(event, out),
         Representation::EnvelopeXml { .. } => event_xml::entry(event, place_in(source, place), out),
         Representation::CloudEvents => cloudevents::entry(event, out),
-        Representation::Ndjson => ndjson::entry(event, out),
+        Representation::Ndjson => ndjson::entry(event, place_in(source, place), out),
         Representation::Data | Representation::Bytes => {
             if let Some(content) = &event.content {
                 out.extend_from_slice(&content.data);
@@ -147,10 +146,8 @@ pub fn link(representation: Representation, base: &BaseUrl, link: &Event, target
     eventstore_json::link(embed, base, link, target, out);
 }
 
-/// The place that a document tells beside the event's own number and position: only derived streams have one.
+/// The place that a document tells beside the event's own number and position: wherever it is not shown in its own
+/// stream. So a reader needs to know nothing of the feed to know the place: it is the one that is told, else the number.
 fn place_in(source: &Source, place: Number) -> Option<Number> {
-    match source {
-        Source::Derived(..) => Some(place),
-        Source::All | Source::Stream(_) => None,
-    }
+    source.is_derived().then_some(place)
 }

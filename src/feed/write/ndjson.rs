@@ -1,38 +1,44 @@
 //! Events as lines of JSON, oldest first: everything there is to know of each, so that what is read here can be
 //! appended elsewhere without loss.
 //!
-//! The members and their order never change: `stream`, `number`, `position`, `id`, `type`, `mediaType`, `time`,
-//! `metadata`, `data`. JSON stands in `metadata` and `data` byte for byte as it was sent; what is not JSON, or has line
+//! The members and their order never change: `stream`, `number`, `position`, `place`, `id`, `type`, `mediaType`,
+//! `time`, `metadata`, `data`. The place is that in the feed, and stands wherever that is not the feed of the event's
+//! own stream. JSON stands in `metadata` and `data` byte for byte as it was sent; what is not JSON, or has line
 //! breaks or white space around it, stands in `metadataBase64` and `dataBase64`. An event whose content was removed
 //! has neither these nor `mediaType`, but `"removed":true`, its `digest` in hex, and the `correlationId` that it
 //! keeps if it had one.
 
-use super::Document;
 use super::json::{Layout, Object};
 use super::text::push_base64;
-use crate::event::{Content, Event, Number};
+use super::{Document, place_in};
+use crate::event::{Content, Event, Number, Source};
 use crate::feed::json;
 
 /// A page.
 #[derive(Debug)]
-pub(super) struct Lines;
+pub(super) struct Lines<'a> {
+    pub(super) source: &'a Source,
+}
 
-impl Document for Lines {
+impl Document for Lines<'_> {
     fn begin(&mut self, _: &mut Vec<u8>) {}
 
-    fn entry(&mut self, event: &Event, _place: Number, out: &mut Vec<u8>) {
-        entry(event, out);
+    fn entry(&mut self, event: &Event, place: Number, out: &mut Vec<u8>) {
+        entry(event, place_in(self.source, place), out);
     }
 
     fn end(&mut self, _: &mut Vec<u8>) {}
 }
 
 /// One event, with the line break at its end.
-pub(super) fn entry(event: &Event, out: &mut Vec<u8>) {
+pub(super) fn entry(event: &Event, place: Option<Number>, out: &mut Vec<u8>) {
     let mut object = Object::open(out, Layout::Line);
     object.text("stream", event.stream.as_str());
     object.number("number", event.number.get());
     object.number("position", event.position.get());
+    if let Some(place) = place {
+        object.number("place", place.get());
+    }
     object.text("id", &event.id.to_string());
     object.text("type", event.event_type.as_str());
     if let Some(content) = &event.content {

@@ -3,10 +3,10 @@
 
 use crate::event::limits::INLINE_CONTENT_BYTES_MAX;
 use crate::event::{Content, Event};
-use crate::feed::AtomContent;
 use crate::feed::atom_entry::{self, APP, ATOM, EVERFEED, Element, Entry, Kind, Scope, TYPE_SCHEME};
+use crate::feed::{AtomContent, base};
 
-use super::{atom_content, base, xml};
+use super::{atom_content, xml};
 
 /// The prefixes that our documents bind. Declared anew on an entry they would change what our own elements in it
 /// are, so it is each element of the author's that gets its own meaning of them back.

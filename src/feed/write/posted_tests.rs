@@ -62,7 +62,7 @@ fn check(ours: Node<'_, '_>, sent: &str, is_in_feed: bool) {
             None => DATA.to_string(),
             Some("../up/?a") => "https://feeds.example.org/shop/streams/s/up/?a".to_string(),
             Some("http://example.org/?a&b") => "http://example.org/?a&b".to_string(),
-            Some(mutated) => base::resolve(DATA, mutated),
+            Some(mutated) => crate::feed::base::resolve(DATA, mutated),
         };
         assert_eq!(inherited(*kept), [language, space, Some(base)]);
         for namespace in theirs.namespaces().filter(|namespace| !namespace.uri().is_empty()) {

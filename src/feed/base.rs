@@ -1,6 +1,7 @@
 //! References that are relative (RFC 3986 §5), for documents that move to another address.
 
-/// The reference as it leads from a document at this address: an absolute URL without `.` and `..` in its path.
+/// The reference as it leads from a document at this address: an absolute URL without `.` and `..` in its path. If the
+/// address is a relative reference itself, so is what comes of both.
 pub(super) fn resolve(address: &str, reference: &str) -> String {
     let Parts { scheme, authority, path, query, fragment } = Parts::of(reference);
     let document = Parts::of(address);
@@ -10,7 +11,8 @@ pub(super) fn resolve(address: &str, reference: &str) -> String {
         (None, None) if path.is_empty() => (document.authority, document.path.to_string(), query.or(document.query)),
         (None, None) if path.starts_with('/') => (document.authority, without_dots(path), query),
         (None, None) => {
-            let folder = document.path.rfind('/').map_or("/", |end| &document.path[..=end]);
+            let root = if document.authority.is_some() { "/" } else { "" };
+            let folder = document.path.rfind('/').map_or(root, |end| &document.path[..=end]);
             (document.authority, without_dots(&format!("{folder}{path}")), query)
         }
     };
@@ -61,8 +63,11 @@ fn cut(text: &str, at: char) -> (&str, Option<&str>) {
     text.split_once(at).map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
-/// RFC 3986 §5.2.4.
+/// RFC 3986 §5.2.4. The dots of a path that is relative mean something only where it will lead from.
 fn without_dots(path: &str) -> String {
+    if !path.starts_with('/') {
+        return path.to_string();
+    }
     let mut kept: Vec<&str> = Vec::new();
     let mut segments = path.split('/').peekable();
     while let Some(segment) = segments.next() {
@@ -133,6 +138,22 @@ mod tests {
             ("g#s/../x", "http://a/b/c/g#s/../x"),
         ] {
             assert_eq!(resolve("http://a/b/c/d;p?q", reference), resolved, "{reference}");
+        }
+    }
+
+    #[test]
+    fn what_is_relative_to_something_relative_stays_so() {
+        for (address, reference, resolved) in [
+            ("", "../a", "../a"),
+            ("b", "a", "a"),
+            ("sub/", "../a", "sub/../a"),
+            ("../sub/b?c", "?d", "../sub/b?d"),
+            ("/x/", "../a", "/a"),
+            ("//h", "a", "//h/a"),
+            ("http://h", "a", "http://h/a"),
+            ("sub/", "http://h/a", "http://h/a"),
+        ] {
+            assert_eq!(resolve(address, reference), resolved, "{address} {reference}");
         }
     }
 }
