@@ -5,6 +5,10 @@ use crate::event::MediaType;
 /// How a page is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Form {
+    /// Atom as XML, by anybody.
+    Atom,
+    /// EventStore's JSON form of it.
+    EventStore,
     /// Our lines of JSON.
     Ndjson,
 }
@@ -17,8 +21,18 @@ pub enum Form {
 )]
 pub struct UnknownForm(pub String);
 
-/// The media types of feeds.
-const KNOWN: [(&str, Form); 2] = [("application/x-ndjson", Form::Ndjson), ("application/ndjson", Form::Ndjson)];
+/// The media types of feeds. EventStore has the name of its description documents on some feeds as well.
+const KNOWN: [(&str, Form); 9] = [
+    ("application/x-ndjson", Form::Ndjson),
+    ("application/ndjson", Form::Ndjson),
+    ("application/atom+xml", Form::Atom),
+    ("application/xml", Form::Atom),
+    ("text/xml", Form::Atom),
+    ("application/vnd.eventstore.atom+json", Form::EventStore),
+    ("application/vnd.kurrent.atom+json", Form::EventStore),
+    ("application/vnd.eventstore.streamdesc+json", Form::EventStore),
+    ("application/json", Form::EventStore),
+];
 
 impl Form {
     /// What a `Content-Type` header says.
@@ -40,6 +54,8 @@ mod tests {
     #[test]
     fn a_form_is_told_by_its_media_type() {
         assert_eq!(Form::of("application/x-ndjson"), Ok(Form::Ndjson));
+        assert_eq!(Form::of("Application/Atom+XML;type=feed; charset=\"UTF-8\""), Ok(Form::Atom));
+        assert_eq!(Form::of("application/json; charset=utf-8"), Ok(Form::EventStore));
         for unknown in ["", "text/html", "application/rss+xml", "application/x-ndjson; charset=utf-16"] {
             assert_eq!(Form::of(unknown), Err(UnknownForm(unknown.to_string())));
         }

@@ -6,6 +6,8 @@
 //! A page comes from the network: whatever its bytes are, reading it ends in a page or in an error, within the limits
 //! that the rest of the program has.
 
+mod atom;
+mod eventstore;
 mod form;
 mod lines;
 mod link_header;
@@ -34,6 +36,8 @@ use crate::event::{Digest, Timestamp};
 /// When the body is not what its form says, is cut short, or is over a limit.
 pub fn read(form: Form, header: &Links, body: &Bytes) -> Result<Page, UnreadablePage> {
     let mut page = match form {
+        Form::Atom => atom::read(body)?,
+        Form::EventStore => eventstore::read(body)?,
         // Lines say nothing of their page, but what it leads to is in the header: and of all documents only archives
         // name the archive after them (RFC 5005 §4).
         Form::Ndjson => {
@@ -141,6 +145,20 @@ impl Links {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// A name that neighbours have in common, kept once.
+#[derive(Debug, Default)]
+struct Shared(Arc<str>);
+
+impl Shared {
+    /// The name; most of the time it is that of the event before.
+    fn of(&mut self, name: &str) -> Arc<str> {
+        if *self.0 != *name {
+            self.0 = name.into();
+        }
+        self.0.clone()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::event::limits::PAGE_EVENTS_MAX;
 use crate::feed::json::{Fault, NotJson};
+use crate::feed::xml::IllFormed;
 
 /// A page that is not what its form says.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +23,18 @@ pub enum PageFault {
     /// The value of a member, or the whole document.
     #[error("it is not JSON: {0}")]
     NotJson(#[from] NotJson),
+    /// XML 1.0 with namespaces, within the limits.
+    #[error("it is not well-formed XML: {0}")]
+    NotXml(&'static str),
+    /// Some other document.
+    #[error("its root element is not the `feed` of http://www.w3.org/2005/Atom")]
+    NotAFeed,
+    /// Beyond what anybody writes.
+    #[error("a namespace that means something in feeds is written with references")]
+    OddNamespace,
+    /// JSON, but another document.
+    #[error("it is no feed of EventStore's: {0}")]
+    NotEventStore(String),
     /// Something every event says is missing.
     #[error("an event has no {0}")]
     Lacks(&'static str),
@@ -50,6 +63,12 @@ impl UnreadablePage {
     /// The same, in a page of which what was read begins at this byte.
     pub(super) fn within(self, start: usize) -> Self {
         Self { at: self.at + start, ..self }
+    }
+}
+
+impl From<IllFormed> for UnreadablePage {
+    fn from(ill_formed: IllFormed) -> Self {
+        Self::at(ill_formed.at, PageFault::NotXml(ill_formed.what))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{place, shown, sources, written};
+use super::{in_feed, place, shown, sources, written};
 use crate::event::{self, Digest, StreamName};
 use crate::feed::Representation;
 use crate::feed::read::page::{self, Event, EventContent, Form, Links, PageFault, UnreadablePage};
@@ -33,7 +33,8 @@ proptest! {
     #[test]
     fn what_we_write_is_read(events in prop::collection::vec(any_row(), 0..8)) {
         let stream = events.first().map_or(StreamName::parse("a").expect("a name"), |event| event.stream.clone());
-        for source in &sources(&stream)[..1] {
+        for source in &sources(&stream) {
+            let events = in_feed(source, &events);
             let document = written(Representation::Ndjson, source, &events);
             let expected: Vec<_> =
                 events.iter().enumerate().map(|(index, event)| shown(event, place(source, index, event))).collect();

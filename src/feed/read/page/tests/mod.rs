@@ -1,5 +1,7 @@
 //! Pages that our writers wrote, read back; and pages that nobody should have written.
 
+mod atom;
+mod eventstore;
 mod lines;
 
 use uuid::Uuid;
@@ -13,6 +15,15 @@ use crate::feed::{Feed, Representation};
 fn sources(own: &StreamName) -> [Source; 3] {
     let named = |name| Source::named(StreamName::parse(name).expect("a name"));
     [Source::Stream(own.clone()), Source::All, named("$ce-orders")]
+}
+
+/// These events as they can be shown in this feed: in that of a stream there are only its own.
+fn in_feed(source: &Source, events: &[event::Event]) -> Vec<event::Event> {
+    let of = |event: &event::Event| match source {
+        Source::Stream(stream) => event::Event { stream: stream.clone(), ..event.clone() },
+        Source::All | Source::Derived(..) => event.clone(),
+    };
+    events.iter().map(of).collect()
 }
 
 /// The place of the event at this index of a page, in this feed.
