@@ -4,13 +4,14 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use everfeed::address::{BaseUrl, Shape, Target};
+use everfeed::address::{BaseUrl, Embed, Shape, Target};
 use everfeed::event::{
     Content, Count, Event, EventId, EventType, ExpectedVersion, MediaType, NewEvent, Number, Order, Source, StreamName,
     Timestamp, Visible,
 };
+use everfeed::feed::read::page::{self, Form, Links};
 use everfeed::feed::read::{self, Heading};
-use everfeed::feed::{self, AtomContent, Feed, Representation};
+use everfeed::feed::{self, AtomContent, Feed, Label, Representation};
 use everfeed::store::{Append, Options, Store};
 use uuid::Uuid;
 
@@ -64,14 +65,15 @@ fn sealed(directory: &std::path::Path, runtime: &tokio::runtime::Runtime) -> Sto
     store
 }
 
-fn page(store: &Store) -> Vec<Event> {
+fn newest_first(store: &Store) -> Vec<Event> {
     let orders = Source::Stream(StreamName::parse("orders").expect("a name"));
     let last = Number::from(EVENTS as u32 - 1);
     let events = store.view().read_blocking(&orders, Number::ZERO, last, Order::NewestFirst, usize::MAX);
     events.expect("it reads")
 }
 
-fn documents(criterion: &mut Criterion, events: &[Event]) {
+/// The document of a page, as it is served.
+fn document(representation: Representation, events: &[Event]) -> Vec<u8> {
     let base = BaseUrl::parse("http://127.0.0.1:2113").expect("a base");
     let source = Source::Stream(StreamName::parse("orders").expect("a name"));
     let everfeed::address::Address::Page { request, .. } = Target::parse(PAGE, None).expect("ours").address else {
@@ -88,20 +90,39 @@ fn documents(criterion: &mut Criterion, events: &[Event]) {
         created: events[0].time,
         etag: None,
     };
+    let mut out = Vec::with_capacity(300_000);
+    let mut document = feed::feed(representation, &feed);
+    document.begin(&mut out);
+    for event in events {
+        document.entry(event, event.number, &mut out);
+    }
+    document.end(&mut out);
+    out
+}
+
+fn documents(criterion: &mut Criterion, events: &[Event]) {
     let representation = Representation::Atom { content: AtomContent::Inline };
-    let render = || {
-        let mut out = Vec::with_capacity(300_000);
-        let mut document = feed::feed(representation, &feed);
-        document.begin(&mut out);
-        for event in events {
-            document.entry(event, event.number, &mut out);
-        }
-        document.end(&mut out);
-        out
-    };
     let mut group = criterion.benchmark_group("documents");
     group.throughput(Throughput::Elements(EVENTS as u64));
-    group.bench_function("an Atom page of 100 events", |bencher| bencher.iter(render));
+    group.bench_function("an Atom page of 100 events", |bencher| bencher.iter(|| document(representation, events)));
+    group.finish();
+}
+
+/// What a follower does with each page.
+fn pages(criterion: &mut Criterion, events: &[Event]) {
+    let label = Label::EventStore;
+    let mut group = criterion.benchmark_group("pages");
+    for (name, form, representation) in [
+        ("ndjson", Form::Ndjson, Representation::Ndjson),
+        ("atom", Form::Atom, Representation::Atom { content: AtomContent::Inline }),
+        ("eventstore", Form::EventStore, Representation::EventStore { label, embed: Embed::Body }),
+    ] {
+        let body = Bytes::from(document(representation, events));
+        group.throughput(Throughput::ElementsAndBytes { elements: EVENTS as u64, bytes: body.len() as u64 });
+        group.bench_function(format!("reading 100 events, {name}"), |bencher| {
+            bencher.iter(|| page::read(form, &Links::default(), &body).expect("it is a page"));
+        });
+    }
     group.finish();
 }
 
@@ -138,7 +159,9 @@ fn addresses(criterion: &mut Criterion) {
 fn stores(criterion: &mut Criterion, store: &Store, runtime: &tokio::runtime::Runtime) {
     let mut group = criterion.benchmark_group("store");
     group.throughput(Throughput::Elements(EVENTS as u64));
-    group.bench_function("reading 100 events from a chunk, no block kept", |bencher| bencher.iter(|| page(store)));
+    group.bench_function("reading 100 events from a chunk, no block kept", |bencher| {
+        bencher.iter(|| newest_first(store))
+    });
     let mut next = 1_u128 << 64;
     for events in [1_usize, 100, 1_000] {
         group.throughput(Throughput::Elements(events as u64));
@@ -157,7 +180,8 @@ fn all(criterion: &mut Criterion) {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let store = sealed(directory.path(), &runtime);
-    documents(criterion, &page(&store));
+    documents(criterion, &newest_first(&store));
+    pages(criterion, &newest_first(&store));
     batches(criterion);
     addresses(criterion);
     stores(criterion, &store, &runtime);
