@@ -12,9 +12,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::FollowError;
 use super::options::{Following, Prefer};
 use super::retry::{Attempts, Health, Trouble};
-use super::stand_in::{self as page_reading, Form};
 use super::transport::{Ask, Head, Opened, Reply, Transport};
-use crate::feed::read::page::{EventContent, Page};
+use crate::feed::read::page::{self, EventContent, Page};
 
 /// What a server may choose from: the form that says most first. Between EventStore's JSON and Atom of one server the
 /// former says more, since its Atom has no data.
@@ -100,7 +99,7 @@ impl Fetcher {
             embed(&mut ask.url);
         }
         let reply = self.transport.open(&ask).await?;
-        let is_eventstore = matches!(&reply, Reply::Page(opened) if opened.head.form == Ok(Form::EventStore));
+        let is_eventstore = matches!(&reply, Reply::Page(opened) if opened.head.is_eventstore());
         if is_eventstore && !self.embeds.swap(true, Ordering::Relaxed) {
             // The first page of this form came without its events.
             embed(&mut ask.url);
@@ -141,7 +140,7 @@ impl Fetcher {
             };
             self.health.succeeded(ask.url.as_str());
             let bytes = body.len();
-            match parse(&head, body) {
+            match parse(&head, &body) {
                 Ok(mut page) => {
                     self.fetch_content(&head, &mut page).await?;
                     return Ok(Some(Fetched { url: ask.url.as_str().into(), head, page, bytes, room: None }));
@@ -211,9 +210,9 @@ impl Fetcher {
     }
 }
 
-fn parse(head: &Head, body: Bytes) -> Result<Page, String> {
-    let form = head.form.clone().map_err(|media_type| format!("{media_type} is no form of a feed"))?;
-    page_reading::read(form, head.links.clone(), body).map_err(|error| error.to_string())
+fn parse(head: &Head, body: &Bytes) -> Result<Page, String> {
+    let form = head.form.as_ref().map_err(ToString::to_string)?;
+    page::read(*form, &head.links, body).map_err(|error| error.to_string())
 }
 
 /// EventStore's pages hold the events only if asked to.

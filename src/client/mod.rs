@@ -14,7 +14,6 @@ mod lag;
 mod options;
 mod order;
 mod retry;
-mod stand_in;
 mod task;
 mod transport;
 mod walk;

@@ -12,18 +12,15 @@ use tokio::time::Instant;
 use super::super::fetch::{Fetched, Fetcher};
 use super::super::task::Task;
 use super::super::transport::{Ask, Opened, Reply};
-use super::{Ended, Step, Walk};
+use super::{Ended, Step, Walk, archives};
 
 /// What a page is taken to be as long as none has been read: a hundred events of 1 kB.
 const PAGE_BYTES_EXPECTED: usize = 128 << 10;
 
-/// Hands on this page and those that are newer.
+/// Hands on this page, which leads to a newer one or is the empty one at the end, and those that are newer.
 pub(super) async fn go_on(walk: &Walk, page: Fetched) -> Result<(), Ended> {
-    let newer = page.link("previous");
-    let (url, is_settled) = match newer {
-        Some(newer) => (newer, page.head.is_settled()),
-        None => (Url::parse(&page.url).expect("it was fetched"), false),
-    };
+    let url = page.link("previous").unwrap_or_else(|| Url::parse(&page.url).expect("it was fetched"));
+    let is_settled = page.head.is_settled();
     walk.hand_on(Step::Page(Box::new(page))).await?;
     self::walk(walk, url, is_settled).await
 }
@@ -58,6 +55,9 @@ pub(super) async fn walk(walk: &Walk, mut url: Url, mut is_settled: bool) -> Res
                         (url, is_settled, is_waited_for) = (newer, page.head.is_settled(), false);
                         walk.hand_on(Step::Page(Box::new(Fetched { room: Some(room), ..page }))).await?;
                         continue;
+                    }
+                    if !page.page.events.is_empty() {
+                        return archives::go_on(walk, page).await;
                     }
                     known = tag;
                     walk.hand_on(Step::Page(Box::new(page))).await?;

@@ -3,6 +3,7 @@
 //! A walk only finds pages and hands them on in their order. Whether they fit together is for [`super::order`] to say.
 
 mod linked;
+mod archives;
 mod resume;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use reqwest::Url;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::Instant;
 
+use self::archives::Since;
 use super::FollowError;
 use super::fetch::{Fetched, Fetcher};
 use super::options::{Live, Start};
@@ -83,33 +85,29 @@ impl Walk {
     }
 
     async fn walk(&self, start: Start) -> Result<(), Ended> {
+        if let Start::After(checkpoint) = start {
+            return resume::walk(self, &checkpoint).await;
+        }
+        let (mut head, was_there) = self.await_page(&self.home, matches!(start, Start::New)).await?;
+        let start = match start {
+            // All that is in it has happened since.
+            Start::New if !was_there => Start::Beginning,
+            start => start,
+        };
+        let leads_on = head.link("previous").is_some();
         match start {
-            Start::Beginning => {
-                let (head, _) = self.await_page(&self.home, false).await?;
-                self.from_the_beginning(head).await
-            }
-            Start::After(checkpoint) => resume::walk(self, &checkpoint).await,
-            Start::Since(time) => {
-                let (head, _) = self.await_page(&self.home, false).await?;
-                let page = self.back_to(head, time).await?;
-                linked::go_on(self, page).await
-            }
-            Start::New => {
-                let (mut head, was_there) = self.await_page(&self.home, true).await?;
-                if !was_there {
-                    // All that is in it has happened since.
-                    return self.from_the_beginning(head).await;
-                }
+            Start::After(_) | Start::Beginning => match head.link("last") {
+                Some(oldest) => linked::walk(self, oldest, true).await,
+                None if leads_on && head.link("prev-archive").is_none() => linked::go_on(self, head).await,
+                None => archives::walk(self, head, Since::Oldest).await,
+            },
+            Start::Since(time) if leads_on => linked::go_on(self, self.back_to(head, time).await?).await,
+            Start::Since(time) => archives::walk(self, head, Since::Time(time)).await,
+            Start::New if leads_on => {
                 head.page.events.clear();
                 linked::go_on(self, head).await
             }
-        }
-    }
-
-    async fn from_the_beginning(&self, head: Fetched) -> Result<(), Ended> {
-        match head.link("last") {
-            Some(oldest) => linked::walk(self, oldest, true).await,
-            None => linked::go_on(self, head).await,
+            Start::New => archives::walk(self, head, Since::Now).await,
         }
     }
 

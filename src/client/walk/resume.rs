@@ -4,13 +4,20 @@ use reqwest::Url;
 
 use super::super::fetch::Fetched;
 use super::super::{Checkpoint, FollowError};
+use super::archives::{self, Since};
 use super::{Ended, Walk, linked};
+use crate::feed::read::page::Event;
 
 /// Goes on after this checkpoint.
 pub(super) async fn walk(walk: &Walk, checkpoint: &Checkpoint) -> Result<(), Ended> {
     let mut url = Url::parse(&checkpoint.page).map_err(|error| FollowError::Usage(error.to_string()))?;
     loop {
         let (mut page, _) = walk.await_page(&url, true).await?;
+        if page.link("previous").is_none() && !page.page.events.is_empty() {
+            // It is an archive, or what goes on changing.
+            let (current, _) = walk.await_page(&walk.home, true).await?;
+            return archives::walk(walk, current, Since::After(checkpoint)).await;
+        }
         if let Some(at) = page.page.events.iter().position(|event| checkpoint.is_of(event)) {
             page.page.events.drain(..=at);
             return linked::go_on(walk, page).await;
@@ -38,7 +45,7 @@ enum Beside {
 fn beside(page: &Fetched, checkpoint: &Checkpoint) -> Beside {
     let newer = page.link("previous");
     let Some(wanted) = checkpoint.place else { return Beside::Neither };
-    let place = |event: Option<&crate::feed::read::page::Event>| event.and_then(|event| event.place);
+    let place = |event: Option<&Event>| event.and_then(|event| event.place);
     match (place(page.page.events.first()), place(page.page.events.last()), newer) {
         (_, Some(last), Some(newer)) if last < wanted => Beside::Before(newer),
         (Some(first), ..) if wanted < first => Beside::After,
@@ -48,7 +55,7 @@ fn beside(page: &Fetched, checkpoint: &Checkpoint) -> Beside {
     }
 }
 
-fn missing(walk: &Walk, checkpoint: &Checkpoint, page: &Fetched) -> FollowError {
+pub(super) fn missing(walk: &Walk, checkpoint: &Checkpoint, page: &Fetched) -> FollowError {
     let found = page.page.feed.as_deref();
     match (checkpoint.log, page.head.log, checkpoint.feed_id.as_deref(), found) {
         (Some(expected), Some(found), ..) if expected.id != found.id => FollowError::AnotherLog {
