@@ -10,6 +10,7 @@ use reqwest::Url;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::FollowError;
+use super::cache::{Cache, Standing};
 use super::options::{Following, Prefer};
 use super::retry::{Attempts, Health, Trouble};
 use super::transport::{Ask, Head, Opened, Reply, Transport};
@@ -31,6 +32,7 @@ const UNREADABLE_MAX: u32 = 3;
 /// Gets pages, and says what all of them are asked with.
 pub(super) struct Fetcher {
     pub(super) transport: Transport,
+    cache: Option<Cache>,
     health: Health,
     gives_up_after: Option<Duration>,
     accept: HeaderValue,
@@ -60,8 +62,12 @@ impl Fetched {
 
 impl Fetcher {
     pub(super) fn new(following: &Following, home: &Url) -> Result<Self, FollowError> {
+        let transport = Transport::new(following, home)?;
+        let who = transport.authorization.as_ref().map(HeaderValue::as_bytes);
+        let cache = following.cache.clone().map(|directory| Cache::open(directory, who)).transpose()?;
         Ok(Self {
-            transport: Transport::new(following, home)?,
+            transport,
+            cache,
             health: Health::default(),
             gives_up_after: following.gives_up_after,
             accept: match following.prefer {
@@ -98,14 +104,43 @@ impl Fetcher {
         if self.embeds.load(Ordering::Relaxed) {
             embed(&mut ask.url);
         }
-        let reply = self.transport.open(&ask).await?;
+        let reply = self.open_by_cache(&ask).await?;
         let is_eventstore = matches!(&reply, Reply::Page(opened) if opened.head.is_eventstore());
         if is_eventstore && !self.embeds.swap(true, Ordering::Relaxed) {
             // The first page of this form came without its events.
             embed(&mut ask.url);
-            return self.transport.open(&ask).await;
+            return self.open_by_cache(&ask).await;
         }
         Ok(reply)
+    }
+
+    async fn open_by_cache(&self, ask: &Ask) -> Result<Reply, Trouble> {
+        let asked = self.cache.as_ref().zip(ask.of_cache());
+        let Some((cache, request)) = asked else { return self.transport.open(ask).await };
+        let kept = cache.find(&request).await;
+        let known = match kept.as_ref().map(|kept| kept.standing(&request)) {
+            Some(Standing::Fresh(headers, body)) => {
+                return Ok(Reply::Page(Box::new(Opened::kept(ask.url.clone(), headers, body))));
+            }
+            Some(Standing::Stale(tag)) => tag,
+            None => None,
+        };
+        match self.transport.open(&Ask { known, ..ask.clone() }).await? {
+            Reply::Unchanged(headers) => {
+                let kept = kept.ok_or_else(|| Trouble::passing("304, although nothing was known"))?;
+                let (headers, body, keeping) = kept.renewed(request, &headers);
+                cache.keep(keeping, body.clone()).await;
+                Ok(Reply::Page(Box::new(Opened::kept(ask.url.clone(), headers, body))))
+            }
+            Reply::Page(mut opened) => {
+                // Where a redirection led may change.
+                if opened.head.base == ask.url {
+                    opened.keeping = cache.may_keep(request, &opened.headers);
+                }
+                Ok(Reply::Page(opened))
+            }
+            Reply::Absent(why) => Ok(Reply::Absent(why)),
+        }
     }
 
     /// The rest of a page. If it is cut, or cannot be read, it is asked for again, past all caches; so this is for pages
@@ -119,18 +154,18 @@ impl Fetcher {
         let again = Ask { past_caches: true, wait: None, known: None, ..ask.clone() };
         loop {
             let attempt = async {
-                let opened = match opened.take() {
+                let mut opened = match opened.take() {
                     Some(opened) => opened,
                     None => match self.try_open(&again).await? {
                         Reply::Page(opened) => *opened,
-                        Reply::Unchanged | Reply::Absent(_) => return Ok(None),
+                        Reply::Unchanged(_) | Reply::Absent(_) => return Ok(None),
                     },
                 };
-                let head = opened.head.clone();
+                let (head, keeping) = (opened.head.clone(), opened.keeping.take());
                 let body = opened.body().await?;
-                Ok::<_, Trouble>(Some((head, body)))
+                Ok::<_, Trouble>(Some((head, body, keeping)))
             };
-            let (head, body) = match attempt.await {
+            let (head, body, keeping) = match attempt.await {
                 Ok(Some(read)) => read,
                 Ok(None) => return Ok(None),
                 Err(trouble) => {
@@ -142,6 +177,9 @@ impl Fetcher {
             let bytes = body.len();
             match parse(&head, &body) {
                 Ok(mut page) => {
+                    if let (Some(cache), Some(keeping)) = (&self.cache, keeping) {
+                        cache.keep(keeping, body).await;
+                    }
                     self.fetch_content(&head, &mut page).await?;
                     return Ok(Some(Fetched { url: ask.url.as_str().into(), head, page, bytes, room: None }));
                 }
@@ -160,7 +198,7 @@ impl Fetcher {
     pub(super) async fn page(&self, ask: &Ask) -> Result<Option<Fetched>, FollowError> {
         match self.open(ask).await? {
             Reply::Page(opened) => self.read(ask, *opened).await,
-            Reply::Unchanged | Reply::Absent(_) => Ok(None),
+            Reply::Unchanged(_) | Reply::Absent(_) => Ok(None),
         }
     }
 
@@ -194,7 +232,7 @@ impl Fetcher {
             let attempt = async {
                 let opened = match self.transport.open(ask).await {
                     Ok(Reply::Page(opened)) => *opened,
-                    Ok(Reply::Unchanged | Reply::Absent(_)) | Err(Trouble::Final(FollowError::Gone { .. })) => {
+                    Ok(Reply::Unchanged(_) | Reply::Absent(_)) | Err(Trouble::Final(FollowError::Gone { .. })) => {
                         return Ok(None);
                     }
                     Err(trouble) => return Err(trouble),

@@ -5,6 +5,7 @@
 //! speaks Atom with RFC 5005, EventStore's JSON feed, or our lines of JSON. It needs nothing of the server either: the
 //! Cargo feature `client` builds `event`, `address`, `feed` and this alone.
 
+mod cache;
 mod checkpoint;
 mod error;
 mod event;

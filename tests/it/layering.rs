@@ -23,7 +23,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 const OWNERS: &[(&str, &str)] = &[
     ("sled::", "store/door.rs and client/state/"),
     ("quick_xml", "feed/"),
-    ("CACHE_CONTROL", "http/cache_policy.rs"),
+    // Whoever asks may say how fresh the answer has to be, and reads how long it is good for.
+    ("CACHE_CONTROL", "http/cache_policy.rs and client/transport/"),
     ("Response::new", "http/reply.rs"),
     ("Response::builder", "http/reply.rs"),
     ("AppendError::", "store/ and http/problem.rs"),

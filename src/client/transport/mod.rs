@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, AUTHORIZATION, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
-use http::{StatusCode, header};
+use http::{Request, StatusCode, header};
 use reqwest::{Response, Url};
 use serde::Deserialize;
 use tokio::time::timeout;
@@ -18,6 +18,7 @@ use tokio::time::timeout;
 pub(super) use head::Head;
 
 use super::FollowError;
+use super::cache::Keeping;
 use super::options::{Credentials, Following};
 use super::retry::Trouble;
 
@@ -41,7 +42,7 @@ const ES_LONG_POLL: HeaderName = HeaderName::from_static("es-longpoll");
 /// Connections to servers, and who we are to them.
 pub(super) struct Transport {
     http: reqwest::Client,
-    authorization: Option<HeaderValue>,
+    pub(super) authorization: Option<HeaderValue>,
     /// The server that may know who we are.
     home: Url,
 }
@@ -65,16 +66,26 @@ pub(super) struct Ask {
 pub(super) enum Reply {
     /// A page, or something else that was asked for: its head, and the body to come.
     Page(Box<Opened>),
-    /// What is known already (304).
-    Unchanged,
+    /// What is known already (304), and what is said of it now.
+    Unchanged(HeaderMap),
     /// Nothing is there (404), and why.
     Absent(String),
 }
 
-/// The head of an answer; its body is still on the way.
+/// The head of an answer. Its body may still be on the way.
 pub(super) struct Opened {
     pub(super) head: Head,
-    pub(super) response: Response,
+    pub(super) headers: HeaderMap,
+    /// What a cache of our own would keep of it.
+    pub(super) keeping: Option<Keeping>,
+    body: Body,
+}
+
+enum Body {
+    /// On its way.
+    Coming(Response),
+    /// From a cache of our own.
+    Here(Bytes),
 }
 
 /// RFC 9457, as far as people need it.
@@ -87,6 +98,14 @@ struct Problem {
 impl Ask {
     pub(super) fn of(url: Url, accept: HeaderValue) -> Self {
         Self { url, accept, past_caches: false, wait: None, known: None, headers: HeaderMap::new() }
+    }
+
+    /// The question by which a cache knows the page; none if nothing that a cache holds will do.
+    pub(super) fn of_cache(&self) -> Option<Request<()>> {
+        if self.past_caches || self.wait.is_some() || self.known.is_some() {
+            return None;
+        }
+        Request::get(self.url.as_str()).header(ACCEPT, &self.accept).body(()).ok()
     }
 }
 
@@ -142,9 +161,10 @@ impl Transport {
         match response.status() {
             StatusCode::OK => {
                 let head = Head::read(response.url().clone(), response.headers());
-                Ok(Reply::Page(Box::new(Opened { head, response })))
+                let headers = response.headers().clone();
+                Ok(Reply::Page(Box::new(Opened { head, headers, keeping: None, body: Body::Coming(response) })))
             }
-            StatusCode::NOT_MODIFIED => Ok(Reply::Unchanged),
+            StatusCode::NOT_MODIFIED => Ok(Reply::Unchanged(response.headers().clone())),
             StatusCode::NOT_FOUND => Ok(Reply::Absent(said(response).await)),
             status => Err(self.refused(ask, status, response).await),
         }
@@ -171,14 +191,22 @@ impl Transport {
 }
 
 impl Opened {
+    /// A page of our own cache.
+    pub(super) fn kept(base: Url, headers: HeaderMap, body: Bytes) -> Self {
+        Self { head: Head::read(base, &headers), headers, keeping: None, body: Body::Here(body) }
+    }
+
     /// What its sender says it is.
     pub(super) fn media_type(&self) -> Option<Arc<str>> {
-        Some(self.response.headers().get(header::CONTENT_TYPE)?.to_str().ok()?.into())
+        Some(self.headers.get(header::CONTENT_TYPE)?.to_str().ok()?.into())
     }
 
     /// All of the body, and never a part of it: hyper knows where it ends, and it is cut if the connection ends before.
-    pub(super) async fn body(mut self) -> Result<Bytes, Trouble> {
-        read(&mut self.response, BODY_BYTES_MAX).await
+    pub(super) async fn body(self) -> Result<Bytes, Trouble> {
+        match self.body {
+            Body::Coming(mut response) => read(&mut response, BODY_BYTES_MAX).await,
+            Body::Here(body) => Ok(body),
+        }
     }
 }
 

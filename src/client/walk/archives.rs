@@ -190,7 +190,7 @@ impl Reader<'_> {
                         self.take(current, due).await?;
                     }
                 }
-                Reply::Unchanged | Reply::Absent(_) => (),
+                Reply::Unchanged(_) | Reply::Absent(_) => (),
             }
             if is_news {
                 is_told = false;

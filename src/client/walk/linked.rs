@@ -63,7 +63,7 @@ pub(super) async fn walk(walk: &Walk, mut url: Url, mut is_settled: bool) -> Res
                     walk.hand_on(Step::Page(Box::new(page))).await?;
                 }
             }
-            Reply::Unchanged => known = ask.known.clone(),
+            Reply::Unchanged(_) => known = ask.known.clone(),
             Reply::Absent(why) if !is_waited_for => tracing::info!(%url, why, "it is not there, and is waited for"),
             Reply::Absent(_) => (),
         }

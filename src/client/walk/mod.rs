@@ -123,7 +123,7 @@ impl Walk {
                         return Ok((fetched, was_there));
                     }
                 }
-                Reply::Unchanged => (),
+                Reply::Unchanged(_) => (),
                 Reply::Absent(why) if self.ends_at_the_end => {
                     return Err(FollowError::Refused { url: url.to_string(), status: 404, why }.into());
                 }
