@@ -48,9 +48,8 @@ pub(super) struct Keeping {
 impl Cache {
     pub(super) fn open(directory: PathBuf, authorization: Option<&[u8]>) -> io::Result<Self> {
         fs::create_dir_all(&directory)?;
-        let who = authorization.map_or_else(String::new, |value| {
-            Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect()
-        });
+        let who = authorization
+            .map_or_else(String::new, |value| Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect());
         Ok(Self { directory: directory.into(), who: who.into(), is_failing: Arc::default() })
     }
 

@@ -85,13 +85,23 @@ impl Fetcher {
         Ask::of(url.clone(), self.accept.clone())
     }
 
+    /// Counting the attempts at this URL.
+    pub(super) fn attempts<'a>(&'a self, url: &'a Url) -> Attempts<'a> {
+        Attempts::at(url.as_str(), &self.health, self.gives_up_after)
+    }
+
+    /// An attempt went well.
+    pub(super) fn succeeded(&self, url: &Url) {
+        self.health.succeeded(url.as_str());
+    }
+
     /// Asks until there is an answer.
     pub(super) async fn open(&self, ask: &Ask) -> Result<Reply, FollowError> {
-        let mut attempts = Attempts::at(ask.url.as_str(), &self.health, self.gives_up_after);
+        let mut attempts = self.attempts(&ask.url);
         loop {
             match self.try_open(ask).await {
                 Ok(reply) => {
-                    self.health.succeeded(ask.url.as_str());
+                    self.succeeded(&ask.url);
                     return Ok(reply);
                 }
                 Err(trouble) => attempts.failed(trouble).await?,
@@ -148,7 +158,7 @@ impl Fetcher {
     ///
     /// None when it is not there any more.
     pub(super) async fn read(&self, ask: &Ask, opened: Opened) -> Result<Option<Fetched>, FollowError> {
-        let mut attempts = Attempts::at(ask.url.as_str(), &self.health, self.gives_up_after);
+        let mut attempts = self.attempts(&ask.url);
         let mut unreadable = 0;
         let mut opened = Some(opened);
         let again = Ask { past_caches: true, wait: None, known: None, ..ask.clone() };
@@ -173,7 +183,7 @@ impl Fetcher {
                     continue;
                 }
             };
-            self.health.succeeded(ask.url.as_str());
+            self.succeeded(&ask.url);
             let bytes = body.len();
             match parse(&head, &body) {
                 Ok(mut page) => {
@@ -227,7 +237,7 @@ impl Fetcher {
     }
 
     async fn bytes(&self, ask: &Ask) -> Result<Option<(Option<Arc<str>>, Bytes)>, FollowError> {
-        let mut attempts = Attempts::at(ask.url.as_str(), &self.health, self.gives_up_after);
+        let mut attempts = self.attempts(&ask.url);
         loop {
             let attempt = async {
                 let opened = match self.transport.open(ask).await {

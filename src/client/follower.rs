@@ -214,6 +214,11 @@ impl Work {
                     self.shared.is_at_the_end.store(true, Ordering::Release);
                     continue;
                 }
+                Step::Where(answer) => {
+                    // A walk that is over does not want to know.
+                    let _ = answer.send(self.order.last().cloned());
+                    continue;
+                }
             };
             if let Some(page) = page
                 && self.hand_over(page).await?.is_none()

@@ -43,6 +43,11 @@ impl Order {
         }
     }
 
+    /// Right after what was read last.
+    pub(super) fn last(&self) -> Option<&Checkpoint> {
+        self.last.as_ref()
+    }
+
     /// Adds the events of the next page, as far as they may come next.
     pub(super) async fn check(&mut self, mut fetched: Fetched, events: &mut Vec<Event>) -> Result<(), FollowError> {
         self.check_log(&fetched).await?;

@@ -201,6 +201,14 @@ impl Opened {
         Some(self.headers.get(header::CONTENT_TYPE)?.to_str().ok()?.into())
     }
 
+    /// The next piece of a body that has no end, when it comes.
+    pub(super) async fn piece(&mut self) -> Result<Option<Bytes>, Trouble> {
+        match &mut self.body {
+            Body::Coming(response) => response.chunk().await.map_err(|error| cut(&error)),
+            Body::Here(_) => Ok(None),
+        }
+    }
+
     /// All of the body, and never a part of it: hyper knows where it ends, and it is cut if the connection ends before.
     pub(super) async fn body(self) -> Result<Bytes, Trouble> {
         match self.body {
@@ -233,9 +241,13 @@ async fn read(response: &mut Response, bytes_max: usize) -> Result<Bytes, Troubl
 
 async fn chunk(response: &mut Response) -> Result<Option<Bytes>, Trouble> {
     match timeout(STALL_MAX, response.chunk()).await {
-        Ok(chunk) => chunk.map_err(|error| Trouble::passing(format!("the answer was cut: {}", cause(&error)))),
+        Ok(chunk) => chunk.map_err(|error| cut(&error)),
         Err(_) => Err(Trouble::passing(format!("nothing more of the answer came in {} s", STALL_MAX.as_secs()))),
     }
+}
+
+fn cut(error: &reqwest::Error) -> Trouble {
+    Trouble::passing(format!("the answer was cut: {}", cause(error)))
 }
 
 /// What the server says was wrong, as far as it says anything.

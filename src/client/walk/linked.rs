@@ -10,9 +10,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::super::fetch::{Fetched, Fetcher};
+use super::super::options::Live;
 use super::super::task::Task;
 use super::super::transport::{Ask, Opened, Reply};
-use super::{Ended, Step, Walk, archives};
+use super::{Ended, Step, Walk, archives, events, resume};
 
 /// What a page is taken to be as long as none has been read: a hundred events of 1 kB.
 const PAGE_BYTES_EXPECTED: usize = 128 << 10;
@@ -60,6 +61,9 @@ pub(super) async fn walk(walk: &Walk, mut url: Url, mut is_settled: bool) -> Res
                         return archives::go_on(walk, page).await;
                     }
                     known = tag;
+                    if walk.live == Live::Sse && !walk.ends_at_the_end {
+                        return listen(walk, page).await;
+                    }
                     walk.hand_on(Step::Page(Box::new(page))).await?;
                 }
             }
@@ -76,6 +80,18 @@ pub(super) async fn walk(walk: &Walk, mut url: Url, mut is_settled: bool) -> Res
             walk.hand_on(Step::AtTheEnd).await?;
         }
         walk.pause(&ask, asked_at, max_age).await;
+    }
+}
+
+/// Hears of what happens, and goes on by long polls where that cannot be had.
+async fn listen(walk: &Walk, end: Fetched) -> Result<(), Ended> {
+    let url = Url::parse(&end.url).expect("it was fetched");
+    walk.hand_on(Step::AtTheEnd).await?;
+    let last = events::listen(walk, end).await?;
+    let polling = Walk { live: Live::LongPoll, ..walk.clone() };
+    match last {
+        Some(last) => Box::pin(resume::walk(&polling, &last)).await,
+        None => Box::pin(self::walk(&polling, url, false)).await,
     }
 }
 

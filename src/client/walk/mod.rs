@@ -5,20 +5,22 @@
 mod linked;
 mod archives;
 mod resume;
+mod events;
+mod messages;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use self::archives::Since;
-use super::FollowError;
 use super::fetch::{Fetched, Fetcher};
 use super::options::{Live, Start};
 use super::task::Task;
 use super::transport::{Ask, Reply};
+use super::{Checkpoint, FollowError};
 use crate::event::Timestamp;
 
 /// How long a server is asked to wait for news. Proxies close what is silent for a minute.
@@ -40,9 +42,12 @@ pub(super) enum Step {
     Coming(Task<Result<Option<Fetched>, FollowError>>),
     /// All there is has been handed on.
     AtTheEnd,
+    /// How far is it? Answered when all steps before have been looked at.
+    Where(oneshot::Sender<Option<Checkpoint>>),
 }
 
 /// What a walk needs on its way.
+#[derive(Clone)]
 pub(super) struct Walk {
     pub(super) fetcher: Arc<Fetcher>,
     /// The feed's own URL.
