@@ -1,6 +1,7 @@
 //! What all tests share: the real server as a process, and a client that shows what was on the wire.
 
 mod check;
+pub(crate) mod faults;
 pub(crate) mod chunks;
 pub(crate) mod link;
 mod run;
