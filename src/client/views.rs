@@ -23,17 +23,29 @@ const REMOVED: &str = ".removed";
 /// was being removed is removed later. A program that starts does the same each time:
 ///
 /// ```no_run
-/// # #[cfg(feature = "sqlite")]
-/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// use everfeed::client::{Aggregator, Event, Follower, Sqlite, Views};
+/// # use everfeed::client::{Aggregate, Aggregator, Event, Failure, Follower, Sled, SledState, Views};
+/// /// Raised with every change of what the aggregate makes.
+/// const VERSION: u32 = 2;
 ///
-/// # let revenue = |_: &mut everfeed::client::rusqlite::Transaction<'_>, _: &Event| Ok(());
+/// struct Revenue;
+///
+/// impl Aggregate<Sled> for Revenue {
+///     fn version(&self) -> u32 {
+///         VERSION
+///     }
+///
+///     fn apply(&self, state: &mut SledState<'_>, event: &Event) -> Result<(), Failure> {
+/// #       let _ = (state, event);
+///         // …
+///         Ok(())
+///     }
+/// }
+///
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
 /// let views = Views::open("revenue")?;
-/// // The version of the aggregate, which is raised with every change of what it makes.
-/// let store = Sqlite::open(views.path(2)?.join("revenue.sqlite"))?;
-/// Aggregator::of(store, revenue)
+/// Aggregator::of(Sled::open(views.path(VERSION)?)?, Revenue)
 ///     .follow(Follower::of("http://127.0.0.1:2113/streams/orders"))
-///     .takes_its_place(views.place(2))
+///     .takes_its_place(views.place(VERSION))
 ///     .run()
 ///     .await?;
 /// # Ok(())
@@ -151,4 +163,83 @@ fn version(path: &Path) -> Option<u32> {
 
 fn sync(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let entries = fs::read_dir(dir).expect("it is read");
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.expect("it is read").file_name().to_string_lossy().into_owned()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn build(views: &Views, version: u32) {
+        fs::write(views.path(version).expect("it is made").join("file"), version.to_string()).expect("it is written");
+    }
+
+    #[test]
+    fn a_version_takes_the_place_of_the_one_before_in_one_step() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let views = Views::open(dir.path()).expect("it opens");
+        assert_eq!(views.current().expect("it is read"), None);
+        build(&views, 1);
+        views.switch_to(1).expect("it switches");
+        build(&views, 2);
+        let read = || fs::read_to_string(dir.path().join("current/file")).expect("it is read");
+        assert_eq!((read(), names(dir.path())), ("1".to_string(), vec!["current".into(), "v1".into(), "v2".into()]));
+
+        views.place(2)().expect("it switches");
+        assert_eq!((read(), names(dir.path())), ("2".to_string(), vec!["current".into(), "v2".into()]));
+        assert_eq!(views.current().expect("it is read"), Some(2));
+        views.place(2)().expect("it stays");
+        // Back to an older version is a version like another.
+        build(&views, 1);
+        views.place(1)().expect("it switches");
+        assert_eq!((read(), names(dir.path())), ("1".to_string(), vec!["current".into(), "v1".into()]));
+    }
+
+    /// Everything that a process leaves when it dies between two steps.
+    #[test]
+    fn whatever_a_crash_leaves_is_gone_on_with() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let views = Views::open(dir.path()).expect("it opens");
+        build(&views, 1);
+        views.switch_to(1).expect("it switches");
+
+        build(&views, 2);
+        let views = Views::open(dir.path()).expect("it opens");
+        assert_eq!(names(&views.path(2).expect("it is there")), ["file"]);
+
+        symlink("v2", dir.path().join("current.next")).expect("it is made");
+        let views = Views::open(dir.path()).expect("it opens");
+        assert_eq!(views.current().expect("it is read"), Some(1));
+
+        fs::rename(dir.path().join("current.next"), dir.path().join("current")).expect("it is renamed");
+        let views = Views::open(dir.path()).expect("it opens");
+        assert_eq!(views.current().expect("it is read"), Some(2));
+
+        fs::rename(dir.path().join("v1"), dir.path().join("v1.removed")).expect("it is renamed");
+        let views = Views::open(dir.path()).expect("it opens");
+        assert_eq!(names(dir.path()), ["current", "v2"]);
+        symlink("v2", dir.path().join("current.next")).expect("it is made");
+        build(&views, 3);
+        views.switch_to(3).expect("it switches");
+        assert_eq!(names(dir.path()), ["current", "v3"]);
+    }
+
+    #[test]
+    fn files_of_others_are_left_alone() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let views = Views::open(dir.path()).expect("it opens");
+        for name in ["v01", "v", "vendor", "v-1", "notes"] {
+            fs::create_dir(dir.path().join(name)).expect("it is made");
+        }
+        build(&views, 1);
+        views.switch_to(1).expect("it switches");
+        assert_eq!(names(dir.path()), ["current", "notes", "v", "v-1", "v01", "v1", "vendor"]);
+    }
 }
