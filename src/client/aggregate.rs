@@ -74,6 +74,9 @@ pub trait Aggregate<S: StateStore>: Send + Sync + 'static {
 
     /// Applies one event. What it has changed before it fails, or panics, is taken back.
     ///
+    /// Events whose content was truncated, deleted or erased come too ([`is_removed`](Event::is_removed)): without data,
+    /// so that it is the aggregate that says what they mean.
+    ///
     /// # Errors
     ///
     /// Whatever is wrong with the event. It is tried again, and then it is what [`Poison`](super::Poison) says.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
-use super::pump::Pump;
+use super::pump::{Pump, bytes_of};
 use crate::client::{Event, FollowError, Lag};
 
 /// In which order the events of several feeds are applied. Those of one feed always keep theirs.
@@ -24,8 +24,12 @@ pub enum Order {
     InTurn,
 }
 
-/// Events of one feed that are held here until it is their turn.
+/// Events of one feed that are held here until it is their turn: so many, or so many bytes of them.
 const EVENTS_WAITING: usize = 4096;
+const BYTES_WAITING: usize = 8 << 20;
+
+/// Bytes of events after which no more are applied together.
+const BYTES_PER_BATCH: usize = 8 << 20;
 
 /// All that was ready, in order.
 #[derive(Debug)]
@@ -55,6 +59,7 @@ pub(super) struct Merge {
 struct Lane {
     pump: Pump,
     waiting: VecDeque<Event>,
+    waiting_bytes: usize,
     /// As the follower has it: after the last of those that wait.
     lag: Lag,
     was_caught_up: bool,
@@ -68,7 +73,7 @@ impl Merge {
     }
 
     /// What is ready, at most so many events; also without any, when feeds have something else to say. None when all
-    /// have ended. An error comes after the events that were read before it, with the feed that it is of.
+    /// have ended. An error comes with the feed that it is of, after the events of that feed that were read before it.
     pub(super) async fn next(&mut self, events_max: usize) -> Option<Result<Batch, (usize, FollowError)>> {
         poll_fn(|context| self.poll_next(context, events_max)).await
     }
@@ -82,12 +87,13 @@ impl Merge {
         for lane in &mut self.lanes {
             is_news |= lane.poll(context);
         }
+        let failed =
+            self.lanes.iter_mut().enumerate().find(|(_, lane)| lane.waiting.is_empty() && lane.failed.is_some());
+        if let Some((feed, lane)) = failed {
+            return Poll::Ready(lane.failed.take().map(|error| Err((feed, error))));
+        }
         let events = self.choose(events_max);
         if events.is_empty() {
-            let failed = self.lanes.iter_mut().enumerate().find_map(|(feed, lane)| Some((feed, lane.failed.take()?)));
-            if let Some(failed) = failed {
-                return Poll::Ready(Some(Err(failed)));
-            }
             if self.lanes.iter().all(|lane| lane.has_ended) {
                 return Poll::Ready(None);
             }
@@ -106,13 +112,15 @@ impl Merge {
     fn choose(&mut self, events_max: usize) -> Vec<Arrived> {
         let waiting: usize = self.lanes.iter().map(|lane| lane.waiting.len()).sum();
         let mut chosen = Vec::with_capacity(waiting.min(events_max));
-        while chosen.len() < events_max {
+        let mut bytes = 0;
+        while chosen.len() < events_max && bytes < BYTES_PER_BATCH {
             let next = match self.order {
                 Order::ByTime => self.oldest(),
                 Order::InTurn => self.first(),
             };
             let Some(feed) = next else { break };
-            let event = self.lanes[feed].waiting.pop_front().expect("it was seen there");
+            let event = self.lanes[feed].pop().expect("it was seen there");
+            bytes += bytes_of(&event);
             chosen.push(Arrived { feed, event });
         }
         chosen
@@ -137,7 +145,8 @@ impl Lane {
         Self {
             pump,
             waiting: VecDeque::new(),
-            lag: Lag { events: None, seconds: 0.0 },
+            waiting_bytes: 0,
+            lag: Lag::default(),
             was_caught_up: false,
             has_ended: false,
             failed: None,
@@ -147,9 +156,10 @@ impl Lane {
     /// Takes in what has come; whether that was anything.
     fn poll(&mut self, context: &mut Context<'_>) -> bool {
         let mut is_news = false;
-        while !self.has_ended && self.waiting.len() < EVENTS_WAITING {
+        while !self.has_ended && self.waiting.len() < EVENTS_WAITING && self.waiting_bytes < BYTES_WAITING {
             match self.pump.poll_recv(context) {
                 Poll::Ready(Some(Ok(pumped))) => {
+                    self.waiting_bytes += pumped.events.iter().map(bytes_of).sum::<usize>();
                     self.waiting.extend(pumped.events);
                     self.lag = pumped.lag;
                     self.was_caught_up |= pumped.is_caught_up;
@@ -170,8 +180,13 @@ impl Lane {
         is_news
     }
 
-    /// Something of it is still to come that may have to be first. After a failure nothing more is applied, so it holds
-    /// the others up too.
+    fn pop(&mut self) -> Option<Event> {
+        let event = self.waiting.pop_front()?;
+        self.waiting_bytes -= bytes_of(&event);
+        Some(event)
+    }
+
+    /// Something of it is still to come that may have to be first.
     fn holds_others_up(&self) -> bool {
         self.waiting.is_empty() && !self.was_caught_up
     }

@@ -14,6 +14,7 @@ use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 pub use self::error::{AggregateError, PoisonEvent};
@@ -115,8 +116,8 @@ impl<S: StateStore, A: Aggregate<S>> Aggregator<S, A> {
         }
     }
 
-    /// Follows this feed, by its URL as its name. Where it begins is where the state left off; a new state begins where
-    /// the follower was told to.
+    /// Follows this feed, by its URL as its name. It begins where the state left off; a feed that is new to the state
+    /// begins where the follower was told to, and its old events come after those that the state has already.
     pub fn follow(self, feed: Following) -> Self {
         let name = feed.url().to_string();
         self.follow_as(&name, feed)
@@ -263,6 +264,9 @@ impl<S: StateStore, A: Aggregate<S>> Aggregator<S, A> {
         let events: Arc<[Arrived]> = events.into();
         let (mut next, mut attempts) = (0, 0);
         while next < events.len() {
+            if is_ready(stop.as_mut()).await {
+                return Ok(Taken::Stopped);
+            }
             // What failed is tried alone: the others shall not be applied again and again with it.
             let until = if attempts == 0 { events.len() } else { next + 1 };
             let these = events.clone();
@@ -349,6 +353,11 @@ impl<S, A> std::fmt::Debug for Aggregator<S, A> {
 enum Taken {
     All,
     Stopped,
+}
+
+/// Whether it is ready by now. If so it must not be asked again.
+async fn is_ready(mut future: Pin<&mut impl Future>) -> bool {
+    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context).is_ready())).await
 }
 
 /// Between half of the wait and all of it, so that aggregators that failed together do not try again together.

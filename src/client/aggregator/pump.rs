@@ -3,12 +3,14 @@
 use std::future::Future;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use crate::client::{Event, FollowError, Follower, Lag};
 
-/// Events that are taken from a follower, and handed over, at once.
+/// Events that are taken from a follower, and handed over, at once: so many, or about so many bytes of them.
 const EVENTS_PER_BATCH: usize = 1024;
+const BYTES_PER_BATCH: usize = 2 << 20;
 
 /// Batches of one feed that wait to be applied.
 const BATCHES_WAITING: usize = 2;
@@ -48,8 +50,10 @@ pub(super) fn start(feed: impl Feed) -> Pump {
 }
 
 async fn run(mut feed: impl Feed, sender: mpsc::Sender<Result<Pumped, FollowError>>) {
+    // As many as are not too much, if they are like those before.
+    let mut events_max = 1;
     loop {
-        let batch = tokio::time::timeout(LOOK_AGAIN, feed.next_batch(EVENTS_PER_BATCH)).await;
+        let batch = tokio::time::timeout(LOOK_AGAIN, feed.next_batch(events_max)).await;
         let events = match batch {
             Ok(Some(Ok(events))) => events,
             Ok(Some(Err(error))) => {
@@ -59,11 +63,20 @@ async fn run(mut feed: impl Feed, sender: mpsc::Sender<Result<Pumped, FollowErro
             Ok(None) => return,
             Err(_nothing_yet) => Vec::new(),
         };
+        if !events.is_empty() {
+            let bytes: usize = events.iter().map(bytes_of).sum();
+            events_max = (BYTES_PER_BATCH * events.len() / bytes).clamp(1, EVENTS_PER_BATCH);
+        }
         let pumped = Pumped { events, lag: feed.lag(), is_caught_up: feed.is_caught_up() };
         if sender.send(Ok(pumped)).await.is_err() {
             return;
         }
     }
+}
+
+/// What it takes in memory, about.
+pub(super) fn bytes_of(event: &Event) -> usize {
+    size_of::<Event>() + event.data().map_or(0, Bytes::len) + event.metadata().map_or(0, Bytes::len)
 }
 
 impl Feed for Follower {

@@ -99,7 +99,7 @@ impl Status {
     /// The feeds, and how many events of each are in the state.
     pub(super) fn start(&self, feeds: impl Iterator<Item = (String, u64)>, parked: u64) {
         let mut inner = self.inner();
-        let lag = Lag { events: None, seconds: 0.0 };
+        let lag = Lag::default();
         inner.feeds = feeds.map(|(feed, events)| FeedStatus { feed, events, lag, is_caught_up: false }).collect();
         inner.parked = parked;
         inner.events_at_start = inner.feeds.iter().map(|feed| feed.events).sum();
@@ -196,6 +196,7 @@ impl Inner {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Kind {
     Counter,
     Gauge,

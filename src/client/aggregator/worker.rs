@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +14,10 @@ use crate::client::{Aborted, Aggregate, Checkpoint, Failure, Parked, Records, St
 const VERSION: &str = "version";
 const FEED: &str = "feed ";
 const PARKED: &str = "parked ";
+
+/// How long events are applied before what they came to is committed: however slow an aggregate is, no more is lost
+/// when it dies, and others see what it does.
+const TRANSACTION_MAX: Duration = Duration::from_millis(250);
 
 pub(super) struct Worker<S, A> {
     store: S,
@@ -117,11 +122,12 @@ impl<S: StateStore, A: Aggregate<S>> Worker<S, A> {
     fn try_to_apply(&mut self, events: &[Arrived]) -> Result<Result<usize, Failed>, StateError> {
         let (aggregate, feeds) = (&self.aggregate, &self.feeds);
         let (mut applied, mut advanced) = (0, Vec::new());
+        let began = Instant::now();
         let done = self.store.transaction(|state| {
             for arrived in events {
                 guarded(|| aggregate.apply(state, &arrived.event))?;
                 applied += 1;
-                if S::is_full(state) {
+                if S::is_full(state) || TRANSACTION_MAX <= began.elapsed() {
                     break;
                 }
             }

@@ -46,7 +46,11 @@ impl<T: Clone + Send + Sync + 'static> StateStore for Memory<T> {
         let mut changed = T::clone(&read(&self.shown));
         let records = work(&mut changed).map_err(Aborted::blaming)?;
         records.apply_to(&mut self.records);
-        *self.shown.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(changed);
+        let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *shown, Arc::new(changed));
+        drop(shown);
+        // It may be large, and nobody has to wait until it is gone.
+        drop(before);
         Ok(())
     }
 }
