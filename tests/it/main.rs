@@ -3,6 +3,8 @@
 
 mod support;
 
+mod aggregate;
+mod aggregate_kill;
 mod append;
 mod archive_walk;
 mod bad_input;

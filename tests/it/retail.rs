@@ -9,25 +9,36 @@ mod revenue;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
+use std::path::Path;
 
 use indicatif::ProgressBar;
 
 use crate::support::TestServer;
 
-pub(crate) use online_retail::{Posted, STREAMS};
+pub(crate) use online_retail::{Posted, SAMPLE, STREAMS};
 pub(crate) use revenue::{Totals, aggregate};
 
 /// Posts the sample, as the example does.
 pub(crate) fn post_sample(server: &str) -> Posted {
-    let invoices = online_retail::read(online_retail::SAMPLE.as_ref()).expect("the sample can be read");
+    post(server, SAMPLE.as_ref())
+}
+
+/// Posts a file of order lines, as the example does.
+pub(crate) fn post(server: &str, file: &Path) -> Posted {
+    let invoices = online_retail::read(file).expect("the file can be read");
     online_retail::post(server, &invoices, 100, &ProgressBar::hidden()).expect("the server takes them all")
 }
 
 /// Events in the streams of `STREAMS`, and the totals, by a direct sum over the lines of the sample.
 pub(crate) fn direct_sum() -> ([usize; 3], Totals) {
-    let file = flate2::read::GzDecoder::new(File::open(online_retail::SAMPLE).expect("the sample is there"));
+    direct_sum_of(SAMPLE.as_ref())
+}
+
+/// The same of another file, gzipped.
+pub(crate) fn direct_sum_of(file: &Path) -> ([usize; 3], Totals) {
+    let file = flate2::read::GzDecoder::new(File::open(file).expect("the file is there"));
     let lines: Vec<csv::StringRecord> =
-        csv::Reader::from_reader(file).into_records().collect::<Result<_, _>>().expect("the sample is a CSV file");
+        csv::Reader::from_reader(file).into_records().collect::<Result<_, _>>().expect("the file is CSV");
     // An invoice with neither a price nor a customer on any of its lines corrects the stock.
     let mut corrects: HashMap<&str, bool> = HashMap::new();
     for line in &lines {
@@ -55,7 +66,7 @@ pub(crate) fn direct_sum() -> ([usize; 3], Totals) {
 }
 
 /// Another way to read a price than the example's, so that they check each other.
-fn thousandths(price: &str) -> i64 {
+pub(crate) fn thousandths(price: &str) -> i64 {
     let price: f64 = price.parse().expect("a price");
     (price * 1000.0).round() as i64
 }

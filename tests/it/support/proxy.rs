@@ -32,26 +32,32 @@ impl Proxy {
         let directory = tempfile::tempdir().expect("a directory");
         // Another program may take the port in between; then the proxy ends, and says so below.
         let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
-        let mut command = match kind {
-            Kind::Nginx => nginx(directory.path(), address, origin),
-            Kind::Varnish => varnish(directory.path(), address, origin),
-        };
-        let log = File::create(directory.path().join("log")).expect("the directory can be written to");
-        let child =
-            command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file")).stderr(log).spawn().unwrap_or_else(
-                |error| match error.kind() {
-                    io::ErrorKind::NotFound => panic!("{kind:?} is not installed: `tests/run` installs it first"),
-                    _ => panic!("{kind:?}: {error}"),
-                },
-            );
+        let child = launch(kind, directory.path(), address, origin);
         let mut proxy = Self { child, address, directory };
+        proxy.wait_until_it_listens(kind);
+        proxy
+    }
+
+    /// Ends it in the midst of whatever it does, and starts it again with what it has kept.
+    pub(crate) fn restart(&mut self, kind: Kind, origin: SocketAddr) {
+        self.end();
+        self.child = launch(kind, self.directory.path(), self.address, origin);
+        self.wait_until_it_listens(kind);
+    }
+
+    fn wait_until_it_listens(&mut self, kind: Kind) {
         let started = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            let ended = proxy.child.try_wait().expect("it is ours").is_some();
-            assert!(!ended && started.elapsed() < PATIENCE, "{kind:?} did not start: {}", proxy.log());
+        while TcpStream::connect(self.address).is_err() {
+            let ended = self.child.try_wait().expect("it is ours").is_some();
+            assert!(!ended && started.elapsed() < PATIENCE, "{kind:?} did not start: {}", self.log());
             thread::sleep(Duration::from_millis(20));
         }
-        proxy
+    }
+
+    fn end(&mut self) {
+        // Not SIGKILL: both have children of their own, which they end first.
+        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
+        let _ = self.child.wait();
     }
 
     /// What it has said about itself.
@@ -74,10 +80,21 @@ impl Proxy {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // Not SIGKILL: both have children of their own, which they end first.
-        let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let _ = self.child.wait();
+        self.end();
     }
+}
+
+fn launch(kind: Kind, directory: &Path, address: SocketAddr, origin: SocketAddr) -> Child {
+    let mut command = match kind {
+        Kind::Nginx => nginx(directory, address, origin),
+        Kind::Varnish => varnish(directory, address, origin),
+    };
+    let log = File::options().create(true).append(true).open(directory.join("log")).expect("it can be written to");
+    let output = log.try_clone().expect("a file");
+    command.stdin(Stdio::null()).stdout(output).stderr(log).spawn().unwrap_or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => panic!("{kind:?} is not installed: `tests/run` installs it first"),
+        _ => panic!("{kind:?}: {error}"),
+    })
 }
 
 /// The shipped file with other ports and directories, and nothing else changed.
