@@ -41,7 +41,7 @@ impl Head {
 
     /// Whether it is EventStore's JSON.
     pub(in crate::client) fn is_eventstore(&self) -> bool {
-        false
+        matches!(self.form, Ok(Form::EventStore))
     }
 
     /// Whether the page is not expected to change.

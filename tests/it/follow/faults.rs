@@ -57,3 +57,13 @@ async fn lines_come_through_a_network_that_loses_cuts_delays_and_repeats() {
     check(Prefer::Lines, 1).await;
     check(Prefer::Lines, fastrand::u64(..)).await;
 }
+
+#[tokio::test]
+async fn atom_comes_through_it_as_well() {
+    check(Prefer::Atom, 2).await;
+}
+
+#[tokio::test]
+async fn eventstore_json_comes_through_it_as_well() {
+    check(Prefer::EventStore, 3).await;
+}
