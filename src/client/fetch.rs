@@ -14,7 +14,7 @@ use super::cache::{Cache, Standing};
 use super::options::{Following, Prefer};
 use super::retry::{Attempts, Health, Trouble};
 use super::transport::{Ask, Head, Opened, Reply, Transport};
-use crate::feed::read::page::{self, EventContent, Page};
+use crate::feed::read::page::{self, EventContent, Form, Page};
 
 /// What a server may choose from: the form that says most first. Between EventStore's JSON and Atom of one server the
 /// former says more, since its Atom has no data.
@@ -47,6 +47,8 @@ pub(super) struct Fetched {
     pub(super) url: Arc<str>,
     pub(super) head: Head,
     pub(super) page: Page,
+    /// No cache had a hand in it.
+    pub(super) past_caches: bool,
     /// How long its body was.
     pub(super) bytes: usize,
     /// Its share of the memory for what was fetched ahead.
@@ -54,6 +56,11 @@ pub(super) struct Fetched {
 }
 
 impl Fetched {
+    /// Whether events may be missing at its end although it can be read.
+    pub(super) fn may_be_cut(&self) -> bool {
+        !self.past_caches && self.head.form == Ok(Form::Ndjson)
+    }
+
     /// Where this relation leads, as an absolute URL.
     pub(super) fn link(&self, rel: &str) -> Option<Url> {
         self.page.links.get(rel).and_then(|href| self.head.base.join(href).ok())
@@ -161,13 +168,17 @@ impl Fetcher {
         let mut attempts = self.attempts(&ask.url);
         let mut unreadable = 0;
         let mut opened = Some(opened);
+        let mut past_caches = ask.past_caches;
         let again = Ask { past_caches: true, wait: None, known: None, ..ask.clone() };
         loop {
             let attempt = async {
                 let mut opened = match opened.take() {
                     Some(opened) => opened,
                     None => match self.try_open(&again).await? {
-                        Reply::Page(opened) => *opened,
+                        Reply::Page(opened) => {
+                            past_caches = true;
+                            *opened
+                        }
                         Reply::Unchanged(_) | Reply::Absent(_) => return Ok(None),
                     },
                 };
@@ -191,7 +202,14 @@ impl Fetcher {
                         cache.keep(keeping, body).await;
                     }
                     self.fetch_content(&head, &mut page).await?;
-                    return Ok(Some(Fetched { url: ask.url.as_str().into(), head, page, bytes, room: None }));
+                    return Ok(Some(Fetched {
+                        url: ask.url.as_str().into(),
+                        head,
+                        page,
+                        past_caches,
+                        bytes,
+                        room: None,
+                    }));
                 }
                 Err(why) => {
                     unreadable += 1;

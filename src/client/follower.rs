@@ -211,7 +211,9 @@ impl Work {
                 Step::Page(page) => Some(*page),
                 Step::Coming(page) => page.await?,
                 Step::AtTheEnd => {
-                    self.shared.is_at_the_end.store(true, Ordering::Release);
+                    if self.at_the_end().await?.is_none() {
+                        return Ok(());
+                    }
                     continue;
                 }
                 Step::Where(answer) => {
@@ -237,6 +239,15 @@ impl Work {
         let checked = self.order.check(page, &mut events).await;
         // What came before something that is wrong is right.
         let taken = self.send(events, room, may_change).await;
+        checked.map(|()| taken)
+    }
+
+    /// None when nobody takes it.
+    async fn at_the_end(&mut self) -> Result<Option<()>, FollowError> {
+        let mut events = Vec::new();
+        let checked = self.order.at_the_end(&mut events).await;
+        let taken = self.send(events, None, true).await;
+        self.shared.is_at_the_end.store(true, Ordering::Release);
         checked.map(|()| taken)
     }
 

@@ -19,6 +19,10 @@ pub(super) struct Order {
     feed_id: Option<Arc<str>>,
     /// Right after the last event.
     last: Option<Checkpoint>,
+    /// The page of the last event may have been cut on its way here without a trace.
+    may_be_cut: bool,
+    /// Up to this place events have been read before their turn.
+    ahead_to: Option<u64>,
     /// Nothing older counts.
     since: Option<Timestamp>,
     skips_truncated: bool,
@@ -38,6 +42,8 @@ impl Order {
             log: last.as_ref().and_then(|last| last.log),
             feed_id: last.as_ref().and_then(|last| last.feed_id.as_deref().map(Arc::from)),
             last,
+            may_be_cut: false,
+            ahead_to: None,
             since,
             skips_truncated,
         }
@@ -51,10 +57,16 @@ impl Order {
     /// Adds the events of the next page, as far as they may come next.
     pub(super) async fn check(&mut self, mut fetched: Fetched, events: &mut Vec<Event>) -> Result<(), FollowError> {
         self.check_log(&fetched).await?;
+        let may_be_cut = fetched.may_be_cut();
         let page = &mut fetched.page;
         if let Some(since) = self.since {
             let older = page.events.iter().take_while(|event| event.time < since).count();
             page.events.drain(..older);
+        }
+        if let Some(ahead_to) = self.ahead_to {
+            let known =
+                page.events.iter().take_while(|event| event.place.is_some_and(|place| place <= ahead_to)).count();
+            page.events.drain(..known);
         }
         let Some(first) = page.events.first() else { return Ok(()) };
         self.since = None;
@@ -68,7 +80,23 @@ impl Order {
             log: fetched.head.log,
             feed_id: self.feed_id.clone(),
         });
+        self.may_be_cut = may_be_cut;
         self.take(std::mem::take(&mut page.events), &origin, events)
+    }
+
+    /// Adds what is missing from the page of the last event, when nothing comes after it.
+    ///
+    /// Lines of JSON are whole wherever a line ends. A cache that took a broken connection for the end of a page would
+    /// hide the rest of it until the next event.
+    pub(super) async fn at_the_end(&mut self, events: &mut Vec<Event>) -> Result<(), FollowError> {
+        if std::mem::take(&mut self.may_be_cut)
+            && let Some(last) = self.last.as_ref().and_then(|last| last.place)
+        {
+            self.read_again(last + 1, u64::MAX, events).await?;
+            // They may have happened since, and come once more from the page where they belong.
+            self.ahead_to = self.last.as_ref().and_then(|last| last.place);
+        }
+        Ok(())
     }
 
     async fn check_log(&mut self, fetched: &Fetched) -> Result<(), FollowError> {

@@ -130,7 +130,7 @@ async fn move_on(walk: &Walk, end: &mut Fetched) -> Result<(), Lost> {
 
 async fn hand_on(walk: &Walk, end: &Fetched, head: &Head, events: Vec<page::Event>) -> Result<(), Lost> {
     let page = Page { feed: end.page.feed.clone(), events, ..Page::default() };
-    let fetched = Fetched { url: end.url.clone(), head: head.clone(), page, bytes: 0, room: None };
+    let fetched = Fetched { url: end.url.clone(), head: head.clone(), page, past_caches: true, bytes: 0, room: None };
     Ok(walk.hand_on(Step::Page(Box::new(fetched))).await?)
 }
 

@@ -72,12 +72,12 @@ pub(super) async fn walk(walk: &Walk, mut url: Url, mut is_settled: bool) -> Res
             Reply::Absent(_) => (),
         }
         drop(room);
-        if walk.ends_at_the_end {
-            return Ok(());
-        }
         if !is_waited_for {
             is_waited_for = true;
             walk.hand_on(Step::AtTheEnd).await?;
+        }
+        if walk.ends_at_the_end {
+            return Ok(());
         }
         walk.pause(&ask, asked_at, max_age).await;
     }

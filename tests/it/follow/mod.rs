@@ -1,5 +1,7 @@
 //! Followers of real servers: what they hand over, and what stops them.
 
+mod archives;
+mod caches;
 mod faults;
 mod history;
 mod lines;

@@ -3,6 +3,7 @@
 mod check;
 pub(crate) mod faults;
 pub(crate) mod chunks;
+pub(crate) mod files;
 pub(crate) mod link;
 mod run;
 pub(crate) mod store;
