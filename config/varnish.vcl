@@ -48,6 +48,12 @@ sub vcl_recv {
     # Everfeed has no use for cookies, and Varnish would keep nothing for whoever brings one.
     unset req.http.Cookie;
 
+    # An event stream never ends, and what is passed on Varnish holds until its end: so the two ends are joined, and what
+    # is sent comes through at once. (HTTP/2 cannot do that.)
+    if (req.http.Accept ~ "(?i)text/event-stream" && req.proto !~ "HTTP/2") {
+        return (pipe);
+    }
+
     # What must reach Everfeed itself, told from the request alone: a response comes too late, for by then everybody
     # who asks for the same URL has been queued behind it. These bodies are passed on as they come.
     if (req.method != "GET" && req.method != "HEAD"

@@ -14,7 +14,7 @@
 //! | [`client`] | the other half: following feeds by their links, for ever and in order. Nothing of the server |
 //! | [`store`] | durable events: sled for what is new, immutable files for what is old. The only module that names sled |
 //! | [`access`] | who may do what; makes the permit that reading and writing ask for |
-//! | [`http`] | serving: connections, negotiation, conditional requests, caching, long polls, problems; one file for each resource |
+//! | [`http`] | serving: connections, negotiation, conditional requests, caching, long polls and event streams, problems; one file for each resource |
 //! | [`replica`] | copies of a log, event for event: a store that takes in what another one publishes |
 //! | [`server`] | a store and a listener, from start to orderly end |
 //! | `cli` | the commands, one file each |
@@ -52,6 +52,9 @@
 //! Else the page comes from the page cache, or is read, rendered, encoded and kept there. A derived stream (`$ce-orders`) is
 //! read by its index, which names the positions of its events; all else is the same. `http/cache_policy`
 //! writes who may keep it, and for how long.
+//!
+//! Whoever listens (`text/event-stream`) gets a body that makes its next piece when the last one has been taken:
+//! `http/event_stream` looks at a view, waits at `store/waiters` if it shows nothing new, and looks again.
 //!
 //! # What goes, and what stays
 //!

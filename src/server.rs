@@ -184,7 +184,7 @@ fn announce(config: &Config, address: SocketAddr) {
 
   append   curl -i http://{address}/streams/orders -H 'Content-Type: application/json' -H 'ES-EventType: OrderPlaced' -d '{{\"total\": 12.50}}'
   read     curl http://{address}/streams/orders
-  follow   curl 'http://{address}/streams/orders/1/forward/100?wait=60'
+  follow   curl -N http://{address}/streams/orders -H 'Accept: text/event-stream'
 
 ",
             version = env!("CARGO_PKG_VERSION"),

@@ -18,5 +18,5 @@ mod tests;
 pub use link::{Link, link_header};
 pub use paging::{At, Extent, Paging, Shape};
 pub use print::{BaseUrl, InvalidBaseUrl, StreamPath, Suffix};
-pub use query::{Embed, Format, Query};
+pub use query::{Embed, Format, LastEventId, Query};
 pub use target::{Address, Direction, NotDecimal, NotPosition, PageRequest, Place, Target, Ui, Unaddressable};

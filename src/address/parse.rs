@@ -218,7 +218,7 @@ fn hex_position(text: &str) -> Result<Position, NotPosition> {
     Position::new(value).map_err(|_| NotPosition::TooLarge)
 }
 
-fn decimal(text: &str) -> Result<Number, NotDecimal> {
+pub(super) fn decimal(text: &str) -> Result<Number, NotDecimal> {
     if text.is_empty() {
         return Err(NotDecimal::Empty);
     }

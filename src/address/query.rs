@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, CONTROLS};
 
+use crate::event::Number;
+
 use super::Unaddressable;
-use super::parse::excerpt;
+use super::parse::{decimal, excerpt};
 
 /// The known parameters, but for `format`, which stands beside the suffix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -14,6 +16,31 @@ pub struct Query {
     pub embed: Option<Embed>,
     /// `?wait=`: how long an answer may wait for an event, in seconds as asked for.
     pub wait_seconds: Option<u64>,
+    /// `?last-event-id=`, also `lastEventId`: after which event a listener goes on.
+    pub last_event_id: Option<LastEventId>,
+}
+
+/// The event that a listener has got last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LastEventId {
+    next: Number,
+}
+
+impl LastEventId {
+    /// The number of an event, or `-1` for none: then the first comes next.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "-1" => Some(Self { next: Number::ZERO }),
+            _ => decimal(text).ok().map(|last| Self { next: last.plus(1) }),
+        }
+    }
+
+    /// The number of the event after it.
+    #[must_use]
+    pub const fn next(self) -> Number {
+        self.next
+    }
 }
 
 /// How much of its events a feed holds, in the words of `?embed=`.
@@ -131,6 +158,7 @@ pub(super) fn parse(query: Option<&str>) -> Result<Parameters<'_>, Unaddressable
             "embed" => 2,
             "wait" => 3,
             "from" => 4,
+            "last-event-id" | "lastEventId" => 5,
             _ => 0,
         };
         let text = decode(value);
@@ -150,6 +178,11 @@ pub(super) fn parse(query: Option<&str>) -> Result<Parameters<'_>, Unaddressable
             // There are more spans of time than a cache has room for copies, so none has a canonical spelling.
             3 if parameters.query.wait_seconds.is_none() && !text.is_empty() => {
                 parameters.query.wait_seconds = Some(seconds(&text)?);
+            }
+            5 if parameters.query.last_event_id.is_none() && !text.is_empty() => {
+                let last = LastEventId::parse(&text);
+                parameters.query.last_event_id =
+                    Some(last.ok_or_else(|| Unaddressable::InvalidLastEventId(excerpt(&text)))?);
             }
             4 if parameters.from.is_none() && !text.is_empty() => parameters.from = Some(text),
             _ => {}

@@ -221,6 +221,9 @@ pub enum Unaddressable {
     /// A `?wait=` that is no number of seconds.
     #[error("{0:?} is no time to wait: whole seconds are expected, such as wait=30")]
     InvalidWait(String),
+    /// A `?last-event-id=` that is the number of no event.
+    #[error("{0:?} is no event to go on after: its number is expected, such as last-event-id=41, or -1 for all events")]
+    InvalidLastEventId(String),
 }
 
 /// What keeps a text from being a number of ours.

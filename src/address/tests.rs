@@ -240,7 +240,7 @@ fn a_slash_too_many_leads_to_the_path_without_it() {
 fn the_query_has_three_known_parameters() {
     let target = parse("/streams/s?format=atom&embed=tryharder&wait=30").unwrap();
     assert_eq!(target.format, Some(Format::Atom));
-    assert_eq!(target.query, Query { embed: Some(Embed::TryHarder), wait_seconds: Some(30) });
+    assert_eq!(target.query, Query { embed: Some(Embed::TryHarder), wait_seconds: Some(30), last_event_id: None });
     let embed = |query: &str| parse(&format!("/streams/s?{query}")).unwrap().query.embed;
     assert_eq!(embed("embed=PrettyBody"), Some(Embed::Pretty));
     assert_eq!(embed("embed=BODY"), Some(Embed::Body));

@@ -125,9 +125,9 @@ settings! {
         connections: usize = 10000, |text| parse::integer(text, 1, 1_000_000);
         /// The most connections at once from one address.
         connections_per_address: usize = 1024, |text| parse::integer(text, 1, 1_000_000);
-        /// The most long polls at once.
+        /// The most long polls and event streams at once.
         waits: usize = 10000, |text| parse::integer(text, 0, 1_000_000);
-        /// The most long polls at once from one address.
+        /// The most long polls and event streams at once from one address.
         waits_per_address: usize = 1000, |text| parse::integer(text, 0, 1_000_000);
         /// The most concurrent streams of one HTTP/2 connection.
         http2_streams: u32 = 100, |text| parse::integer(text, 1, 10_000);

@@ -17,4 +17,6 @@ mod xml;
 pub use representation::{AtomContent, Label, NamedFor, Representation, XmlLabel};
 #[cfg(feature = "server")]
 pub(crate) use write::indented;
-pub use write::{CATEGORIES_TYPE, Document, Feed, LinkTarget, SERVICE_TYPE, categories, entry, feed, link, service};
+pub use write::{
+    CATEGORIES_TYPE, Document, Feed, LinkTarget, SERVICE_TYPE, categories, entry, feed, link, message, service,
+};

@@ -14,6 +14,8 @@ pub(crate) const REPEAT: HeaderName = HeaderName::from_static("everfeed-repeat")
 pub(crate) const LOG: HeaderName = HeaderName::from_static("everfeed-log");
 
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub(crate) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 pub(crate) const PREFER: HeaderName = HeaderName::from_static("prefer");
 
 /// By which caches that can purge by key find all pages of a stream, in the two spellings that are in use.

@@ -1,14 +1,14 @@
-//! Long polls: how long a request may wait for the next event, and how many may wait at once.
+//! Waiting for events: how long a long poll may, after which event a listener goes on, and how many may wait at once.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::address::LastEventId;
 use hyper::header::HeaderMap;
-use tokio::time::Instant;
 
-use super::header::PREFER;
+use super::header::{LAST_EVENT_ID, PREFER};
 use super::problem::Problem;
 use super::request;
 
@@ -57,16 +57,41 @@ fn preferred(headers: &HeaderMap) -> Option<u64> {
         })
 }
 
+/// The event that a listener has got last: as the header says, which browsers send when they come again, or else as the
+/// address does, which stays as it was. None if neither does.
+///
+/// # Errors
+/// For a header that names none.
+pub(crate) fn last_event_id(
+    headers: &HeaderMap,
+    in_query: Option<LastEventId>,
+) -> Result<Option<LastEventId>, Problem> {
+    let Some(value) = headers.get(LAST_EVENT_ID) else { return Ok(in_query) };
+    let last = value.to_str().ok().and_then(|text| LastEventId::parse(text.trim()));
+    let invalid = || Problem::invalid_header("Last-Event-ID", "it is the number of an event, or -1 for all events");
+    Ok(Some(last.ok_or_else(invalid)?))
+}
+
+/// For what somebody waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waiting {
+    /// For one answer.
+    LongPoll,
+    /// For one event after the other.
+    Listener,
+}
+
 /// Counts who waits.
 #[derive(Debug)]
 pub(crate) struct Waits {
     limits: WaitLimits,
-    waiting: Mutex<Waiting>,
+    counts: Mutex<Counts>,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct Counts {
     all: usize,
+    listeners: usize,
     by_address: HashMap<IpAddr, usize>,
 }
 
@@ -75,12 +100,12 @@ struct Waiting {
 pub(crate) struct Wait {
     waits: Arc<Waits>,
     address: IpAddr,
-    pub(crate) until: Instant,
+    waiting: Waiting,
 }
 
 impl Waits {
     pub(crate) fn new(limits: WaitLimits) -> Arc<Self> {
-        Arc::new(Self { limits, waiting: Mutex::default() })
+        Arc::new(Self { limits, counts: Mutex::default() })
     }
 
     pub(crate) fn limits(&self) -> &WaitLimits {
@@ -91,32 +116,43 @@ impl Waits {
     ///
     /// # Errors
     /// When too many wait already.
-    pub(crate) fn begin(self: &Arc<Self>, address: IpAddr, time: Duration) -> Result<Wait, Problem> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = &mut *waiting;
-        if waiting.all >= self.limits.waits_max {
-            return Err(Problem::too_many_waits(&format!("{} requests are waiting, as many as may", waiting.all)));
+    pub(crate) fn begin(self: &Arc<Self>, address: IpAddr, waiting: Waiting) -> Result<Wait, Problem> {
+        let mut counts = self.counts();
+        if counts.all >= self.limits.waits_max {
+            return Err(Problem::too_many_waits(&format!("{} requests are waiting, as many as may", counts.all)));
         }
-        let here = waiting.by_address.get(&address).copied().unwrap_or_default();
+        let here = counts.by_address.get(&address).copied().unwrap_or_default();
         if here >= self.limits.waits_max_per_address {
             return Err(Problem::too_many_waits(&format!(
                 "{here} requests from this address are waiting, as many as may"
             )));
         }
-        waiting.by_address.insert(address, here + 1);
-        waiting.all += 1;
-        Ok(Wait { waits: self.clone(), address, until: Instant::now() + time })
+        counts.by_address.insert(address, here + 1);
+        counts.all += 1;
+        counts.listeners += usize::from(waiting == Waiting::Listener);
+        Ok(Wait { waits: self.clone(), address, waiting })
+    }
+
+    /// How many requests wait, and how many of them listen.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let counts = self.counts();
+        (counts.all, counts.listeners)
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        let mut waiting = self.waits.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.all -= 1;
-        if let Some(here) = waiting.by_address.get_mut(&self.address) {
+        let mut counts = self.waits.counts();
+        counts.all -= 1;
+        counts.listeners -= usize::from(self.waiting == Waiting::Listener);
+        if let Some(here) = counts.by_address.get_mut(&self.address) {
             *here -= 1;
             if *here == 0 {
-                waiting.by_address.remove(&self.address);
+                counts.by_address.remove(&self.address);
             }
         }
     }
@@ -156,13 +192,15 @@ mod tests {
     fn as_many_wait_as_may_in_all_and_from_one_address() {
         let waits = Waits::new(LIMITS);
         let (one, two) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
-        let begin = |address| waits.begin(address, Duration::from_secs(1));
+        let begin = |address| waits.begin(address, Waiting::Listener);
         let first = begin(one).expect("the first");
         let _second = begin(one).expect("the second");
         assert!(begin(one).is_err(), "a third from one address");
         let _third = begin(two).expect("from another");
         assert!(begin(two).is_err(), "a fourth in all");
+        assert_eq!(waits.waiting(), (3, 3));
         drop(first);
+        assert_eq!(waits.waiting(), (2, 2));
         assert!(begin(two).is_ok());
     }
 }

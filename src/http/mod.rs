@@ -22,6 +22,8 @@ mod negotiate;
 mod coding;
 mod large;
 mod live;
+mod messages;
+mod event_stream;
 mod body;
 mod cloudevent;
 mod header;
@@ -53,6 +55,7 @@ use self::connection::InFlight;
 use self::cors::Cors;
 use self::document::Documents;
 use self::live::{WaitLimits, Waits};
+use self::messages::RecentMessages;
 use self::problem::{Kind, Problem};
 use self::reply::{Body, Content, Reply};
 use self::request::{Asked, RequestId, RequestIds};
@@ -126,6 +129,7 @@ pub struct Served {
     /// Which log this is, as the header says it.
     log: (Identity, HeaderValue),
     waits: Arc<Waits>,
+    messages: Arc<RecentMessages>,
     large_pages: Arc<Semaphore>,
     bodies: Bodies,
     request_ids: RequestIds,
@@ -141,6 +145,7 @@ struct Limits {
     head_bytes_max: usize,
     headers_max: usize,
     body: BodyLimits,
+    stalled_reader_time_max: Duration,
 }
 
 /// Between whom a request came.
@@ -178,6 +183,7 @@ impl Served {
                     time_max: settings.body_time_max,
                     bytes_per_second_min: settings.body_bytes_per_second_min,
                 },
+                stalled_reader_time_max: settings.stalled_reader_time_max,
             },
             ambient,
             documents: Arc::new(documents),
@@ -187,6 +193,7 @@ impl Served {
                 waits_max: settings.waits_max,
                 waits_max_per_address: settings.waits_max_per_address,
             }),
+            messages: Arc::new(RecentMessages::new()),
             large_pages: Arc::new(Semaphore::new(large::LARGE_PAGES_MAX)),
             bodies: Bodies::default(),
             request_ids: RequestIds::new(run),
@@ -200,11 +207,7 @@ impl Served {
 
     /// Returns when the server is told to stop.
     async fn draining(&self) {
-        let mut draining = self.draining.clone();
-        // An error means that nobody can tell it to stop any more, so it never will be told.
-        if draining.wait_for(|draining| *draining).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        stopping(&mut self.draining.clone()).await;
     }
 
     /// Answers a request, whatever it is.
@@ -377,6 +380,14 @@ impl Served {
             return Err(problem.status(StatusCode::EXPECTATION_FAILED));
         }
         Ok(())
+    }
+}
+
+/// Returns when the server is told to stop.
+async fn stopping(draining: &mut watch::Receiver<bool>) {
+    // An error means that nobody can tell it to stop any more, so it never will be told.
+    if draining.wait_for(|draining| *draining).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -10,12 +10,16 @@ use crate::feed::{AtomContent, Label, NamedFor, Representation, XmlLabel};
 
 use super::problem::{Kind, Problem};
 
-/// What is asked for: a feed, or one event.
+/// What is asked for: the head feed of a stream, a page of it, or one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
-    Feed,
+    Stream,
+    Page,
     Event,
 }
+
+/// Events as they come: no document, but something that can be asked for where a stream is.
+pub(crate) const EVENT_STREAM: &str = "text/event-stream";
 
 /// What was chosen, and whether the Accept header had a say in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,14 +47,14 @@ fn offers(asked: Asked, embed: Option<Embed>) -> Vec<Offer> {
     let feed = |label| Representation::EventStore { label, embed };
     let envelope = |label| Representation::Envelope { label };
     let plain = match asked {
-        Asked::Feed => feed(Label::Plain),
+        Asked::Stream | Asked::Page => feed(Label::Plain),
         Asked::Event => Representation::Data,
     };
     let xml = |label| Representation::Xml { label, content };
     let singular = ["application/vnd.eventstore.event+json", "application/vnd.kurrent.event+json"];
     let labels = [Label::EventStore, Label::Kurrent];
     let own: &[(&'static str, Representation)] = match asked {
-        Asked::Feed => &[
+        Asked::Stream | Asked::Page => &[
             ("application/vnd.eventstore.events+json", envelope(Label::EventStore)),
             ("application/vnd.kurrent.events+json", envelope(Label::Kurrent)),
             ("application/cloudevents-batch+json", Representation::CloudEvents),
@@ -110,7 +114,7 @@ pub(crate) fn representation(
         };
         return chosen
             .map(|offer| Chosen { representation: offer.representation, varies_by_accept: false })
-            .ok_or_else(|| not_acceptable(&offers));
+            .ok_or_else(|| not_acceptable(asked, &offers));
     }
     // An empty list asks for as little as none.
     let accept = joined(headers, &ACCEPT).filter(|list| !list.trim_matches([' ', '\t', ',']).is_empty());
@@ -121,13 +125,27 @@ pub(crate) fn representation(
     let types = offers.iter().map(|offer| offer.media_type);
     match best(&ranges, types) {
         Some(ours) => Ok(Chosen { representation: offers[ours].representation, varies_by_accept: true }),
-        None => Err(not_acceptable(&offers)),
+        None => Err(not_acceptable(asked, &offers)),
     }
 }
 
 /// The media types that exist for what is asked for.
 pub(crate) fn media_types(asked: Asked) -> Vec<&'static str> {
-    offers(asked, None).iter().map(|offer| offer.media_type).collect()
+    named(asked, &offers(asked, None))
+}
+
+fn named(asked: Asked, offers: &[Offer]) -> Vec<&'static str> {
+    let events = (asked == Asked::Stream).then_some(EVENT_STREAM);
+    offers.iter().map(|offer| offer.media_type).chain(events).collect()
+}
+
+/// Whether events as they come are wanted more than any document. No wildcard asks for them.
+pub(crate) fn wants_events(headers: &HeaderMap) -> bool {
+    let accept = joined(headers, &ACCEPT).filter(|list| list.to_ascii_lowercase().contains(EVENT_STREAM));
+    let Some(accept) = accept else { return false };
+    let ranges: Vec<Range<'_>> = ranges(&accept).collect();
+    let types = media_types(Asked::Stream);
+    best(&ranges, types.iter().copied()).is_some_and(|best| types[best] == EVENT_STREAM)
 }
 
 /// Whether the client would rather have a page than any of these media types.
@@ -174,7 +192,7 @@ pub(crate) fn only(media_type: &'static str) -> Problem {
 pub(crate) fn description(headers: &HeaderMap) -> Option<Label> {
     let accept = joined(headers, &ACCEPT).filter(|list| list.to_ascii_lowercase().contains(".streamdesc+json"))?;
     let ranges: Vec<Range<'_>> = ranges(&accept).collect();
-    let feeds = offers(Asked::Feed, None);
+    let feeds = offers(Asked::Stream, None);
     let types = feeds.iter().map(|offer| offer.media_type);
     let chosen = best(&ranges, types.chain(DESCRIPTIONS.map(|(media_type, _)| media_type)))?;
     chosen.checked_sub(feeds.len()).map(|description| DESCRIPTIONS[description].1)
@@ -215,8 +233,8 @@ fn best_range<'a>(ranges: &[Range<'a>], media_type: &str) -> Option<(usize, Rang
         .max_by_key(|(place, _, precision)| (*precision, usize::MAX - place))
 }
 
-fn not_acceptable(offers: &[Offer]) -> Problem {
-    let types: Vec<&str> = offers.iter().map(|offer| offer.media_type).collect();
+fn not_acceptable(asked: Asked, offers: &[Offer]) -> Problem {
+    let types = named(asked, offers);
     Problem::new(Kind::NotAcceptable, format!("what exists here is {}", types.join(", "))).member("available", types)
 }
 
@@ -306,7 +324,7 @@ mod tests {
     }
 
     fn feed_type(accept: &str) -> Result<&'static str, u16> {
-        representation(&headers(ACCEPT, accept), Asked::Feed, None, None)
+        representation(&headers(ACCEPT, accept), Asked::Stream, None, None)
             .map(|chosen| chosen.representation.feed_type())
             .map_err(|problem| problem.status.as_u16())
     }
@@ -361,12 +379,33 @@ mod tests {
             let is_preferred = prefers_html(&headers(ACCEPT, accept), media_types(Asked::Event));
             assert_eq!(is_preferred, expected, "{accept}");
         }
-        assert!(!prefers_html(&HeaderMap::new(), media_types(Asked::Feed)));
+        assert!(!prefers_html(&HeaderMap::new(), media_types(Asked::Stream)));
+    }
+
+    #[test]
+    fn events_as_they_come_are_for_those_who_name_them_and_want_nothing_more() {
+        for (accept, expected) in [
+            ("text/event-stream", true),
+            ("Text/Event-Stream; charset=utf-8", true),
+            ("text/event-stream, application/atom+xml", true),
+            ("text/event-stream, */*;q=0.1", true),
+            ("application/atom+xml;q=0.5, text/event-stream;q=0.6", true),
+            ("application/atom+xml, text/event-stream", false),
+            ("text/event-stream;q=0.5, application/json", false),
+            ("text/event-stream;q=0", false),
+            ("text/event-stream;q=0, text/*", false),
+            ("text/*", false),
+            ("*/*", false),
+            ("", false),
+        ] {
+            assert_eq!(wants_events(&headers(ACCEPT, accept)), expected, "{accept}");
+        }
+        assert!(!wants_events(&HeaderMap::new()));
     }
 
     #[test]
     fn a_suffix_or_format_overrides_accept() {
-        let chosen = representation(&headers(ACCEPT, "application/json"), Asked::Feed, Some(Format::Atom), None);
+        let chosen = representation(&headers(ACCEPT, "application/json"), Asked::Stream, Some(Format::Atom), None);
         let atom = Representation::Atom { content: AtomContent::Inline };
         assert_eq!(chosen.ok(), Some(Chosen { representation: atom, varies_by_accept: false }));
     }

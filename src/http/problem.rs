@@ -132,8 +132,8 @@ kinds! {
          in the batch. Nothing was written. To repeat an append safely send exactly the same events in the same order; \
          for a new event take a new id.";
     TooManyWaits = "too-many-waits" SERVICE_UNAVAILABLE "Too many requests are waiting"
-        "As many long polls are waiting as the server takes in all (limits.waits) or from one address \
-         (limits.waits_per_address). Poll without waiting, or let a cache in front wait for many.";
+        "As many long polls and event streams are waiting as the server takes in all (limits.waits) or from one address \
+         (limits.waits_per_address). Poll without waiting: a cache in front answers many with one request.";
     TooBusy = "too-busy" SERVICE_UNAVAILABLE "The server is too busy"
         "More appends are queued or on their way, or more very large pages are being sent, than the server takes on at \
          once. Nothing was written; try again after the time that Retry-After names.";

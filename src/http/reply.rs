@@ -15,6 +15,7 @@ use crate::address::BaseUrl;
 
 use super::cache_policy::{self, Freshness};
 use super::connection::InFlight;
+use super::event_stream::EventStream;
 use super::problem::Problem;
 use super::request::RequestId;
 
@@ -63,6 +64,8 @@ pub(crate) enum Content {
     Whole(Bytes),
     /// It comes piece by piece. An error in between cuts it off, so that nobody takes a part for the whole.
     Pieces(mpsc::Receiver<std::io::Result<Bytes>>),
+    /// It comes as it happens, until its reader or the server ends it.
+    Live(EventStream),
     /// None, as the status says: 204, 304.
     None,
 }
@@ -187,6 +190,7 @@ impl HttpBody for Body {
             Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Content::Pieces(pieces) => pieces.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data))),
+            Content::Live(events) => events.poll_piece(context).map(|piece| piece.map(|piece| piece.map(Frame::data))),
             Content::None => Poll::Ready(None),
         }
     }
@@ -194,7 +198,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match &self.content {
             Content::Whole(bytes) => bytes.is_empty(),
-            Content::Pieces(_) => false,
+            Content::Pieces(_) | Content::Live(_) => false,
             Content::None => true,
         }
     }
@@ -202,7 +206,7 @@ impl HttpBody for Body {
     fn size_hint(&self) -> SizeHint {
         match &self.content {
             Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Content::Pieces(_) => SizeHint::default(),
+            Content::Pieces(_) | Content::Live(_) => SizeHint::default(),
             Content::None => SizeHint::with_exact(0),
         }
     }

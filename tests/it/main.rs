@@ -51,6 +51,7 @@ mod scavenge_model;
 mod seal_crash;
 mod service;
 mod shutdown;
+mod sse;
 mod strace;
 mod sync_audit;
 mod ui;

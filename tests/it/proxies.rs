@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::retail::{STREAMS, aggregate, direct_sum, post_sample};
+use crate::support::listener::Listener;
 use crate::support::proxy::{Kind, Proxy};
 use crate::support::relay::{Relay, Seen};
 use crate::support::{PATIENCE, Reply, TestServer, exchange};
@@ -189,6 +190,43 @@ fn begin(setting: &Setting, path: &str, headers: &[(&str, &str)]) -> thread::Joi
     request
 }
 
+fn an_event_stream_comes_through_as_it_happens(kind: Kind) {
+    // Without the relay, which hands on answers in whole.
+    let data = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start(data.path(), &[]);
+    let proxy = Proxy::start(kind, server.address);
+    let append = || assert_eq!(server.post("/streams/talk", &[("Content-Type", "text/plain")], b"hello").status, 201);
+    append();
+    let listen = |query: &str, headers: &[(&str, &str)]| {
+        let headers = [&[("Accept-Encoding", "gzip, deflate, br, zstd")], headers].concat();
+        let listener = Listener::open(proxy.address, &format!("/streams/talk{query}"), &headers);
+        assert_eq!((listener.status, listener.header("content-type")), (200, Some("text/event-stream")));
+        let how = (listener.header("content-encoding"), listener.header("cache-control"));
+        assert_eq!(how, (None, Some("no-store")), "neither compressed nor kept");
+        listener
+    };
+    let mut listener = listen("", &[]);
+    assert_eq!(listener.line().as_deref(), Some("retry: 2000"), "the first words come before anything happens");
+    for number in 1..6 {
+        append();
+        assert_eq!(listener.next().expect("it goes on").id, number);
+    }
+    for mut again in [listen("", &[("Last-Event-ID", "2")]), listen("?last-event-id=2", &[])] {
+        let ids: Vec<u64> = again.take(3).iter().map(|message| message.id).collect();
+        assert_eq!(ids, [3, 4, 5]);
+    }
+    let document = proxy.get("/streams/talk", &[ATOM]);
+    assert!(document.text().contains("5@talk"), "who wants a document gets one: {}", document.text());
+    // Whoever goes away from the proxy has gone from the server.
+    drop(listener);
+    server.wait_for_listeners(0);
+
+    let mut last = listen("", &[]);
+    server.terminate();
+    assert_eq!(last.next(), None, "it ends as it should");
+    assert_eq!(server.wait(), Some(0));
+}
+
 fn what_must_not_be_kept_reaches_the_origin_each_time(kind: Kind) {
     let setting = Setting::new(kind);
     setting.append("talk", "1");
@@ -322,6 +360,7 @@ before_both! {
     three_aggregators_replay_and_the_origin_sees_each_page_once
     a_head_is_kept_for_a_second_and_then_asked_after
     a_long_poll_ends_with_the_event_and_is_not_kept
+    an_event_stream_comes_through_as_it_happens
     what_must_not_be_kept_reaches_the_origin_each_time
     strangers_cannot_change_a_page
     a_page_is_kept_once_for_all_readers

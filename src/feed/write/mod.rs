@@ -6,6 +6,7 @@ mod atom_tests;
 mod atom_xml;
 mod cloudevents;
 mod event_json;
+mod event_stream;
 mod event_xml;
 mod eventstore_json;
 mod json;
@@ -19,6 +20,7 @@ mod posted_tests;
 mod service;
 mod text;
 
+pub use event_stream::message;
 #[cfg(feature = "server")]
 pub(crate) use json::indented;
 pub use service::{CATEGORIES_TYPE, SERVICE_TYPE, categories, service};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use hyper::header::{ETAG, HeaderMap};
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use crate::access::ReadPermit;
 use crate::address::{Direction, Shape};
@@ -15,13 +15,13 @@ use crate::store::View;
 use super::super::cache_policy::Freshness;
 use super::super::document::{self, Marks, NoDocument, Standing, Wanted, What};
 use super::super::links;
-use super::super::live::{self, Wait};
+use super::super::live::{self, Wait, Waiting};
 use super::super::negotiate::{self, Chosen, Coding};
 use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply, Vary};
 use super::super::request::Asked;
 use super::super::{Served, conditional, large};
-use super::description;
+use super::{description, listen};
 
 /// An answer, and whether the next event would change it.
 struct Answer {
@@ -41,7 +41,14 @@ pub(crate) async fn get(
         return Ok(description);
     }
     let target = asked.target;
-    let chosen = negotiate::representation(asked.headers, negotiate::Asked::Feed, target.format, target.query.embed)?;
+    let of_what = match shape {
+        Shape::Head if target.format.is_none() && negotiate::wants_events(asked.headers) => {
+            return listen::get(served, asked, permit);
+        }
+        Shape::Head => negotiate::Asked::Stream,
+        Shape::Page(_) => negotiate::Asked::Page,
+    };
+    let chosen = negotiate::representation(asked.headers, of_what, target.format, target.query.embed)?;
     let coding = negotiate::coding(asked.headers);
     let wanted = Wanted {
         source: permit.source().clone(),
@@ -72,7 +79,7 @@ async fn answer_after_waiting(
     coding: Coding,
     time: Duration,
 ) -> Result<Reply, Problem> {
-    let mut wait: Option<Wait> = None;
+    let mut wait: Option<(Wait, Instant)> = None;
     // HEAD gets the headers of the same GET, but never waits for them.
     let mut is_over = asked.is_head;
     loop {
@@ -84,8 +91,11 @@ async fn answer_after_waiting(
         }
         drop(answer);
         let until = match &wait {
-            Some(wait) => wait.until,
-            None => wait.insert(served.waits.begin(asked.peer.ip(), time)?).until,
+            Some((_, until)) => *until,
+            None => {
+                let place = served.waits.begin(asked.peer.ip(), Waiting::LongPoll)?;
+                wait.insert((place, Instant::now() + time)).1
+            }
         };
         let news = async {
             tokio::select! { () = watch.changed() => (), () = served.draining() => () }

@@ -14,7 +14,7 @@ use super::feed;
 pub(crate) fn tagged(asked: &Asked<'_>, mut reply: Reply) -> Reply {
     let body: &[u8] = match &reply.body {
         Content::Whole(bytes) => bytes,
-        Content::Pieces(_) | Content::None => &Bytes::new(),
+        Content::Pieces(_) | Content::Live(_) | Content::None => &Bytes::new(),
     };
     let digest = Sha256::digest(body);
     let tag: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();

@@ -15,6 +15,7 @@ use super::super::reply::{Content, Reply};
 pub(crate) fn get(served: &Served) -> Reply {
     let sizes = served.store.view().sizes();
     let Scavenging { running, chunks_rewritten, bytes_given_back, .. } = served.store.scavenging();
+    let (waits, listeners) = served.waits.waiting();
     let is_writable = served.store.availability() == Availability::Writable;
     let mut text = Text::default();
     text.counter("events", "Events of the log.", sizes.events);
@@ -22,6 +23,8 @@ pub(crate) fn get(served: &Served) -> Reply {
     text.gauge("chunks", "Chunk files.", sizes.chunks);
     text.gauge("chunk_bytes", "What chunk files take on the disk.", sizes.chunk_bytes);
     text.gauge("writable", "1 while appends are accepted.", u64::from(is_writable));
+    text.gauge("waits", "Requests that wait for an event.", waits as u64);
+    text.gauge("listeners", "Those of them that are event streams.", listeners as u64);
     text.gauge("scavenge_running", "1 while space is given back.", u64::from(running.is_some()));
     text.counter("scavenge_chunks_rewritten", "Chunks that were written anew since the start.", chunks_rewritten);
     text.counter("scavenge_bytes_reclaimed", "Bytes that were given back since the start.", bytes_given_back);

@@ -8,6 +8,7 @@ pub(crate) mod event;
 pub(crate) mod feed;
 pub(crate) mod fixed;
 pub(crate) mod help;
+pub(crate) mod listen;
 pub(crate) mod metadata;
 pub(crate) mod metrics;
 pub(crate) mod operations;

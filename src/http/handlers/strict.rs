@@ -49,6 +49,6 @@ pub(crate) fn incoming(
 
 /// Whether this is answered with a description of the stream instead of the stream. Pages and `$all` are not.
 pub(crate) fn wants_description(headers: &HeaderMap, source: &Source, shape: &Shape) -> bool {
-    let would_be_chosen = negotiate::begins_with_anything(headers, &negotiate::media_types(negotiate::Asked::Feed));
+    let would_be_chosen = negotiate::begins_with_anything(headers, &negotiate::media_types(negotiate::Asked::Stream));
     would_be_chosen && *shape == Shape::Head && *source != Source::All
 }

@@ -5,6 +5,7 @@ pub(crate) mod faults;
 pub(crate) mod chunks;
 pub(crate) mod files;
 pub(crate) mod link;
+pub(crate) mod listener;
 mod run;
 pub(crate) mod store;
 pub(crate) mod proxy;
@@ -114,6 +115,20 @@ impl TestServer {
     /// Waits for the end and returns the exit code.
     pub(crate) fn wait(mut self) -> Option<i32> {
         self.child.wait().expect("it ends").code()
+    }
+
+    /// Waits until so many readers have an event stream.
+    #[track_caller]
+    pub(crate) fn wait_for_listeners(&self, count: usize) {
+        let (started, wanted) = (Instant::now(), format!("\neverfeed_listeners {count}\n"));
+        loop {
+            let metrics = self.get("/metrics", &[]);
+            if metrics.text().contains(&wanted) {
+                return;
+            }
+            assert!(started.elapsed() < PATIENCE, "{count} listen: {}", metrics.text());
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// How many events the log holds.

@@ -51,11 +51,11 @@ pub(crate) async fn get(served: &Served, asked: &Asked<'_>, permit: &ReadPermit,
 
 /// Sends whoever would rather look at a page there, from the documents that there is a page for.
 pub(crate) fn redirect(asked: &Asked<'_>) -> Option<Reply> {
-    use negotiate::Asked::{Event, Feed};
+    use negotiate::Asked::{Event, Stream};
     let (ui, offered) = match &asked.target.address {
         Address::Home => (Ui::Overview, vec!["application/atomsvc+xml"]),
         Address::Feed(source) => {
-            (Ui::Stream { source: source.clone(), from: Place::Head }, negotiate::media_types(Feed))
+            (Ui::Stream { source: source.clone(), from: Place::Head }, negotiate::media_types(Stream))
         }
         Address::Event { source, place } => {
             (Ui::Event { source: source.clone(), place: *place }, negotiate::media_types(Event))

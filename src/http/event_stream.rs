@@ -1,0 +1,179 @@
+//! The body of an event stream: the events of a source, a message each, for as long as their reader stays.
+//!
+//! Nothing runs for a reader but the connection that it came on. A piece is made when the one before has been taken, from
+//! a view of the store that is let go at once. So whoever reads slowly, or not at all, costs one piece and a place among
+//! those who wait; appends know nothing of it.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::event::{Number, Source, Status};
+use crate::store::{ReadError, Store, Watch};
+
+use super::live::Wait;
+use super::messages::RecentMessages;
+
+/// Where nothing happens for so long a comment is sent: proxies cut off who is silent, and whoever went away is noticed.
+const COMMENT_INTERVAL: Duration = Duration::from_secs(15);
+
+const COMMENT: Bytes = Bytes::from_static(b":\n\n");
+
+/// The first words, sent at once: a reader that is cut off comes again after so many milliseconds.
+const GREETING: Bytes = Bytes::from_static(b"retry: 2000\n\n");
+
+/// Who listens, from where on, and what that takes.
+pub(crate) struct Listening {
+    pub(crate) store: Store,
+    pub(crate) source: Source,
+    /// The first number that the reader has not got.
+    pub(crate) next: Number,
+    pub(crate) messages: Arc<RecentMessages>,
+    /// True when the server is told to stop.
+    pub(crate) draining: watch::Receiver<bool>,
+    /// How long the reader may take nothing of what is sent.
+    pub(crate) stalled_time_max: Duration,
+}
+
+/// What is sent to one reader, as it is taken.
+pub(crate) struct EventStream {
+    greeting: Option<Bytes>,
+    /// The next piece; none at the end.
+    next: Option<Making>,
+}
+
+/// A piece on its way, and the reader who goes on after it.
+type Making = Pin<Box<dyn Future<Output = Option<(io::Result<Bytes>, Listener)>> + Send>>;
+
+struct Listener {
+    listening: Listening,
+    /// Its place among those who wait.
+    _wait: Wait,
+    watch: Watch,
+    /// Goes out with each piece and comes back when the socket has it, so that one is under way at a time.
+    hand: Arc<Semaphore>,
+    /// The stream has been there: if it is no more, it was deleted.
+    was_there: bool,
+}
+
+/// What a look at the store shows.
+enum Look {
+    New(Bytes),
+    Nothing,
+    Deleted,
+}
+
+impl EventStream {
+    pub(crate) fn new(listening: Listening, wait: Wait) -> Self {
+        tracing::debug!(source = %listening.source, from = %listening.next, "somebody listens");
+        let watch = listening.store.watch(&listening.source);
+        let listener = Listener { listening, _wait: wait, watch, hand: Arc::new(Semaphore::new(1)), was_there: false };
+        Self { greeting: Some(GREETING), next: Some(Box::pin(listener.piece())) }
+    }
+
+    /// The next piece, as [`hyper::body::Body`] asks for it.
+    pub(crate) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if let Some(greeting) = self.greeting.take() {
+            return Poll::Ready(Some(Ok(greeting)));
+        }
+        let Some(next) = &mut self.next else { return Poll::Ready(None) };
+        let made = ready!(next.as_mut().poll(context));
+        self.next = None;
+        Poll::Ready(made.map(|(piece, listener)| {
+            // An error cuts the answer off.
+            if piece.is_ok() {
+                self.next = Some(Box::pin(listener.piece()));
+            }
+            piece
+        }))
+    }
+}
+
+impl Listener {
+    async fn piece(mut self) -> Option<(io::Result<Bytes>, Self)> {
+        // A connection has this deadline too; on one of HTTP/2 a single reader can stop while others go on.
+        let hand = timeout(self.listening.stalled_time_max, self.hand.clone().acquire_owned()).await;
+        let Ok(hand) = hand else { return Some((Err(io::ErrorKind::TimedOut.into()), self)) };
+        let hand = hand.expect("nobody closes it");
+        match self.next().await {
+            Ok(bytes) => bytes.map(|bytes| (Ok(Bytes::from_owner(InHand { bytes, _hand: hand })), self)),
+            Err(error) => {
+                tracing::warn!(%error, source = %self.listening.source, "a listener could not be sent what comes next");
+                Some((Err(io::Error::other(error)), self))
+            }
+        }
+    }
+
+    /// The next messages as soon as there are any, or a comment; none when the stream was deleted or the server stops.
+    async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
+        let comment_due = Instant::now() + COMMENT_INTERVAL;
+        loop {
+            if *self.listening.draining.borrow() {
+                return Ok(None);
+            }
+            match Box::pin(self.look()).await? {
+                Look::New(messages) => return Ok(Some(messages)),
+                Look::Deleted => return Ok(None),
+                Look::Nothing => {}
+            }
+            // The watch is older than the view that had nothing: what came since ends the wait at once.
+            tokio::select! {
+                () = self.watch.changed() => {}
+                () = super::stopping(&mut self.listening.draining) => {}
+                () = sleep_until(comment_due) => return Ok(Some(COMMENT)),
+            }
+        }
+    }
+
+    /// What there is from `next` on. What is truncated is passed over, as on pages.
+    async fn look(&mut self) -> Result<Look, ReadError> {
+        let Listening { store, source, next, messages, .. } = &mut self.listening;
+        let view = store.view();
+        let head = view.head(source)?;
+        self.was_there |= head.exists();
+        match head.status {
+            Status::Live => {}
+            // It may begin anew; but whoever has followed it is told that it ended.
+            Status::SoftDeleted if !self.was_there => return Ok(Look::Nothing),
+            Status::SoftDeleted | Status::HardDeleted => return Ok(Look::Deleted),
+        }
+        let from = head.first_visible.max(*next);
+        if from >= head.next {
+            return Ok(Look::Nothing);
+        }
+        let messages = messages.get(&view, source, from, &head).await?;
+        *next = messages.next;
+        Ok(Look::New(messages.bytes.clone()))
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        tracing::debug!(source = %self.listening.source, next = %self.listening.next, "somebody listens no more");
+    }
+}
+
+/// Bytes that are under way until the socket has them.
+struct InHand {
+    bytes: Bytes,
+    _hand: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for InHand {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl fmt::Debug for EventStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventStream").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,48 @@
+//! The events of a source as they come (`text/event-stream`), after those that the reader has got already.
+
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+
+use crate::access::ReadPermit;
+use crate::address::LastEventId;
+use crate::event::Status;
+
+use super::super::Served;
+use super::super::cache_policy::Freshness;
+use super::super::event_stream::{EventStream, Listening};
+use super::super::header::X_ACCEL_BUFFERING;
+use super::super::live::{self, Waiting};
+use super::super::negotiate::EVENT_STREAM;
+use super::super::problem::Problem;
+use super::super::reply::{Content, Reply, Vary};
+use super::super::request::Asked;
+use super::feed;
+
+/// GET of a source, by somebody who listens. What was deleted for ever is all that is refused: anything else may come.
+pub(crate) fn get(served: &Served, asked: &Asked<'_>, permit: &ReadPermit) -> Result<Reply, Problem> {
+    let source = permit.source();
+    let last = live::last_event_id(asked.headers, asked.target.query.last_event_id)?;
+    let head = served.store.view().head(source)?;
+    if head.status == Status::HardDeleted {
+        feed::readable(source, &head)?;
+    }
+    let body = if asked.is_head {
+        Content::None
+    } else {
+        let wait = served.waits.begin(asked.peer.ip(), Waiting::Listener)?;
+        let listening = Listening {
+            store: served.store.clone(),
+            source: source.clone(),
+            next: last.map_or(head.next, LastEventId::next),
+            messages: served.messages.clone(),
+            draining: served.draining.clone(),
+            stalled_time_max: served.settings.stalled_reader_time_max,
+        };
+        Content::Live(EventStream::new(listening, wait))
+    };
+    let reply = Reply::new(StatusCode::OK, Freshness::Never, body)
+        .header(CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM))
+        // nginx hands on what it gets at once when it is told so, whatever its own settings say.
+        .header(X_ACCEL_BUFFERING, HeaderValue::from_static("no"));
+    Ok(Reply { vary: Vary::Accept, ..reply })
+}

@@ -1,0 +1,86 @@
+//! Messages of event streams, made once for all who listen at the same place: thousands who are woken by an event cost
+//! one rendering.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::event::{Number, Order, Source, StreamHead};
+use crate::feed;
+use crate::store::{ReadError, View};
+
+/// A piece ends behind the event that brings its content over this.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Memory for pieces that others may want too.
+const CACHE_BYTES: u64 = 8 << 20;
+
+/// The messages of a few events that follow each other.
+#[derive(Debug)]
+pub(crate) struct Messages {
+    pub(crate) bytes: Bytes,
+    /// The number after the last of them.
+    pub(crate) next: Number,
+}
+
+/// What was made lately.
+#[derive(Debug)]
+pub(crate) struct RecentMessages {
+    cache: Cache<Key, Arc<Messages>, ByBytes>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    source: Source,
+    from: Number,
+    /// How far there was something to show. In a stream what goes goes from its beginning, so nothing that is shown
+    /// changes; in derived streams it does with every event elsewhere that removes some.
+    as_of: Number,
+}
+
+#[derive(Debug, Clone)]
+struct ByBytes;
+
+impl Weighter<Key, Arc<Messages>> for ByBytes {
+    fn weight(&self, _: &Key, messages: &Arc<Messages>) -> u64 {
+        messages.bytes.len() as u64 + 256
+    }
+}
+
+impl RecentMessages {
+    pub(crate) fn new() -> Self {
+        let pieces_about = (CACHE_BYTES / 4_096) as usize;
+        Self { cache: Cache::with_weighter(pieces_about, CACHE_BYTES, ByBytes) }
+    }
+
+    /// The messages of the events from `from` on, as many as one piece holds. There is at least one.
+    ///
+    /// # Errors
+    /// As [`View::read`].
+    pub(crate) async fn get(
+        &self,
+        view: &View,
+        source: &Source,
+        from: Number,
+        head: &StreamHead,
+    ) -> Result<Arc<Messages>, ReadError> {
+        let as_of = match source {
+            Source::Stream(_) => head.next,
+            Source::All | Source::Derived(..) => view.log().next.into(),
+        };
+        let key = Key { source: source.clone(), from, as_of };
+        self.cache.get_or_insert_async(&key, make(view, source, from, head)).await
+    }
+}
+
+async fn make(view: &View, source: &Source, from: Number, head: &StreamHead) -> Result<Arc<Messages>, ReadError> {
+    let last = head.last().unwrap_or_default();
+    let events = view.read(source, from, last, Order::OldestFirst, PIECE_BYTES).await?;
+    let mut bytes = Vec::new();
+    for (event, offset) in events.iter().zip(0..) {
+        feed::message(source, event, from.plus(offset), &mut bytes);
+    }
+    Ok(Arc::new(Messages { bytes: bytes.into(), next: from.plus(events.len() as u64) }))
+}
