@@ -12,6 +12,7 @@ mod consume;
 mod derived;
 mod fill;
 mod history;
+mod listen;
 mod load;
 mod machine;
 mod nginx;
@@ -53,7 +54,7 @@ enum Bench {
     Derived(derived::Options),
     /// Polling a head feed with If-None-Match
     Poll(poll::Options),
-    /// Long polls, all woken by one append
+    /// Long polls or event streams, all woken by one append
     Wait(wait::Options),
     /// Appends to a long history, next to appends to an empty store
     History(history::Options),

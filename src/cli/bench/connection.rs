@@ -86,6 +86,21 @@ impl Connection {
         Ok(Answer { status, body_bytes })
     }
 
+    /// Reads the head of an answer whose body goes on and on, and gives its status.
+    pub(crate) async fn receive_head(&mut self) -> io::Result<u16> {
+        self.read_head().await
+    }
+
+    /// Reads one chunk of such a body, and gives its length; 0 at the end.
+    pub(crate) async fn receive_chunk(&mut self, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
+        self.read_chunk(&mut take).await
+    }
+
+    /// Takes so many bytes of what is there, whatever they mean.
+    pub(crate) async fn take(&mut self, bytes: usize) -> io::Result<()> {
+        self.read_body(bytes as u64, &mut |_| {}).await
+    }
+
     /// The value of a header of the last answer; of several the first.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         headers(&self.head).find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -158,17 +173,24 @@ impl Connection {
     async fn read_chunks(&mut self, take: &mut impl FnMut(&[u8])) -> io::Result<u64> {
         let mut bytes = 0;
         loop {
-            let line = self.read_line().await?;
-            let size = line.split(';').next().unwrap_or_default().trim();
-            let size = u64::from_str_radix(size, 16).map_err(|_| io::Error::other("a chunk without its size"))?;
-            if size == 0 {
-                while !self.read_line().await?.is_empty() {}
-                return Ok(bytes);
+            match self.read_chunk(take).await? {
+                0 => return Ok(bytes),
+                size => bytes += size,
             }
+        }
+    }
+
+    async fn read_chunk(&mut self, take: &mut impl FnMut(&[u8])) -> io::Result<u64> {
+        let line = self.read_line().await?;
+        let size = line.split(';').next().unwrap_or_default().trim();
+        let size = u64::from_str_radix(size, 16).map_err(|_| io::Error::other("a chunk without its size"))?;
+        if size == 0 {
+            while !self.read_line().await?.is_empty() {}
+        } else {
             self.read_body(size, take).await?;
             self.read_line().await?;
-            bytes += size;
         }
+        Ok(size)
     }
 
     async fn read_line(&mut self) -> io::Result<String> {

@@ -89,6 +89,11 @@ impl Target {
         Ok(Self { address: server.address, host: server.address.to_string(), server: Some(server), _scratch: scratch })
     }
 
+    /// What the server has used so far, if it is ours.
+    pub(crate) fn usage(&self) -> io::Result<Option<Usage>> {
+        self.server.as_ref().map(Server::usage).transpose()
+    }
+
     /// The bytes of a GET.
     pub(crate) fn get(&self, path: &str, headers: &str) -> Vec<u8> {
         format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", self.host).into_bytes()
