@@ -146,7 +146,7 @@ impl Representation {
         match self {
             // 2: removed entries (RFC 6721), the way to the service document, the collection in the head feed; media are
             // out of line.
-            // 3: the place of events in `$all`, the type of removed ones.
+            // 3: the place of events in `$all`; of removed ones, that they are, and their type.
             Self::Atom { .. } | Self::Xml { .. } => 3,
             // 2: the place of events in `$all`; of lines, in every feed that is not the event's own stream, and their
             // links lead to lines.

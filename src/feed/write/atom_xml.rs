@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use crate::address::{BaseUrl, Shape, StreamPath};
-use crate::event::{Event, EventType, Number, Source, StreamName};
+use crate::event::{Event, Number, Source, StreamName};
 use crate::feed::atom_entry::Kind;
 use crate::feed::{AtomContent, Representation};
 
@@ -93,9 +93,7 @@ impl Document for FeedXml<'_> {
         out.extend_from_slice(b"\" when=\"");
         push_time(event.time, out);
         out.extend_from_slice(b"\">");
-        // No category says it, as in an entry.
-        let event_type = Some(&event.event_type);
-        push_identity(&stream, event, event_type, &number, &position, place_in(source, place), out);
+        push_identity(&stream, event, &number, &position, place_in(source, place), out);
         out.extend_from_slice(b"</at:deleted-entry>\n");
     }
 
@@ -202,7 +200,7 @@ fn push_entry(
         push_link("edit-media", None, &data_url, out);
     }
 
-    push_identity(stream, event, None, number, position, place, out);
+    push_identity(stream, event, number, position, place, out);
 
     if let Some(kept) = &event.content {
         if let Some(metadata) = &kept.metadata {
@@ -219,7 +217,6 @@ fn push_entry(
 fn push_identity(
     stream: &StreamForms,
     event: &Event,
-    event_type: Option<&EventType>,
     number: &str,
     position: &str,
     place: Option<Number>,
@@ -237,9 +234,11 @@ fn push_identity(
         out.extend_from_slice(b"\" place=\"");
         push_decimal(place.get(), out);
     }
-    if let Some(event_type) = event_type {
+    if event.content.is_none() {
+        // An entry without content may also be one that was POSTed so, and of a deleted one no category says the type.
         out.extend_from_slice(b"\" type=\"");
-        xml::push_attribute(event_type.as_str(), out);
+        xml::push_attribute(event.event_type.as_str(), out);
+        out.extend_from_slice(b"\" removed=\"true");
     }
     out.extend_from_slice(b"\"/>");
 }

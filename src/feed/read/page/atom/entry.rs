@@ -47,7 +47,8 @@ struct Ours {
     number: u64,
     position: u64,
     place: Option<u64>,
-    /// Where no category says it.
+    is_removed: bool,
+    /// Of removed ones: in a deleted entry no category says it.
     event_type: Option<String>,
 }
 
@@ -97,6 +98,7 @@ impl Entry {
             number: number("number")?.ok_or(PageFault::Lacks("number"))?,
             position: number("position")?.ok_or(PageFault::Lacks("position"))?,
             place: number("place")?,
+            is_removed: attributes.get("removed") == Some("true"),
             event_type: text("type"),
         };
         if self.ours.replace(ours).is_some() { Err(PageFault::Twice("our `event`")) } else { Ok(()) }
@@ -127,7 +129,7 @@ impl Entry {
     /// An entry without content is what it links to, or what its summary or its title says.
     fn content(&mut self, names: &mut Names) -> EventContent {
         let metadata = self.metadata.take();
-        let is_gone = self.is_deleted || self.is_removed();
+        let is_gone = self.is_deleted || self.ours.as_ref().is_some_and(|ours| ours.is_removed);
         match self.content.take() {
             _ if is_gone => EventContent::Removed { digest: None, correlation: None },
             Some(Place::Elsewhere { media_type, url }) => EventContent::Elsewhere {
@@ -150,11 +152,5 @@ impl Entry {
                 }
             },
         }
-    }
-
-    /// In `$streams` our server writes an event whose content is gone as an entry without any, summed up by its type.
-    fn is_removed(&self) -> bool {
-        let says_type = |summary: &Content| self.event_type.as_deref().is_some_and(|term| summary.data == term);
-        self.ours.is_some() && self.content.is_none() && self.summary.as_ref().is_some_and(says_type)
     }
 }
