@@ -4,8 +4,11 @@
 //! are not JSON, an entry says where the event is. Positions it never says. The feed of a stream says which one it is
 //! (`streamId`), and so an entry its place there: that of the link, where a link (`$>`) led to the event.
 
+use std::marker::PhantomData;
+
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -20,10 +23,13 @@ use crate::feed::json;
 struct FeedDocument<'a> {
     id: Option<String>,
     stream_id: Option<String>,
-    links: Vec<Link>,
+    links: AtMost<Link>,
     #[serde(borrow)]
-    entries: Vec<Entry<'a>>,
+    entries: AtMost<Entry<'a>>,
 }
+
+/// A list that is not read further than [`PAGE_EVENTS_MAX`]: in memory each of its values takes far more than its bytes.
+struct AtMost<T>(Vec<T>);
 
 #[derive(Deserialize)]
 struct Link {
@@ -38,8 +44,7 @@ struct Entry<'a> {
     id: String,
     updated: String,
     summary: Option<String>,
-    #[serde(default)]
-    links: Vec<Link>,
+    links: Option<AtMost<Link>>,
     #[serde(borrow)]
     content: Option<Content<'a>>,
     // What the levels above `content` add.
@@ -83,16 +88,13 @@ pub(super) fn read(body: &Bytes) -> Result<Page, UnreadablePage> {
     json::check(body)?;
     let feed: FeedDocument<'_> =
         serde_json::from_slice(body).map_err(|error| UnreadablePage::at(place(body, &error), not_ours(&error)))?;
-    if PAGE_EVENTS_MAX < feed.entries.len() {
-        return Err(UnreadablePage::at(body.len(), PageFault::TooManyEvents));
-    }
     let mut page = Page { feed: feed.id.map(Into::into), ..Page::default() };
-    for Link { uri, relation } in &feed.links {
+    for Link { uri, relation } in &feed.links.0 {
         page.links.add(&short(relation), uri);
     }
     let mut names = Names::default();
     // It is always newest first.
-    for entry in feed.entries.into_iter().rev() {
+    for entry in feed.entries.0.into_iter().rev() {
         let event = entry.event(body, feed.stream_id.as_deref(), &mut names);
         page.events.push(event.map_err(|fault| UnreadablePage::at(0, fault))?);
     }
@@ -107,6 +109,31 @@ fn not_ours(error: &serde_json::Error) -> PageFault {
 fn place(body: &[u8], error: &serde_json::Error) -> usize {
     let lines = body.split_inclusive(|byte| *byte == b'\n').take(error.line().saturating_sub(1));
     (lines.map(<[u8]>::len).sum::<usize>() + error.column()).min(body.len())
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for AtMost<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
+            type Value = AtMost<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+                let mut values = Vec::new();
+                while let Some(value) = list.next_element()? {
+                    if values.len() == PAGE_EVENTS_MAX {
+                        return Err(A::Error::custom(PageFault::TooManyEvents));
+                    }
+                    values.push(value);
+                }
+                Ok(AtMost(values))
+            }
+        }
+        deserializer.deserialize_seq(List(PhantomData))
+    }
 }
 
 impl Entry<'_> {
@@ -159,7 +186,8 @@ impl Entry<'_> {
         Ok(match data {
             Some(data) => EventContent::Here { media_type: names.media_type.of("application/json"), data, metadata },
             None => {
-                let alternate = self.links.iter().find(|link| short(&link.relation) == "alternate");
+                let mut links = self.links.iter().flat_map(|links| &links.0);
+                let alternate = links.find(|link| short(&link.relation) == "alternate");
                 let url = alternate.map_or(&self.id, |link| &link.uri).as_str().into();
                 EventContent::Elsewhere { media_type: None, url, metadata }
             }

@@ -37,7 +37,7 @@ pub(super) fn read(body: &Bytes) -> Result<Vec<Event>, UnreadablePage> {
         let event = line.event(&mut names, |range| body.slice(start + range.start..start + range.end));
         events.push(event.map_err(|unreadable| unreadable.within(start))?);
         if start == 0 {
-            events.reserve(text.len() / (end + 1));
+            events.reserve((text.len() / (end + 1)).min(PAGE_EVENTS_MAX));
         }
         start = end + 1;
     }

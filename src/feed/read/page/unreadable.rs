@@ -32,6 +32,9 @@ pub enum PageFault {
     /// Beyond what anybody writes.
     #[error("a namespace that means something in feeds is written with references")]
     OddNamespace,
+    /// A document that is small on its way and huge in memory.
+    #[error("addresses and namespaces, written out for each entry, are many times larger than the whole document")]
+    TooMuchWrittenOut,
     /// JSON, but another document.
     #[error("it is no feed of EventStore's: {0}")]
     NotEventStore(String),

@@ -1,6 +1,7 @@
 //! The way through a document: which elements count, and what each holds.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use quick_xml::events::BytesStart;
@@ -27,11 +28,19 @@ pub(super) struct Walk<'a> {
     entry: Option<Entry>,
     leaf: Option<Leaf>,
     names: Names,
+    /// See [`Walk::spend`].
+    written_out: usize,
 }
+
+/// How much larger than the document all addresses and namespaces may be that are written out for its entries. In
+/// feeds that are not made for it they are a fraction.
+const WRITTEN_OUT_SHARE_MAX: usize = 4;
+/// Documents that are very small have more.
+const WRITTEN_OUT_BYTES_MIN: usize = 64 << 10;
 
 /// What an element's attributes say for everything inside it.
 struct Scope {
-    base: String,
+    base: Arc<str>,
     namespaces: Vec<(String, String)>,
 }
 
@@ -70,21 +79,24 @@ struct Element {
 impl<'a> Walk<'a> {
     pub(super) fn over(body: &'a Bytes, text: &'a str) -> Self {
         let (page, names) = (Page::default(), Names::default());
-        Self { body, text, page, depth: 0, scopes: Vec::new(), entry: None, leaf: None, names }
+        Self { body, text, page, depth: 0, scopes: Vec::new(), entry: None, leaf: None, names, written_out: 0 }
     }
 
     pub(super) fn start(&mut self, at: usize, vocabulary: Vocabulary, tag: &BytesStart<'_>) -> Result<(), PageFault> {
         self.depth += 1;
-        let attributes = Attributes::of(tag)?;
         if let Some(leaf) = &mut self.leaf {
             if leaf.depth + 1 == self.depth && leaf.first.is_none() {
                 let name_end = at + 1 + tag.name().as_ref().len();
-                leaf.first = Some(Element { range: at..at, name_end, declares: attributes.namespaces });
+                leaf.first = Some(Element { range: at..at, name_end, declares: Attributes::of(tag)?.namespaces });
             }
             return Ok(());
         }
-        let outer = self.scopes.last().map_or("", |scope| &scope.base);
-        let base = attributes.base.as_ref().map_or_else(|| outer.to_string(), |base| resolve(outer, base.trim()));
+        let attributes = Attributes::of(tag)?;
+        let outer = self.scopes.last().map_or_else(Arc::default, |scope| scope.base.clone());
+        let base = match &attributes.base {
+            None => outer,
+            Some(base) => self.resolved(&outer, base)?.into(),
+        };
         let is = match (self.depth, vocabulary, tag.local_name().as_ref()) {
             (1, Vocabulary::Atom, "feed") => None,
             (1, ..) => return Err(PageFault::NotAFeed),
@@ -96,7 +108,7 @@ impl<'a> Walk<'a> {
                 self.entry = Some(Entry::deleted(&attributes)?);
                 None
             }
-            (2, vocabulary, name) => Some(self.of_feed(vocabulary, name, &attributes, &base)),
+            (2, vocabulary, name) => Some(self.of_feed(vocabulary, name, &attributes, &base)?),
             (_, vocabulary, name) => Some(self.of_entry(vocabulary, name, &attributes, &base)?),
         };
         self.leaf = is.map(|is| Leaf { is, depth: self.depth, text: String::new(), first: None });
@@ -105,18 +117,23 @@ impl<'a> Walk<'a> {
     }
 
     /// What an element of the feed is.
-    fn of_feed(&mut self, vocabulary: Vocabulary, name: &str, attributes: &Attributes, base: &str) -> Is {
-        match (vocabulary, name) {
-            (Vocabulary::Atom, "id") => return Is::FeedId,
-            (Vocabulary::Atom, "link") => {
-                if let Some((rel, href)) = link(attributes, base) {
-                    self.page.links.add(&rel, &href);
-                }
+    fn of_feed(
+        &mut self,
+        vocabulary: Vocabulary,
+        name: &str,
+        attributes: &Attributes,
+        base: &str,
+    ) -> Result<Is, PageFault> {
+        match (vocabulary, name, attributes.get("href")) {
+            (Vocabulary::Atom, "id", _) => return Ok(Is::FeedId),
+            (Vocabulary::Atom, "link", Some(href)) => {
+                let href = self.resolved(base, href)?;
+                self.page.links.add(&relation(attributes), &href);
             }
-            (Vocabulary::History, "archive") => self.page.is_archive = true,
+            (Vocabulary::History, "archive", _) => self.page.is_archive = true,
             _ => {}
         }
-        Is::Nothing
+        Ok(Is::Nothing)
     }
 
     /// What an element of an entry is.
@@ -127,18 +144,23 @@ impl<'a> Walk<'a> {
         attributes: &Attributes,
         base: &str,
     ) -> Result<Is, PageFault> {
-        let Some(entry) = &mut self.entry else { return Ok(Is::Nothing) };
         let kind = attributes.get("type");
+        let leads_to = match (vocabulary, name) {
+            (Vocabulary::Atom, "content") => attributes.get("src"),
+            (Vocabulary::Atom, "link") if relation(attributes) == "alternate" => attributes.get("href"),
+            _ => None,
+        };
+        let leads_to = leads_to.map(|reference| self.resolved(base, reference)).transpose()?;
+        let Some(entry) = &mut self.entry else { return Ok(Is::Nothing) };
         Ok(match (vocabulary, name) {
             (Vocabulary::Atom, "id") => Is::Id,
             (Vocabulary::Atom, "updated") => Is::Updated,
             (Vocabulary::Atom, "published") => Is::Published,
             (Vocabulary::Atom, "title") => Is::Title(Written::of_text(kind)),
             (Vocabulary::Atom, "summary") => Is::Summary(Written::of_text(kind)),
-            (Vocabulary::Atom, "content") => match attributes.get("src") {
+            (Vocabulary::Atom, "content") => match leads_to {
                 None => Is::Content(Written::of(kind)?),
-                Some(src) => {
-                    let url = resolve(base, src.trim());
+                Some(url) => {
                     let elsewhere = Place::Elsewhere { media_type: kind.map(ToString::to_string), url };
                     once(&mut entry.content, elsewhere, "content")?;
                     Is::Nothing
@@ -149,8 +171,8 @@ impl<'a> Walk<'a> {
                 Is::Nothing
             }
             (Vocabulary::Atom, "link") => {
-                if let Some((_, href)) = link(attributes, base).filter(|(rel, _)| rel == "alternate") {
-                    entry.alternate.get_or_insert((kind.map(ToString::to_string), href));
+                if let Some(url) = leads_to {
+                    entry.alternate.get_or_insert((kind.map(ToString::to_string), url));
                 }
                 Is::Nothing
             }
@@ -163,6 +185,20 @@ impl<'a> Walk<'a> {
             }
             _ => Is::Nothing,
         })
+    }
+
+    /// A reference as it leads from this base.
+    fn resolved(&mut self, base: &str, reference: &str) -> Result<String, PageFault> {
+        let resolved = resolve(base, reference.trim());
+        self.spend(resolved.len())?;
+        Ok(resolved)
+    }
+
+    /// What stands once around many entries is written out for each of them: so many bytes now.
+    fn spend(&mut self, bytes: usize) -> Result<(), PageFault> {
+        self.written_out += bytes;
+        let most = WRITTEN_OUT_BYTES_MIN + WRITTEN_OUT_SHARE_MAX * self.text.len();
+        if self.written_out <= most { Ok(()) } else { Err(PageFault::TooMuchWrittenOut) }
     }
 
     /// Text in an element, references resolved.
@@ -201,8 +237,8 @@ impl<'a> Walk<'a> {
     /// A leaf is there as a whole.
     fn take(&mut self, leaf: Leaf) -> Result<(), PageFault> {
         let Leaf { is, text, first, .. } = leaf;
-        let element = match is {
-            Is::Title(_) | Is::Summary(_) | Is::Content(_) => first.map(|first| self.document(&first)),
+        let element = match (&is, first) {
+            (Is::Title(_) | Is::Summary(_) | Is::Content(_), Some(first)) => Some(self.document(&first)?),
             _ => None,
         };
         let Some(entry) = &mut self.entry else {
@@ -230,7 +266,7 @@ impl<'a> Walk<'a> {
     }
 
     /// An element as a document of its own: with the namespaces that it has from around it, as far as it uses them.
-    fn document(&self, element: &Element) -> Bytes {
+    fn document(&mut self, element: &Element) -> Result<Bytes, PageFault> {
         let Element { range, name_end, declares } = element;
         let (name, mut rest) = self.text[range.clone()].split_at(name_end - range.start);
         let mut declarations = Vec::new();
@@ -249,10 +285,11 @@ impl<'a> Walk<'a> {
         // What our server puts there, so that the element is none of Atom's. In a document of its own it says nothing.
         let of_none = rest.strip_prefix(" xmlns=\"\"");
         if declarations.is_empty() && of_none.is_none() {
-            return self.body.slice(range.clone());
+            return Ok(self.body.slice(range.clone()));
         }
+        self.spend(declarations.len())?;
         rest = of_none.unwrap_or(rest);
-        [name.as_bytes(), &declarations, rest.as_bytes()].concat().into()
+        Ok([name.as_bytes(), &declarations, rest.as_bytes()].concat().into())
     }
 }
 
@@ -262,10 +299,9 @@ fn push_declaration(name: &str, namespace: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Relation and address of a link; none if it leads nowhere.
-fn link(attributes: &Attributes, base: &str) -> Option<(String, String)> {
-    let href = attributes.get("href")?;
-    Some((short(attributes.get("rel").unwrap_or("alternate").trim()), resolve(base, href.trim())))
+/// The relation of a link.
+fn relation(attributes: &Attributes) -> String {
+    short(attributes.get("rel").unwrap_or("alternate").trim())
 }
 
 /// RFC 4287 §4.1.2: readers differ in which one they believe.

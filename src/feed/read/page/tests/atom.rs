@@ -318,3 +318,22 @@ fn an_entry_of_ours_that_says_so_is_a_removed_event() {
     assert_eq!((event.content, event.place), (EventContent::Removed { digest: None, correlation: None }, Some(1)));
     assert_eq!(only(&ours.replace("removed='true'", "")).content, here("text/plain", b"Placed"));
 }
+
+/// What a feed says once for all of its entries is in memory once for each.
+#[test]
+fn a_small_document_is_not_made_huge() {
+    let large = "x".repeat(100_000);
+    let documents = |inside: &str, around: &str| {
+        let feed = feed(&vec![inside; 1_000]);
+        feed.replacen("<feed ", &format!("<feed {around} "), 1)
+    };
+    let namespaces = documents("<content type='xhtml'><p:div/></content>", &format!("xmlns:p='urn:{large}'"));
+    assert_eq!(fault(&namespaces), Some(PageFault::TooMuchWrittenOut));
+    for inside in ["<link href='a'/>", "<content src='a'/>", "<link xml:base='a' href='http://b/'/>"] {
+        assert_eq!(
+            fault(&documents(inside, &format!("xml:base='http://h/{large}/'"))),
+            Some(PageFault::TooMuchWrittenOut)
+        );
+    }
+    assert_eq!(fault(&documents("<link href='a'/>", "xml:base='http://example.org/feeds/'")), None);
+}
