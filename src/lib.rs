@@ -11,7 +11,7 @@
 //! | [`event`] | the rules, as values: names, numbers, pages and the grid, how an append is decided. Pure: no I/O, no clock, no HTTP |
 //! | [`address`] | every path, parsed and printed; both ways of linking pages, ours and EventStore's |
 //! | [`feed`] | documents: `write` renders feeds and events, `read` understands what producers send. No sockets, no store |
-//! | [`client`] | the other half: following feeds by their links, for ever and in order. Nothing of the server |
+//! | [`client`] | the other half: following feeds by their links, for ever and in order, and keeping what their events come to. Nothing of the server |
 //! | [`store`] | durable events: sled for what is new, immutable files for what is old. The only module that names sled |
 //! | [`access`] | who may do what; makes the permit that reading and writing ask for |
 //! | [`http`] | serving: connections, negotiation, conditional requests, caching, long polls and event streams, problems; one file for each resource |
@@ -80,12 +80,14 @@
 //! 4. A complete page's URL gives the same bytes for ever: after a restart, a repair, an upgrade, under another
 //!    page size, until an event in it is truncated or deleted (`tests/it/byte_stability`, `removal`).
 //! 5. A repeat gets the first receipt (`event::apply`'s own tests, `tests/it/append`, `model`).
-//! 6. One thread writes to sled; only `store/door.rs` names it (`tests/it/layering`).
+//! 6. One thread writes to the store's sled; only `store/door.rs` names it (`tests/it/layering`).
 //! 7. Only `http/reply` builds answers, only `http/cache_policy` writes Cache-Control, only `http/problem` maps
 //!    refusals to statuses (`tests/it/layering`, `problems`, `caching`).
 //! 8. A handler that reads or writes takes a permit from [`access`] (by its signature).
 //! 9. Every input, queue, loop and wait has a named limit (`tests/it/limits`, `bad_input`).
 //! 10. The clock is read and ids are made in `server` and passed in (`clippy.toml` bans both elsewhere).
+//! 11. An aggregator's state is what its events come to, each counted once, whatever is killed meanwhile
+//!     (`tests/it/aggregate_kill`, `aggregate`, the tests of `client/state`).
 //!
 //! # What ends the process
 //!

@@ -4,6 +4,21 @@
 //! Nothing here knows the addresses of a server. It is given the URL of a feed and follows links, so it reads whatever
 //! speaks Atom with RFC 5005, EventStore's JSON feed, or our lines of JSON. It needs nothing of the server either: the
 //! Cargo feature `client` builds `event`, `address`, `feed` and this alone.
+//!
+//! A [`Follower`] hands over the events of a feed. An [`Aggregator`] keeps what they come to: an [`Aggregate`] says what
+//! that is, a [`StateStore`] where it is kept ([`Memory`], [`Sled`], [`Sqlite`], or a database of one's own).
+//!
+//! # One transaction
+//!
+//! Each feed is read ahead by a task of its own; their events are merged into one row ([`Order`]). Whatever has arrived
+//! since the last transaction is the next one: thousands of events while catching up, each as it comes afterwards. The
+//! aggregate applies them to the state, and in the same transaction the store notes how far each feed has come. So
+//! whatever dies, and whenever: when the aggregator starts again, the state says which event is the next, and each has
+//! been counted once. If an event cannot be applied, nothing is left of the transaction; the events before it are applied
+//! anew and committed, and it is tried alone, some times more. Then it is up to [`Poison`].
+//!
+//! A state belongs to one version of its aggregate. Another version is built beside it from the first event on, and
+//! takes its place once it has caught up: [`Views`] for states in files, [`Reader::switch_to`] for those in memory.
 
 mod cache;
 mod checkpoint;

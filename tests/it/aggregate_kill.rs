@@ -16,7 +16,9 @@ use everfeed::client::rusqlite::{Connection, OptionalExtension, Transaction};
 use everfeed::client::{Aggregate, Aggregator, Ended, Event, Failure, Follower, Sled, SledState, Sqlite, StateStore};
 use serde::{Deserialize, Serialize};
 
+use crate::follow::faults::chaos;
 use crate::retail::{SAMPLE, STREAMS, Totals, direct_sum_of, post, thousandths};
+use crate::support::faults::{Fault, Faults};
 use crate::support::proxy::{Kind, Proxy};
 use crate::support::{PATIENCE, TestServer};
 use crate::workload::{self, Random};
@@ -41,7 +43,10 @@ struct Task {
 #[test]
 fn child() {
     let Some(task) = workload::setting(TASK) else { return };
-    let task: Task = serde_json::from_str(&task).expect("a task");
+    run(&serde_json::from_str(&task).expect("a task"));
+}
+
+fn run(task: &Task) {
     let business = Business { pause: Duration::from_micros(task.micros_per_event) };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let ended = if task.is_sled {
@@ -193,9 +198,7 @@ fn killed_again_and_again(is_sled: bool) {
     let (data, states) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
     let mut server = serve(data.path(), "127.0.0.1:0");
     let origin: SocketAddr = server.address;
-    let (events, sums) = direct_sum_of(&file);
-    let all: usize = events.iter().sum();
-    assert_eq!(post(&format!("http://{origin}"), &file).events, all);
+    let all = post(&format!("http://{origin}"), &file).events;
     let mut nginx = Proxy::start(Kind::Nginx, origin);
     let dir = states.path().join("state");
     fs::create_dir(&dir).expect("it is made");
@@ -234,7 +237,12 @@ fn killed_again_and_again(is_sled: bool) {
         }
     };
     assert!(ended.success(), "{}", said(&task));
-    let (found, expected) = (totals(&task), expected(events, sums));
+    check(&task, &file);
+}
+
+fn check(task: &Task, file: &Path) {
+    let (events, sums) = direct_sum_of(file);
+    let (found, expected) = (totals(task), expected(events, sums));
     let wrong: Vec<_> = expected.iter().filter(|(key, amount)| found.get(*key) != Some(*amount)).take(10).collect();
     assert!(wrong.is_empty(), "of {} totals these are others: {wrong:?}", expected.len());
     assert_eq!(found.len(), expected.len());
@@ -248,4 +256,20 @@ fn a_state_in_sqlite_counts_each_event_once_whoever_is_killed() {
 #[test]
 fn a_state_in_sled_counts_each_event_once_whoever_is_killed() {
     killed_again_and_again(true);
+}
+
+#[test]
+fn a_network_that_loses_cuts_delays_and_repeats_makes_no_difference_to_a_state() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start(data.path(), &[]);
+    post(&format!("http://{}", server.address), SAMPLE.as_ref());
+    for is_sled in [false, true] {
+        let faults = Faults::before(server.address, chaos(fastrand::u64(..)));
+        let dir = tempfile::tempdir().expect("a directory");
+        let server = format!("http://{}", faults.address);
+        let task = Task { is_sled, dir: dir.path().to_path_buf(), server, micros_per_event: 0 };
+        run(&task);
+        check(&task, SAMPLE.as_ref());
+        assert!(faults.seen().iter().any(|(_, fault)| *fault != Fault::Nothing), "nothing went wrong");
+    }
 }

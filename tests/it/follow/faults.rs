@@ -10,7 +10,7 @@ use crate::support::TestServer;
 use crate::support::faults::{Fault, Faults};
 
 /// One answer in three goes wrong, by this seed.
-fn chaos(seed: u64) -> impl Fn(&str, bool) -> Fault {
+pub(crate) fn chaos(seed: u64) -> impl Fn(&str, bool) -> Fault {
     println!("seed {seed}");
     let random = Mutex::new(fastrand::Rng::with_seed(seed));
     move |_, past_caches| {

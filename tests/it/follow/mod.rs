@@ -2,7 +2,7 @@
 
 mod archives;
 mod caches;
-mod faults;
+pub(crate) mod faults;
 mod history;
 mod lines;
 
