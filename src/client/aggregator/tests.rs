@@ -13,20 +13,32 @@ use crate::client::{Event, Failure, Lag, Memory, Reader, Records, Sled, SledStat
 use crate::event::Timestamp;
 use crate::feed::read::page;
 
-/// A feed that has these events, a few at a time, and then ends, or stays and is caught up.
+/// A feed that has these events, a few at a time, and what comes after them.
 struct Played {
     events: VecDeque<Event>,
     events_per_batch: usize,
-    ends: bool,
+    then: Then,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Then {
+    Ends,
+    /// It is caught up with.
+    Waits,
+    Fails,
 }
 
 impl Feed for Played {
     async fn next_batch(&mut self, events_max: usize) -> Option<Result<Vec<Event>, FollowError>> {
-        if self.events.is_empty() && !self.ends {
-            return std::future::pending().await;
+        if self.events.is_empty() {
+            return match self.then {
+                Then::Ends => None,
+                Then::Waits => std::future::pending().await,
+                Then::Fails => Some(Err(FollowError::Usage("it is broken".to_string()))),
+            };
         }
         let count = self.events.len().min(self.events_per_batch).min(events_max);
-        (0 < count).then(|| Ok(self.events.drain(..count).collect()))
+        Some(Ok(self.events.drain(..count).collect()))
     }
 
     fn lag(&self) -> Lag {
@@ -34,7 +46,7 @@ impl Feed for Played {
     }
 
     fn is_caught_up(&self) -> bool {
-        self.events.is_empty()
+        self.events.is_empty() && self.then != Then::Fails
     }
 }
 
@@ -71,12 +83,12 @@ fn list(list: &mut List, event: &Event) -> Result<(), Failure> {
 
 impl<S: StateStore, A: Aggregate<S>> Aggregator<S, A> {
     /// Follows what is played, after the checkpoint if there is one.
-    fn play(self, events: &[Event], events_per_batch: usize, ends: bool) -> Self {
+    fn play(self, events: &[Event], events_per_batch: usize, then: Then) -> Self {
         let name = events.first().map_or_else(|| "empty".to_string(), |event| event.stream.to_string());
         let events = events.to_vec();
         self.feed(&name, move |checkpoint| {
             let from = checkpoint.map_or(0, |checkpoint| checkpoint.place.expect("it has one") as usize + 1);
-            Ok(Played { events: events[from..].iter().cloned().collect(), events_per_batch, ends })
+            Ok(Played { events: events[from..].iter().cloned().collect(), events_per_batch, then })
         })
     }
 }
@@ -91,8 +103,8 @@ fn in_memory() -> (Memory<List>, Reader<List>) {
 async fn events_of_several_feeds_come_by_their_times_while_catching_up() {
     let (store, reader) = in_memory();
     let ended = Aggregator::of(store, list)
-        .play(&events("a", [1, 4, 4, 9]), 1, true)
-        .play(&events("b", [2, 3, 4, 5, 6, 7, 8]), 3, true)
+        .play(&events("a", [1, 4, 4, 9]), 1, Then::Ends)
+        .play(&events("b", [2, 3, 4, 5, 6, 7, 8]), 3, Then::Ends)
         .run()
         .await;
     assert_eq!(ended.expect("it ends"), Ended::AtTheEnd);
@@ -103,7 +115,11 @@ async fn events_of_several_feeds_come_by_their_times_while_catching_up() {
 async fn feeds_in_turn_come_one_after_the_other() {
     let (store, reader) = in_memory();
     let aggregator = Aggregator::of(store, list).order(Order::InTurn);
-    let ended = aggregator.play(&events("a", [5, 6, 7]), 1, true).play(&events("b", [1, 2, 3]), 3, true).run().await;
+    let ended = aggregator
+        .play(&events("a", [5, 6, 7]), 1, Then::Ends)
+        .play(&events("b", [1, 2, 3]), 3, Then::Ends)
+        .run()
+        .await;
     assert_eq!(ended.expect("it ends"), Ended::AtTheEnd);
     assert_eq!(reader.snapshot().join(" "), "a0 a1 a2 b0 b1 b2");
 }
@@ -116,8 +132,8 @@ async fn a_feed_that_is_caught_up_with_holds_no_other_up_and_the_state_takes_its
         let (count, (told, caught_up)) = (placed.clone(), tokio::sync::oneshot::channel());
         let aggregator = Aggregator::of(store, list)
             .order(order)
-            .play(&[], 1, false)
-            .play(&events("b", [1, 2, 3]), 1, false)
+            .play(&[], 1, Then::Waits)
+            .play(&events("b", [1, 2, 3]), 1, Then::Waits)
             .takes_its_place(move || {
                 count.fetch_add(1, Ordering::SeqCst);
                 told.send(()).map_err(|()| io::Error::other("nobody waits"))
@@ -138,7 +154,8 @@ async fn an_event_that_cannot_be_applied_stops_it_loudly_after_those_before_it()
         if text(event) == "a2" { Err("two is no number".into()) } else { Ok(()) }
     });
     let handle = aggregator.handle();
-    let stopped = aggregator.poison(Poison::Stop { attempts: 2 }).play(&events("a", [1, 2, 3, 4]), 4, true).run().await;
+    let stopped =
+        aggregator.poison(Poison::Stop { attempts: 2 }).play(&events("a", [1, 2, 3, 4]), 4, Then::Ends).run().await;
     let text = "event urn:a:2 (Counted, at 2 of a) could not be applied at 2 attempts: two is no number";
     assert_eq!(stopped.expect_err("it fails").to_string(), text);
     assert_eq!(reader.snapshot().join(" "), "a0 a1");
@@ -154,7 +171,7 @@ async fn what_fails_once_is_tried_again() {
         list(state, event)?;
         if text(event) == "a1" && !has_failed.swap(true, Ordering::SeqCst) { Err("not yet".into()) } else { Ok(()) }
     });
-    aggregator.play(&events("a", [1, 2, 3]), 3, true).run().await.expect("it ends");
+    aggregator.play(&events("a", [1, 2, 3]), 3, Then::Ends).run().await.expect("it ends");
     assert_eq!(reader.snapshot().join(" "), "a0 a1 a2");
 }
 
@@ -173,7 +190,7 @@ async fn what_is_parked_can_be_listed_applied_after_all_and_dropped() {
     });
     let handle = aggregator.handle();
     let aggregator = aggregator.poison(Poison::Park { attempts: 1 });
-    aggregator.play(&events("a", [1, 2, 3, 4, 5]), 5, true).run().await.expect("it ends");
+    aggregator.play(&events("a", [1, 2, 3, 4, 5]), 5, Then::Ends).run().await.expect("it ends");
     assert_eq!(reader.snapshot().join(" "), "a0 a2 a4");
     assert_eq!((handle.status().feeds()[0].events, handle.status().parked()), (5, 2));
 
@@ -188,6 +205,37 @@ async fn what_is_parked_can_be_listed_applied_after_all_and_dropped() {
     assert_eq!(handle.parked().await.expect("it is read"), []);
     assert_eq!(reader.snapshot().join(" "), "a0 a2 a4 a1");
     assert_eq!(handle.status().parked(), 0);
+}
+
+#[tokio::test]
+async fn a_feed_that_fails_ends_it_after_its_events_whatever_others_have_to_say() {
+    for order in [crate::client::Order::ByTime, crate::client::Order::InTurn] {
+        let (store, reader) = in_memory();
+        let aggregator = Aggregator::of(store, list).order(order);
+        let failed =
+            aggregator.play(&events("a", [1, 2]), 1, Then::Fails).play(&events("b", [3]), 1, Then::Waits).run().await;
+        assert_eq!(failed.expect_err("it fails").to_string(), "a: it is broken");
+        assert_eq!(reader.snapshot()[..2], ["a0", "a1"]);
+    }
+}
+
+#[tokio::test]
+async fn it_can_be_stopped_while_it_waits_to_try_an_event_again() {
+    let (store, reader) = in_memory();
+    let (tried, is_tried) = tokio::sync::mpsc::unbounded_channel();
+    let aggregator = Aggregator::of(store, move |state: &mut List, event: &Event| {
+        list(state, event)?;
+        if text(event) == "a0" { Ok(()) } else { Err(tried.send(()).map_or("nobody waits", |()| "never").into()) }
+    });
+    let aggregator = aggregator.poison(Poison::Stop { attempts: u32::MAX }).play(&events("a", [1, 2]), 2, Then::Ends);
+    let mut is_tried = is_tried;
+    let three_times = async {
+        for _ in 0..3 {
+            is_tried.recv().await;
+        }
+    };
+    assert_eq!(aggregator.run_until(three_times).await.expect("it stops"), Ended::Stopped);
+    assert_eq!(reader.snapshot().join(" "), "a0");
 }
 
 /// A store whose disk is full from the second transaction on.
@@ -214,7 +262,7 @@ async fn a_store_that_fails_ends_it_and_parks_nothing() {
     let (store, reader) = in_memory();
     let aggregator = Aggregator::of(Full(store, 0), list).poison(Poison::Park { attempts: 1 });
     let handle = aggregator.handle();
-    let failed = aggregator.play(&events("a", [1, 2]), 2, true).run().await;
+    let failed = aggregator.play(&events("a", [1, 2]), 2, Then::Ends).run().await;
     assert!(matches!(failed, Err(AggregateError::Store(_))), "{failed:?}");
     assert_eq!(handle.parked().await.expect("it is read"), []);
     assert_eq!(reader.snapshot().len(), 0);
@@ -250,16 +298,20 @@ fn sled_list(store: &Sled) -> List {
 async fn a_state_of_another_version_or_of_other_feeds_is_not_gone_on_with() {
     let dir = tempfile::tempdir().expect("a directory");
     let open = || Sled::open(dir.path()).expect("it opens");
-    Aggregator::of(open(), Versioned(1)).play(&events("a", [1]), 1, true).run().await.expect("it ends");
+    Aggregator::of(open(), Versioned(1)).play(&events("a", [1]), 1, Then::Ends).run().await.expect("it ends");
 
-    let newer = Aggregator::of(open(), Versioned(2)).play(&events("a", [1]), 1, true).run().await;
+    let newer = Aggregator::of(open(), Versioned(2)).play(&events("a", [1]), 1, Then::Ends).run().await;
     let text = "the state was made by version 1 of the aggregate, and this is version 2: build it anew";
     assert_eq!(newer.expect_err("it is refused").to_string(), text);
 
-    let other = Aggregator::of(open(), Versioned(1)).play(&events("b", [1]), 1, true).run().await;
+    let other = Aggregator::of(open(), Versioned(1)).play(&events("b", [1]), 1, Then::Ends).run().await;
     assert_eq!(other.expect_err("it is refused").to_string(), "the state has events of a, which is not followed now");
 
-    let twice = Aggregator::of(open(), Versioned(1)).play(&events("a", [1]), 1, true).play(&events("a", [1]), 1, true);
+    let twice = Aggregator::of(open(), Versioned(1)).play(&events("a", [1]), 1, Then::Ends).play(
+        &events("a", [1]),
+        1,
+        Then::Ends,
+    );
     assert_eq!(twice.run().await.expect_err("it is refused").to_string(), "a is followed twice");
 
     let none = Aggregator::of(open(), Versioned(1)).run().await;
@@ -272,7 +324,7 @@ async fn metrics_tell_how_far_it_is_behind() {
     let (store, _) = in_memory();
     let aggregator = Aggregator::of(store, list).named("list \"1\"");
     let status = aggregator.handle().status();
-    aggregator.play(&events("a", [1, 2]), 1, true).run().await.expect("it ends");
+    aggregator.play(&events("a", [1, 2]), 1, Then::Ends).run().await.expect("it ends");
     let expected = r#"# TYPE everfeed_aggregator_events counter
 everfeed_aggregator_events_total{aggregator="list \"1\"",feed="a"} 2
 # TYPE everfeed_aggregator_lag_events gauge
@@ -308,7 +360,7 @@ proptest! {
             let store = Sled::open(dir.path()).expect("it opens");
             let mut aggregator = Aggregator::of(store, Versioned(1));
             for feed in &feeds {
-                aggregator = aggregator.play(feed, events_per_batch, true);
+                aggregator = aggregator.play(feed, events_per_batch, Then::Ends);
             }
             let stop = async {
                 for _ in 0..turns {
