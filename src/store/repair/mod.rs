@@ -14,7 +14,7 @@ use std::path::Path;
 
 use uuid::Uuid;
 
-use crate::event::{Digest, Event, EventId, EventType, Life, Number, Position, StreamHead, StreamName, Timestamp};
+use crate::event::{Digest, Event, EventId, EventType, Life, Number, Position, StreamName, Timestamp};
 
 use super::OpenError;
 use super::directory::Directory;
@@ -106,7 +106,7 @@ pub fn repair(from: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -> R
     let replica_of = marker.and_then(|marker| marker.replica_of);
     let mut rebuild = Rebuild::begin(into, meta, replica_of, sources.ranges.clone())?;
     let mut lost = Vec::new();
-    let mut writer = Placer { places: survey.places, heads: HashMap::new(), time: Timestamp::default(), log, epoch };
+    let mut placer = Placer { places: survey.places, unplaced: 0, time: Timestamp::default(), log, epoch };
     let total = survey.next.get();
     let mut failed = None;
     sources
@@ -115,11 +115,11 @@ pub fn repair(from: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -> R
                 return;
             }
             let position = salvaged.position();
-            let (event, head, is_lost) = writer.place(salvaged);
+            let (event, is_lost) = placer.place(salvaged);
             if is_lost {
                 lost.push(Lost { position, stream: event.stream.clone(), number: event.number });
             }
-            failed = rebuild.push(event, head).err();
+            failed = rebuild.push(event).err();
             if position.get().is_multiple_of(4096) {
                 progress(position.get(), total);
             }
@@ -141,7 +141,7 @@ struct Survey {
     /// Lost positions that have no stream yet.
     open: BTreeSet<Position>,
     /// The streams and numbers that were found for lost positions.
-    places: BTreeMap<Position, (StreamName, Number, Life)>,
+    places: BTreeMap<Position, (StreamName, Number)>,
     unplaced: u64,
     known_lost: u64,
 }
@@ -155,11 +155,11 @@ impl Survey {
     fn see(&mut self, salvaged: &Salvage) {
         let position = salvaged.position();
         self.next = position.plus(1);
-        let (stream, number, life) = match salvaged {
-            Salvage::Event(event) => (&event.stream, event.number, event.life),
-            Salvage::Lost { known: Some((stream, number, life)), .. } => {
+        let (stream, number) = match salvaged {
+            Salvage::Event(event) => (&event.stream, event.number),
+            Salvage::Lost { known: Some((stream, number)), .. } => {
                 self.known_lost += 1;
-                (stream, *number, *life)
+                (stream, *number)
             }
             Salvage::Lost { known: None, .. } => {
                 self.unplaced += 1;
@@ -174,7 +174,7 @@ impl Survey {
             let from = after.map_or(Position::ZERO, |after: Position| after.plus(1));
             if let (Some(open), Ok(missing)) = (self.open.range(from..).next().copied(), Number::new(missing)) {
                 self.open.remove(&open);
-                self.places.insert(open, (stream.clone(), missing, life));
+                self.places.insert(open, (stream.clone(), missing));
             }
         }
         self.streams.insert(stream.clone(), Seen { next: number.plus(1), position });
@@ -183,49 +183,40 @@ impl Survey {
 
 /// The second walk: gives every lost position an event.
 struct Placer {
-    places: BTreeMap<Position, (StreamName, Number, Life)>,
-    heads: HashMap<StreamName, StreamHead>,
+    places: BTreeMap<Position, (StreamName, Number)>,
+    /// How many lost events have no stream of their own.
+    unplaced: u64,
     time: Timestamp,
     log: Uuid,
     epoch: u32,
 }
 
 impl Placer {
-    /// The event, the head of its stream before it, and whether it is lost.
-    fn place(&mut self, salvaged: Salvage) -> (Event, StreamHead, bool) {
+    /// The event, and whether it is lost.
+    fn place(&mut self, salvaged: Salvage) -> (Event, bool) {
         let (event, is_lost) = match salvaged {
             Salvage::Event(event) => (*event, false),
             Salvage::Lost { position, known } => {
                 let known = known.or_else(|| self.places.remove(&position));
-                let (stream, number, life) = known.unwrap_or_else(|| {
+                let (stream, number) = known.unwrap_or_else(|| {
                     // A name of its own for each repair: what an earlier one had lost is an event now.
                     let stream = StreamName::parse(&format!("$lost-{}", self.epoch)).expect("a name");
-                    let number = self.heads.get(&stream).map_or(Number::ZERO, |head| head.next);
-                    (stream, number, Life::default())
+                    self.unplaced += 1;
+                    (stream, Number::ZERO.plus(self.unplaced - 1))
                 });
-                (self.lost(position, stream, number, life), true)
+                (self.lost(position, stream, number), true)
             }
         };
         self.time = event.time;
-        let head = self.heads.get(&event.stream).copied().unwrap_or_default();
-        let life_start = if event.life == head.life { head.life_start } else { event.number };
-        let after = StreamHead {
-            next: event.number.plus(1),
-            life: event.life,
-            life_start,
-            status: head.status,
-            first_visible: Number::ZERO,
-        };
-        self.heads.insert(event.stream.clone(), after);
-        (event, head, is_lost)
+        (event, is_lost)
     }
 
-    fn lost(&self, position: Position, stream: StreamName, number: Number, life: Life) -> Event {
+    fn lost(&self, position: Position, stream: StreamName, number: Number) -> Event {
         Event {
             stream,
             number,
             position,
-            life,
+            life: Life::default(),
             time: self.time,
             id: EventId::of_lost(self.log, position),
             event_type: EventType::parse(LOST_TYPE).expect("a type"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::event::{Effect, Event, LogHead, Position, StreamHead};
+use crate::event::{Effect, Event, LogHead, Position};
 
 use super::super::chunk_file;
 use super::super::derived::Kinds;
@@ -48,8 +48,13 @@ impl Rebuild {
         Ok(Self { directory, writer, meta, replica_of, tail })
     }
 
-    /// Adds the next event of the log; `head` is where its stream stood before it.
-    pub(super) fn push(&mut self, event: Event, head: StreamHead) -> Result<(), OpenError> {
+    /// Adds the next event of the log.
+    ///
+    /// Which life of its stream it belongs to follows from what is there: should the settings that began one be lost, it
+    /// never was. So new events and repeats find the same lives as the old ones, and so does whoever copies the log.
+    pub(super) fn push(&mut self, mut event: Event) -> Result<(), OpenError> {
+        let head = self.tail.head(&event.stream).unwrap_or_default();
+        event.life = self.tail.retentions.get(&event.stream).map(|retention| retention.life).unwrap_or_default();
         let effect = Effect::of(&event);
         let (position, time) = (event.position, event.time);
         self.tail.push(event, head)?;

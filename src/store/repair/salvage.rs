@@ -11,7 +11,7 @@ use bytes::Bytes;
 use memchr::memmem;
 use uuid::Uuid;
 
-use crate::event::{Event, Life, Number, Position, StreamName};
+use crate::event::{Event, Number, Position, StreamName};
 
 use super::super::chunk_file::{self, parse_name};
 use super::super::chunks::ChunkFile;
@@ -24,7 +24,7 @@ use super::super::format::group::{self, Part};
 #[derive(Debug, Clone)]
 pub(super) enum Salvage {
     Event(Box<Event>),
-    Lost { position: Position, known: Option<(StreamName, Number, Life)> },
+    Lost { position: Position, known: Option<(StreamName, Number)> },
 }
 
 impl Salvage {
@@ -298,10 +298,10 @@ impl Index {
         Some(Self { ordinals, runs })
     }
 
-    fn at(&self, position: Position, first: Position) -> Option<(StreamName, Number, Life)> {
+    fn at(&self, position: Position, first: Position) -> Option<(StreamName, Number)> {
         let ordinal = *self.ordinals.get((position.get() - first.get()) as usize)?;
         let (start, run) = self.runs.range(..=ordinal).next_back()?;
-        Some((run.stream.clone(), run.first.plus(u64::from(ordinal - start)), run.life))
+        Some((run.stream.clone(), run.first.plus(u64::from(ordinal - start))))
     }
 }
 
