@@ -56,6 +56,15 @@
 //! Whoever listens (`text/event-stream`) gets a body that makes its next piece when the last one has been taken:
 //! `http/event_stream` looks at a view, waits at `store/waiters` if it shows nothing new, and looks again.
 //!
+//! # One event of a mirror
+//!
+//! `everfeed mirror` runs a server whose store is a replica. [`replica::mirror`] follows the other server's `$all` with
+//! [`client::Follower`], from the newest event that the store has; [`store::Store::replicate`] compares what is here
+//! already and queues the rest; the writer thread checks that each event continues the log and its stream, works out its
+//! life, and takes the same way as for an append from there. Nothing is decided, and the server writes nothing itself, so
+//! both logs are one. [`store::Store::turn`] ends that: the new epoch is durable first, then the file `everfeed` says that
+//! the store takes appends.
+//!
 //! # What goes, and what stays
 //!
 //! Whatever changes a later answer is itself an event: settings and soft deletions in `$${stream}`, hard deletions as
@@ -78,7 +87,7 @@
 //! 3. A group survives a crash whole or not at all (`tests/it/seal_crash`, `kill`, `power_cut`). Giving space back
 //!    takes nothing else away, wherever it is cut short (`scavenge_crash`, `scavenge_model`).
 //! 4. A complete page's URL gives the same bytes for ever: after a restart, a repair, an upgrade, under another
-//!    page size, until an event in it is truncated or deleted (`tests/it/byte_stability`, `removal`).
+//!    page size, on a mirror, until an event in it is truncated or deleted (`tests/it/byte_stability`, `removal`, `mirror`).
 //! 5. A repeat gets the first receipt (`event::apply`'s own tests, `tests/it/append`, `model`).
 //! 6. One thread writes to the store's sled; only `store/door.rs` names it (`tests/it/layering`).
 //! 7. Only `http/reply` builds answers, only `http/cache_policy` writes Cache-Control, only `http/problem` maps

@@ -1,9 +1,11 @@
 //! A server: a store, a listener, and what ends them.
 
 mod background;
+mod mirror;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -14,7 +16,10 @@ use uuid::Uuid;
 use crate::config::{Config, DerivedStreams};
 use crate::event::{Derived, EventId, Timestamp};
 use crate::http::{self, Ambient, Hosts, Served, Settings};
-use crate::store::{Kinds, OpenError, Options, Recovery, Store};
+use crate::replica::MirrorError;
+use crate::store::{Kinds, NewStore, OpenError, Options, Recovery, Store};
+
+pub use mirror::Mirroring;
 
 /// Why a server could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +38,24 @@ pub enum Error {
     /// The operating system refused something that a server cannot do without.
     #[error("{0}")]
     System(#[from] std::io::Error),
+    /// What is to be mirrored cannot be, or not any more.
+    #[error(transparent)]
+    Mirror(#[from] MirrorError),
+    /// What is to be mirrored cannot be reached, and nothing of it is here yet.
+    #[error("{origin} does not answer, so that it is not known which log is to be mirrored")]
+    NoAnswer {
+        /// The other server.
+        origin: String,
+    },
+    /// The store takes appends, so it has a history of its own.
+    #[error(
+        "{} holds a store that takes appends, so it cannot be a replica; a new one goes into an empty directory",
+        data.display()
+    )]
+    NoReplica {
+        /// The data directory.
+        data: PathBuf,
+    },
     /// A write or a sync failed while the server ran. What the disk holds is known after the next start.
     #[error("the storage failed; the next start recovers what was acknowledged")]
     StorageFailed,
@@ -44,12 +67,32 @@ pub enum Error {
 /// When it cannot start, or when its storage failed while it ran.
 #[tokio::main]
 pub async fn run(config: &Config) -> Result<(), Error> {
+    serve(config, None).await
+}
+
+/// Runs a server that takes in what another one publishes, and serves that, until it is told to stop. Once it is promoted
+/// it goes on as any other.
+///
+/// # Errors
+/// As [`run`], and when the other server has another log or another history.
+#[tokio::main]
+pub async fn mirror(config: &Config, mirroring: Mirroring) -> Result<(), Error> {
+    serve(config, Some(mirroring)).await
+}
+
+async fn serve(config: &Config, mirroring: Option<Mirroring>) -> Result<(), Error> {
     // The address is taken before the store is opened, which may take seconds: whoever must not run twice
     // learns so at once.
     let listener =
         TcpListener::bind(config.listen).await.map_err(|error| Error::Listen { address: config.listen, error })?;
     let address = listener.local_addr()?;
-    let (store, recovery) = open_store(config).await?;
+    let (store, recovery) = match &mirroring {
+        Some(mirroring) => mirror::open(config, &mirroring.origin).await?,
+        None => {
+            let new = NewStore { log: new_id().uuid(), epoch: 0, created: now(), replica_of: None };
+            open_or_make(config, new).await?
+        }
+    };
     log_recovery(config, &recovery);
     warn_of_exposure(config, address);
 
@@ -58,8 +101,9 @@ pub async fn run(config: &Config) -> Result<(), Error> {
     background::start(&store, config, &draining);
     let ambient = Ambient { now, new_id };
     let served = Arc::new(Served::new(store.clone(), &settings, ambient, &new_id().uuid(), draining));
-    let impatient = signalled_twice(drain)?;
-    announce(config, address);
+    let impatient = signalled_twice(drain.clone())?;
+    announce(config, address, &store);
+    let mirroring = mirroring.map(|mirroring| mirror::start(mirroring, &store, drain));
 
     let is_drained = tokio::select! {
         is_drained = http::serve(listener, served, &settings) => is_drained,
@@ -74,11 +118,14 @@ pub async fn run(config: &Config) -> Result<(), Error> {
     if store.has_failed() {
         return Err(Error::StorageFailed);
     }
+    if let Some(mirroring) = mirroring {
+        mirroring.await.map_err(std::io::Error::other)??;
+    }
     tracing::info!("stopped");
     Ok(())
 }
 
-async fn open_store(config: &Config) -> Result<(Store, Recovery), Error> {
+async fn open_or_make(config: &Config, new: NewStore) -> Result<(Store, Recovery), Error> {
     let options = Options {
         data: config.data.clone(),
         read_only: config.read_only,
@@ -86,7 +133,7 @@ async fn open_store(config: &Config) -> Result<(Store, Recovery), Error> {
         free_space_floor_bytes: config.disk.floor,
         derived: kinds(&config.derived),
     };
-    let open = move || Store::open(&options, new_id().uuid(), now());
+    let open = move || Store::open_or_make(&options, &new);
     let opened = tokio::task::spawn_blocking(open).await.map_err(std::io::Error::other)?;
     Ok(opened?)
 }
@@ -134,6 +181,11 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
+/// What this comes to, unless the server is told to stop before.
+async fn until<T>(mut draining: watch::Receiver<bool>, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! { _ = draining.wait_for(|draining| *draining) => None, done = work => Some(done) }
+}
+
 /// The first signal asks for an end in order, by `drain`; whoever sends a second one will not wait for it.
 /// Returns on the second.
 fn signalled_twice(drain: watch::Sender<bool>) -> std::io::Result<impl Future<Output = ()>> {
@@ -171,8 +223,12 @@ fn warn_of_exposure(config: &Config, address: SocketAddr) {
 }
 
 /// Says where the server is and what to try first: a few lines to people, one to logs.
-fn announce(config: &Config, address: SocketAddr) {
+fn announce(config: &Config, address: SocketAddr, store: &Store) {
     tracing::info!(%address, data = %config.data.display(), "listening");
+    if let Some(replica_of) = store.replica_of() {
+        tracing::info!(%replica_of, "this is a replica: it serves reads, and takes no appends until it is promoted");
+        return;
+    }
     if !std::io::stderr().is_terminal() {
         return;
     }

@@ -53,7 +53,7 @@ impl Access {
         ReadPermit { source }
     }
 
-    /// A permit to operate. What it allows changes nothing that anybody sees, and does no more when asked twice.
+    /// A permit to operate. What it allows changes no event that anybody sees, and does no more when asked twice.
     #[must_use]
     pub const fn operate(&self) -> OperatePermit {
         OperatePermit { _private: () }

@@ -96,6 +96,7 @@ impl Parsed {
             ["health", "ready"] => Address::Ready.into(),
             ["metrics"] => Address::Metrics.into(),
             ["admin", "scavenge"] => Address::Scavenge.into(),
+            ["admin", "promote"] => Address::Promote.into(),
             ["ui", ""] => Address::Ui(Ui::Overview).into(),
             ["ui", "streams", stream, place @ ..] => {
                 let source = Source::named(StreamName::parse(stream).map_err(Unaddressable::InvalidName)?);

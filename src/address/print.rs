@@ -173,6 +173,7 @@ impl Address {
             Self::Ready => "/health/ready".to_string(),
             Self::Metrics => "/metrics".to_string(),
             Self::Scavenge => "/admin/scavenge".to_string(),
+            Self::Promote => "/admin/promote".to_string(),
             Self::Ui(ui) => ui.path(),
             Self::Problem { kind } => format!("/ui/problems/{}", utf8_percent_encode(kind, RESERVED)),
             Self::Stylesheet => "/ui/everfeed.css".to_string(),

@@ -77,6 +77,8 @@ pub enum Address {
     Metrics,
     /// `/admin/scavenge`: giving space back.
     Scavenge,
+    /// `/admin/promote`: ending that a replica takes no appends.
+    Promote,
     /// Below `/ui/`: a page for people.
     Ui(Ui),
     /// `/ui/problems/{kind}`: an explanation of a kind of refusal.

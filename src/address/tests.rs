@@ -86,6 +86,7 @@ fn what_is_not_a_stream_has_its_address_too() {
         ("/health/ready", Address::Ready),
         ("/metrics", Address::Metrics),
         ("/admin/scavenge", Address::Scavenge),
+        ("/admin/promote", Address::Promote),
         ("/ui/", Address::Ui(Ui::Overview)),
         ("/ui/everfeed.css", Address::Stylesheet),
         ("/ui/problems/wrong-version", Address::Problem { kind: "wrong-version".to_string() }),

@@ -9,6 +9,8 @@ mod client;
 mod progress;
 
 mod serve;
+mod mirror;
+mod promote;
 mod append;
 mod read;
 mod verify;
@@ -41,6 +43,10 @@ struct Arguments {
 enum Command {
     /// Run the server (what happens without a command)
     Serve(settings::Options),
+    /// Run a server that mirrors another one: it takes in its events as they are, and serves reads
+    Mirror(mirror::Options),
+    /// Let a replica take appends, in a new epoch
+    Promote(promote::Options),
     /// Append an event, or one event a line
     Append(append::Options),
     /// Print the events of a stream, one a line
@@ -75,6 +81,8 @@ pub fn run(
     };
     let done = match arguments.command.unwrap_or(Command::Serve(arguments.serve)) {
         Command::Serve(options) => serve::run(&options, environment),
+        Command::Mirror(options) => mirror::run(&options, environment),
+        Command::Promote(options) => promote::run(&options),
         Command::Append(options) => append::run(&options),
         Command::Read(options) => read::run(&options),
         Command::Verify(options) => verify::run(&options, environment),

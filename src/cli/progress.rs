@@ -25,6 +25,11 @@ impl Progress {
         Self::counting(doing, "events")
     }
 
+    /// The same, unless it would be lines: for whoever has a log for these.
+    pub(super) fn on_a_terminal(doing: &'static str) -> Option<Self> {
+        std::io::stderr().is_terminal().then(|| Self::new(doing))
+    }
+
     pub(super) fn counting(doing: &'static str, unit: &'static str) -> Self {
         if !std::io::stderr().is_terminal() {
             let now = Instant::now();

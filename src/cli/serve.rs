@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::config::Config;
 use crate::server::{self, Error};
 use crate::store::OpenError;
 use crate::telemetry;
@@ -12,15 +13,18 @@ use super::{Environment, Failure};
 pub(super) fn run(options: &Options, environment: Environment) -> Result<(), Failure> {
     let config = options.load(environment)?.config;
     telemetry::start(&config.log);
-    server::run(&config).map_err(|error| {
-        if matches!(error, Error::Store(OpenError::Damaged { .. })) {
-            tracing::error!(%error, repair = %repair_command(&config.data), "cannot start; this rebuilds what can be read");
-        } else {
-            tracing::error!(%error, "the server ended");
-        }
-        // The log has told it.
-        Failure::from(error).silent()
-    })
+    server::run(&config).map_err(|error| tell(&config, error))
+}
+
+/// Says in the log why a server ended, once.
+pub(super) fn tell(config: &Config, error: Error) -> Failure {
+    if matches!(error, Error::Store(OpenError::Damaged { .. })) {
+        tracing::error!(%error, repair = %repair_command(&config.data), "cannot start; this rebuilds what can be read");
+    } else {
+        tracing::error!(%error, "the server ended");
+    }
+    // The log has told it.
+    Failure::from(error).silent()
 }
 
 /// To be pasted into a shell.

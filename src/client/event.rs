@@ -45,6 +45,18 @@ impl Event {
         }
     }
 
+    /// Which log it is from, where the server says so.
+    #[must_use]
+    pub fn log(&self) -> Option<Log> {
+        self.origin.log
+    }
+
+    /// All that the feed says of it, to keep.
+    #[must_use]
+    pub fn into_page_event(self) -> page::Event {
+        self.event
+    }
+
     /// What it carries; none if that was truncated, deleted or erased.
     #[must_use]
     pub fn data(&self) -> Option<&Bytes> {

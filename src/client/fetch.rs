@@ -254,7 +254,8 @@ impl Fetcher {
         Ok(())
     }
 
-    async fn bytes(&self, ask: &Ask) -> Result<Option<(Option<Arc<str>>, Bytes)>, FollowError> {
+    /// What is there, in whole, and its media type; none if nothing is.
+    pub(super) async fn bytes(&self, ask: &Ask) -> Result<Option<(Option<Arc<str>>, Bytes)>, FollowError> {
         let mut attempts = self.attempts(&ask.url);
         loop {
             let attempt = async {

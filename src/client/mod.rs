@@ -22,6 +22,7 @@
 
 mod cache;
 mod checkpoint;
+mod document;
 mod error;
 mod event;
 mod fetch;

@@ -312,6 +312,7 @@ impl Served {
             Address::Metrics => Ok(handlers::metrics::get(self)),
             Address::Scavenge if is_post => handlers::scavenge::post(self, &self.access.operate()),
             Address::Scavenge => Ok(handlers::scavenge::get(self)),
+            Address::Promote => handlers::promote::post(self, &self.access.operate()).await,
             Address::Ui(ui) => Box::pin(handlers::ui::get(self, &asked, &self.access.read(ui.source()), ui)).await,
             Address::Problem { kind } => handlers::help::problem(&asked, kind),
             Address::Stylesheet => Ok(handlers::help::stylesheet(&asked)),
@@ -416,7 +417,7 @@ const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, POST";
 const fn allowed(address: &Address) -> &'static str {
     match address {
         Address::Feed(_) => METHODS,
-        Address::Incoming { .. } => "OPTIONS, POST",
+        Address::Incoming { .. } | Address::Promote => "OPTIONS, POST",
         Address::Metadata { .. } | Address::Scavenge => "GET, HEAD, OPTIONS, POST",
         Address::Home
         | Address::Categories { .. }

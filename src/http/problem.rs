@@ -11,7 +11,7 @@ use crate::access::Denied;
 use crate::address::Unaddressable;
 use crate::event::{InvalidExpectedVersion, Number, Refusal, Source};
 use crate::feed::read::{UnreadableBody, UnsupportedBody};
-use crate::store::{AppendError, ReadError};
+use crate::store::{AppendError, ReadError, ReplicateError};
 
 use super::cache_policy::Freshness;
 use super::header;
@@ -144,6 +144,9 @@ kinds! {
         "The server takes its events from another one alone, so that both have the same log. Nothing was written. Write \
          to that one. If it is gone for good, whoever runs this one ends the replication with `everfeed promote`; then \
          the same request, sent again, is taken here.";
+    NoReplica = "no-replica" CONFLICT "This server is no replica"
+        "The server takes appends already, so there is nothing to promote. If it was a replica, it has been promoted \
+         before.";
     DiskFull = "disk-full" INSUFFICIENT_STORAGE "The disk is nearly full"
         "Less space is free than disk.floor keeps back. Nothing was written. Reads go on, and appends are taken again as \
          soon as there is space.";
@@ -334,6 +337,19 @@ impl From<ReadError> for Problem {
                 .member("indexed", done.get())
                 .member("events", of.get())
                 .retry_after_seconds(INDEXING_RETRY_SECONDS),
+        }
+    }
+}
+
+impl From<ReplicateError> for Problem {
+    fn from(error: ReplicateError) -> Self {
+        match error {
+            ReplicateError::Store(error) => Self::append(&error, false, false),
+            ReplicateError::NoReplica
+            | ReplicateError::Position { .. }
+            | ReplicateError::Number { .. }
+            | ReplicateError::Time { .. }
+            | ReplicateError::AnotherHistory { .. } => Self::new(Kind::NoReplica, error.to_string()),
         }
     }
 }

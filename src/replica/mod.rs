@@ -4,5 +4,9 @@
 //! for good. What comes is checked event by event; nothing is decided anew, so both have the same pages.
 
 mod rows;
+mod origin;
+mod mirror;
 
+pub use mirror::{MirrorError, Mirrored, mirror};
+pub use origin::{Origin, Standing};
 pub use rows::{NoRow, Rows};

@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::config::Config;
 use crate::store::{Aging, AppendError, Store, Thoroughness};
 
-use super::{new_id, now};
+use super::{new_id, now, until};
 
 /// Begins all of it; it ends when the server is told to stop.
 pub(super) fn start(store: &Store, config: &Config, draining: &watch::Receiver<bool>) {
@@ -23,15 +23,15 @@ pub(super) fn start(store: &Store, config: &Config, draining: &watch::Receiver<b
     }
 }
 
-async fn until(mut draining: watch::Receiver<bool>, work: impl Future<Output = ()>) {
-    tokio::select! { _ = draining.wait_for(|draining| *draining) => (), () = work => () }
-}
-
 async fn age(store: Store, interval: Duration) {
     let mut aging = Aging::default();
     let mut ticks = ticks(interval);
     loop {
         ticks.tick().await;
+        // A replica is told by its source what is too old.
+        if store.replica_of().is_some() {
+            continue;
+        }
         match aging.look(&store, now()).await {
             Ok(0) => {}
             Ok(streams) => tracing::info!(streams, "truncated by age"),

@@ -174,6 +174,12 @@ impl Directory {
     }
 }
 
+/// Whether there is a store in this directory.
+#[must_use]
+pub fn holds_store(data: &Path) -> bool {
+    data.join(MARKER).exists()
+}
+
 /// Says in the directory at `root` what the store is; whatever stood there before is replaced at once.
 pub(crate) fn mark(root: &Path, marker: &Marker) -> io::Result<()> {
     // Under another name first: a marker that was cut short would look like a damaged store.

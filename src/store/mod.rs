@@ -58,6 +58,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::event::{
@@ -80,6 +81,7 @@ use self::writer::Writer;
 
 pub use aging::Aging;
 pub use derived::Kinds;
+pub use directory::holds_store;
 pub use error::{AppendError, OpenError, ReadError};
 pub use recovery::NewStore;
 pub use removal::Removal;
@@ -251,6 +253,7 @@ impl Store {
             log: meta.log,
             epoch: AtomicU32::new(meta.epoch),
             replica_of: ArcSwapOption::new(replica_of.map(Arc::new)),
+            turned: Notify::new(),
             state: ArcSwap::from_pointee(state),
             door,
             chunks,

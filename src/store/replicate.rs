@@ -68,7 +68,7 @@ pub enum Role {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReplicateError {
     /// The store takes appends.
-    #[error("the store is no replica (any more), so it takes no events of another log")]
+    #[error("this is no replica (any more): it takes appends")]
     NoReplica,
     /// The log goes on elsewhere.
     #[error("position {expected} is next in the log, and the event sent has position {found}")]
@@ -117,6 +117,14 @@ pub enum ReplicateError {
     Store(#[from] AppendError),
 }
 
+impl ReplicateError {
+    /// Whether the same rows may be taken in later: nothing at all can be written now.
+    #[must_use]
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_for_everybody())
+    }
+}
+
 impl From<ReadError> for ReplicateError {
     fn from(error: ReadError) -> Self {
         Self::Store(error.into())
@@ -163,6 +171,18 @@ impl Store {
     #[must_use]
     pub fn replica_of(&self) -> Option<Arc<String>> {
         self.running.shared.replica_of.load_full()
+    }
+
+    /// Returns when the store takes appends.
+    pub async fn until_no_replica(&self) {
+        let shared = &self.running.shared;
+        loop {
+            let turned = shared.turned.notified();
+            if shared.replica_of.load().is_none() {
+                return;
+            }
+            turned.await;
+        }
     }
 
     /// Takes in the next rows of the log that the store is a replica of, all of them or none, and returns once they

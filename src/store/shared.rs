@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::chunks::Chunks;
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) epoch: AtomicU32,
     /// What the store is a replica of; none if it takes appends.
     pub(crate) replica_of: ArcSwapOption<String>,
+    /// Rung when that has changed.
+    pub(crate) turned: Notify,
     pub(crate) state: ArcSwap<State>,
     pub(crate) door: Door,
     pub(crate) chunks: Arc<Chunks>,

@@ -202,6 +202,7 @@ impl Writer {
             .map_err(|error| AppendError::OutcomeUnknown(error.to_string()))?;
         failpoint::reached("turn.marked");
         self.shared.replica_of.store(of.map(Arc::new));
+        self.shared.turned.notify_waiters();
         Ok(self.shared.identity())
     }
 

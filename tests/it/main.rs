@@ -35,6 +35,7 @@ mod limits;
 mod links;
 mod live;
 mod loop_disk;
+mod mirror;
 mod model;
 mod ndjson;
 mod negotiation;

@@ -186,6 +186,7 @@ fn options_and_405_name_the_methods_of_every_address() {
         ("/health/ready", read),
         ("/metrics", read),
         ("/admin/scavenge", "GET, HEAD, OPTIONS, POST"),
+        ("/admin/promote", "OPTIONS, POST"),
         ("/ui/", read),
         ("/ui/streams/s", read),
         ("/ui/streams/s/0", read),

@@ -107,6 +107,7 @@ fn every_kind_of_problem_is_as_the_golden_file_has_it() {
         ("wrong-expected-version", server.post("/streams/s", &[text, ("ES-ExpectedVersion", "7")], b"x")),
         ("event-id-taken", server.post("/streams/s", &[text, id], b"y")),
         ("too-many-waits", server.get("/streams/none?wait=1", &[])),
+        ("no-replica", server.post("/admin/promote", &[], b"")),
     ] {
         gathered.add(&server, kind, &reply);
     }
