@@ -16,6 +16,8 @@ mod read;
 mod verify;
 mod repair;
 mod scavenge;
+mod export;
+mod import;
 mod bench;
 mod config;
 mod healthcheck;
@@ -57,6 +59,10 @@ enum Command {
     Repair(repair::Options),
     /// Have a running server give back the space of events that are truncated or deleted
     Scavenge(scavenge::Options),
+    /// Write the log of a server, or of a store, into a file
+    Export(export::Options),
+    /// Rebuild a log from what was exported, or append its events to a server
+    Import(import::Options),
     /// Show or check the settings
     Config(config::Options),
     /// Measure how fast it is, here
@@ -88,6 +94,8 @@ pub fn run(
         Command::Verify(options) => verify::run(&options, environment),
         Command::Repair(options) => repair::run(&options),
         Command::Scavenge(options) => scavenge::run(&options),
+        Command::Export(options) => export::run(&options),
+        Command::Import(options) => import::run(&options),
         Command::Config(options) => config::run(&options, environment),
         Command::Bench(options) => bench::run(&options),
         Command::Healthcheck(options) => healthcheck::run(&options, environment),

@@ -10,7 +10,7 @@ mod json;
 pub mod read;
 mod representation;
 #[cfg(test)]
-mod tests_support;
+pub(crate) mod tests_support;
 pub mod write;
 mod xml;
 
@@ -18,5 +18,5 @@ pub use representation::{AtomContent, Label, NamedFor, Representation, XmlLabel}
 #[cfg(feature = "server")]
 pub(crate) use write::indented;
 pub use write::{
-    CATEGORIES_TYPE, Document, Feed, LinkTarget, SERVICE_TYPE, categories, entry, feed, link, message, service,
+    CATEGORIES_TYPE, Document, Feed, LinkTarget, SERVICE_TYPE, categories, entry, feed, line, link, message, service,
 };

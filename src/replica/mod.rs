@@ -7,6 +7,10 @@ mod rows;
 mod origin;
 mod mirror;
 
+pub mod export;
+pub mod import;
+pub mod interchange;
+
 pub use mirror::{MirrorError, Mirrored, mirror};
 pub use origin::{Origin, Standing};
 pub use rows::{NoRow, Rows};

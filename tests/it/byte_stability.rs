@@ -19,7 +19,7 @@ const GOLDEN: &str = "tests/data/golden-digests.txt";
 const ORDERS: u64 = 40;
 const CHUNK_EVENTS: u64 = 16;
 
-const FEEDS: [(&str, &str); 13] = [
+pub(crate) const FEEDS: [(&str, &str); 13] = [
     ("", "application/atom+xml"),
     (".atom", "*/*"),
     (".atom?embed=none", "*/*"),
@@ -35,7 +35,7 @@ const FEEDS: [(&str, &str); 13] = [
     ("?format=ndjson", "*/*"),
 ];
 
-const EVENTS: [(&str, &str); 7] = [
+pub(crate) const EVENTS: [(&str, &str); 7] = [
     (".atom", "*/*"),
     ("", "application/vnd.eventstore.atom+json"),
     ("", "application/vnd.kurrent.event+json"),
@@ -46,7 +46,7 @@ const EVENTS: [(&str, &str); 7] = [
 ];
 
 /// Of every kind that documents write differently.
-fn contents() -> Vec<(&'static str, &'static str, Bytes, Option<&'static str>)> {
+pub(crate) fn contents() -> Vec<(&'static str, &'static str, Bytes, Option<&'static str>)> {
     let text = |text: &'static str| Bytes::from_static(text.as_bytes());
     vec![
         ("Json", "application/json", text("{\"total\": 12.50, \"name\": \"Zoë & <co>\"}"), Some("{\"by\":\"shop\"}")),

@@ -22,6 +22,7 @@ mod derived;
 mod dialect;
 mod disk_full;
 mod entries;
+mod export_import;
 mod failed_sync;
 mod follow;
 mod full_disk_served;

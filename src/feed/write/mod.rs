@@ -139,6 +139,11 @@ pub fn entry(
     }
 }
 
+/// Writes one event as a line of JSON, as it stands in the feed of its own stream.
+pub fn line(event: &Event, out: &mut Vec<u8>) {
+    ndjson::entry(event, None, out);
+}
+
 /// Writes what a link event leads to as a document of its own, in EventStore's JSON.
 pub fn link(representation: Representation, base: &BaseUrl, link: &Event, target: &LinkTarget, out: &mut Vec<u8>) {
     let embed = match representation {
