@@ -1,5 +1,6 @@
 //! Everfeed as its users meet it: the real binary, real sockets, real proxies. One subject a file.
 #![allow(clippy::print_stdout, reason = "a test says what it did, and which seed brings it back")]
+#![allow(clippy::duplicate_mod, reason = "examples are programs of their own, with a module in common")]
 
 mod support;
 
@@ -23,6 +24,7 @@ mod dialect;
 mod disk_full;
 mod entries;
 mod export_import;
+mod examples;
 mod failed_sync;
 mod follow;
 mod full_disk_served;

@@ -7,7 +7,7 @@ mod online_retail;
 #[expect(dead_code, reason = "as a program it has a main of its own")]
 mod revenue;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::path::Path;
 
@@ -29,13 +29,26 @@ pub(crate) fn post(server: &str, file: &Path) -> Posted {
     online_retail::post(server, &invoices, 100, &ProgressBar::hidden()).expect("the server takes them all")
 }
 
-/// Events in the streams of `STREAMS`, and the totals, by a direct sum over the lines of the sample.
-pub(crate) fn direct_sum() -> ([usize; 3], Totals) {
-    direct_sum_of(SAMPLE.as_ref())
+/// A line of the sample, without any of the code that posts or reads it.
+pub(crate) struct OrderLine {
+    /// The place in `STREAMS` of the stream that its invoice is published in.
+    pub(crate) stream: usize,
+    pub(crate) invoice: String,
+    pub(crate) product: String,
+    pub(crate) description: String,
+    pub(crate) quantity: i64,
+    pub(crate) day: String,
+    pub(crate) thousandths: i64,
+    pub(crate) country: String,
 }
 
-/// The same of another file, gzipped.
-pub(crate) fn direct_sum_of(file: &Path) -> ([usize; 3], Totals) {
+/// All lines of the sample, in its order.
+pub(crate) fn sample() -> Vec<OrderLine> {
+    order_lines(SAMPLE.as_ref())
+}
+
+/// All lines of a file, gzipped, in its order.
+fn order_lines(file: &Path) -> Vec<OrderLine> {
     let file = flate2::read::GzDecoder::new(File::open(file).expect("the file is there"));
     let lines: Vec<csv::StringRecord> =
         csv::Reader::from_reader(file).into_records().collect::<Result<_, _>>().expect("the file is CSV");
@@ -44,25 +57,45 @@ pub(crate) fn direct_sum_of(file: &Path) -> ([usize; 3], Totals) {
     for line in &lines {
         *corrects.entry(&line[0]).or_insert(true) &= thousandths(&line[5]) == 0 && line[6].is_empty();
     }
+    let line = |line: &csv::StringRecord| OrderLine {
+        stream: match (line[0].starts_with(['C', 'A']), corrects[&line[0]]) {
+            (true, _) => 1,
+            (false, true) => 2,
+            (false, false) => 0,
+        },
+        invoice: line[0].to_string(),
+        product: line[1].to_string(),
+        description: line[2].to_string(),
+        quantity: line[3].parse().expect("a quantity"),
+        day: line[4][..10].to_string(),
+        thousandths: thousandths(&line[5]),
+        country: line[7].to_string(),
+    };
+    lines.iter().map(line).collect()
+}
+
+/// Events in the streams of `STREAMS`, and the totals, by a direct sum over the lines of the sample.
+pub(crate) fn direct_sum() -> ([usize; 3], Totals) {
+    direct_sum_of(SAMPLE.as_ref())
+}
+
+/// The same of another file, gzipped.
+pub(crate) fn direct_sum_of(file: &Path) -> ([usize; 3], Totals) {
     let mut totals = Totals { revenue: BTreeMap::new(), stock: BTreeMap::new() };
+    let mut invoices = [const { BTreeSet::new() }; 3];
+    let lines = order_lines(file);
     for line in &lines {
-        let quantity: i64 = line[3].parse().expect("a quantity");
-        let moved = match (corrects[&line[0]], &line[0][..1]) {
-            (true, _) => quantity,
-            (false, "A") => 0,
-            (false, _) => -quantity,
+        let is_debt = line.invoice.starts_with('A');
+        let moved = match line.stream {
+            2 => line.quantity,
+            _ if is_debt => 0,
+            _ => -line.quantity,
         };
-        *totals.revenue.entry(line[7].to_string()).or_default() += quantity * thousandths(&line[5]);
-        *totals.stock.entry(line[1].to_string()).or_default() += moved;
+        *totals.revenue.entry(line.country.clone()).or_default() += line.quantity * line.thousandths;
+        *totals.stock.entry(line.product.clone()).or_default() += moved;
+        invoices[line.stream].insert(&*line.invoice);
     }
-    let count = |is_mine: fn(&str, bool) -> bool| corrects.iter().filter(|(number, is)| is_mine(number, **is)).count();
-    let is_cancellation = |number: &str, _: bool| number.starts_with(['C', 'A']);
-    let events = [
-        count(|number, corrects| !number.starts_with(['C', 'A']) && !corrects),
-        count(is_cancellation),
-        count(|_, corrects| corrects),
-    ];
-    (events, totals)
+    (invoices.map(|invoices| invoices.len()), totals)
 }
 
 /// Another way to read a price than the example's, so that they check each other.
