@@ -31,6 +31,27 @@ impl Event {
         Self { event, origin }
     }
 
+    /// Where what it carries is, and its media type as far as the feed says; none if it is here.
+    pub(super) fn elsewhere(&self) -> Option<(&str, Option<&str>)> {
+        match &self.event.content {
+            page::EventContent::Elsewhere { url, media_type, .. } => Some((url, media_type.as_deref())),
+            page::EventContent::Here { .. } | page::EventContent::Removed { .. } => None,
+        }
+    }
+
+    /// What was found there: none if it was removed.
+    pub(super) fn put(&mut self, found: Option<(Option<Arc<str>>, Bytes)>) {
+        let page::EventContent::Elsewhere { media_type, metadata, .. } = &mut self.event.content else { return };
+        self.event.content = match found {
+            Some((said, data)) => page::EventContent::Here {
+                media_type: media_type.take().or(said).unwrap_or_else(|| "application/octet-stream".into()),
+                data,
+                metadata: metadata.take(),
+            },
+            None => page::EventContent::Removed { digest: None, correlation: None },
+        };
+    }
+
     /// The place right after this event: whoever starts there goes on with the next.
     #[must_use]
     pub fn checkpoint(&self) -> Checkpoint {

@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::FollowError;
 use super::cache::{Cache, Standing};
+use super::event::Event;
 use super::options::{Following, Prefer};
 use super::retry::{Attempts, Health, Trouble};
 use super::transport::{Ask, Head, Opened, Reply, Transport};
@@ -27,7 +28,10 @@ const ATOM: HeaderValue = HeaderValue::from_static("application/atom+xml, applic
 const EVENTSTORE: HeaderValue = HeaderValue::from_static("application/vnd.eventstore.atom+json");
 
 /// How often a page that is there in whole, but cannot be read, is asked for again.
-const UNREADABLE_MAX: u32 = 3;
+const UNREADABLE_MAX: u32 = 5;
+
+/// How much content is fetched before it is handed over.
+const CONTENT_BYTES: usize = 4 << 20;
 
 /// Gets pages, and says what all of them are asked with.
 pub(super) struct Fetcher {
@@ -201,7 +205,7 @@ impl Fetcher {
                     if let (Some(cache), Some(keeping)) = (&self.cache, keeping) {
                         cache.keep(keeping, body).await;
                     }
-                    self.fetch_content(&head, &mut page).await?;
+                    make_absolute(&head, &mut page);
                     return Ok(Some(Fetched {
                         url: ask.url.as_str().into(),
                         head,
@@ -213,10 +217,10 @@ impl Fetcher {
                 }
                 Err(why) => {
                     unreadable += 1;
-                    tracing::debug!(url = %ask.url, why, "a page cannot be read");
                     if UNREADABLE_MAX <= unreadable {
                         return Err(FollowError::Unreadable { url: ask.url.to_string(), why });
                     }
+                    attempts.failed(Trouble::passing(format!("the page cannot be read: {why}"))).await?;
                 }
             }
         }
@@ -230,28 +234,40 @@ impl Fetcher {
         }
     }
 
-    /// Content that is elsewhere, put where it belongs. What is not there any more was removed since.
-    async fn fetch_content(&self, head: &Head, page: &mut Page) -> Result<(), FollowError> {
-        for event in &mut page.events {
-            let EventContent::Elsewhere { media_type, url, metadata } = &mut event.content else { continue };
-            let unreadable = |why: String| FollowError::Unreadable { url: url.to_string(), why };
-            let at = head.base.join(url).map_err(|error| unreadable(error.to_string()))?;
-            // What it is stored as: EventStore's addresses of events give other things as well.
-            let accept = media_type.as_deref().map_or_else(
-                || "application/octet-stream, */*;q=0.1".to_string(),
-                |media_type| format!("{media_type}, application/octet-stream;q=0.9, */*;q=0.1"),
-            );
-            let accept = HeaderValue::try_from(accept).unwrap_or(HeaderValue::from_static("*/*"));
-            event.content = match self.bytes(&Ask::of(at, accept)).await? {
-                Some((said, data)) => EventContent::Here {
-                    media_type: media_type.take().or(said).unwrap_or_else(|| "application/octet-stream".into()),
-                    data,
-                    metadata: metadata.take(),
-                },
-                None => EventContent::Removed { digest: None, correlation: None },
-            };
+    /// The next of these events with what they carry, until that is much: what is elsewhere is fetched.
+    pub(super) async fn with_content(&self, events: &mut std::vec::IntoIter<Event>) -> Result<Vec<Event>, FollowError> {
+        if events.as_slice().iter().all(|event| event.elsewhere().is_none()) {
+            return Ok(events.collect());
         }
-        Ok(())
+        let (mut complete, mut bytes) = (Vec::new(), 0);
+        while bytes < CONTENT_BYTES
+            && let Some(mut event) = events.next()
+        {
+            if let Some((url, media_type)) = event.elsewhere() {
+                let found = self.content(url, media_type).await?;
+                event.put(found);
+            }
+            bytes += event.data().map_or(0, Bytes::len);
+            complete.push(event);
+        }
+        Ok(complete)
+    }
+
+    /// What is there, and its media type as far as that is said. None if it was removed since the page was written.
+    async fn content(
+        &self,
+        url: &str,
+        media_type: Option<&str>,
+    ) -> Result<Option<(Option<Arc<str>>, Bytes)>, FollowError> {
+        let unreadable = |why: String| FollowError::Unreadable { url: url.to_string(), why };
+        let url = Url::parse(url).map_err(|error| unreadable(error.to_string()))?;
+        // As it is stored: EventStore's addresses of events give other things as well.
+        let accept = media_type.map_or_else(
+            || "application/octet-stream, */*;q=0.1".to_string(),
+            |media_type| format!("{media_type}, application/octet-stream;q=0.9, */*;q=0.1"),
+        );
+        let ask = Ask::of(url, HeaderValue::try_from(accept).unwrap_or(HeaderValue::from_static("*/*")));
+        self.bytes(&ask).await
     }
 
     /// What is there, in whole, and its media type; none if nothing is.
@@ -270,7 +286,10 @@ impl Fetcher {
                 Ok(Some((said, opened.body().await?)))
             };
             match attempt.await {
-                Ok(found) => return Ok(found),
+                Ok(found) => {
+                    self.succeeded(&ask.url);
+                    return Ok(found);
+                }
                 Err(trouble) => attempts.failed(trouble).await?,
             }
         }
@@ -280,6 +299,17 @@ impl Fetcher {
 fn parse(head: &Head, body: &Bytes) -> Result<Page, String> {
     let form = head.form.as_ref().map_err(ToString::to_string)?;
     page::read(*form, &head.links, body).map_err(|error| error.to_string())
+}
+
+/// Where content is, whoever asks for it.
+fn make_absolute(head: &Head, page: &mut Page) {
+    for event in &mut page.events {
+        if let EventContent::Elsewhere { url, .. } = &mut event.content
+            && let Ok(absolute) = head.base.join(url)
+        {
+            *url = absolute.as_str().into();
+        }
+    }
 }
 
 /// EventStore's pages hold the events only if asked to.

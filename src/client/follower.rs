@@ -2,8 +2,8 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use futures_core::Stream;
 use reqwest::Url;
@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use super::FollowError;
 use super::event::Event;
 use super::fetch::{Fetched, Fetcher};
-use super::lag::{LOOK_EVERY, Lag, Newest};
+use super::lag::{Lag, Progress};
 use super::options::{Following, Start};
 use super::order::Order;
 use super::task::Task;
@@ -21,6 +21,13 @@ use crate::event::Timestamp;
 
 /// How many pages wait to be taken, beside those that are fetched ahead.
 const READY_PAGES_MAX: usize = 2;
+
+/// When the newest event is looked at first, and how often while there is something to be caught up with.
+const LOOK_FIRST: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How often that is worth a line in the log: once a minute.
+const LOOKS_PER_LINE: u32 = 12;
 
 /// Follows a feed: a stream of its events, each once and in order.
 ///
@@ -32,9 +39,8 @@ pub struct Follower {
     current: Batch,
     /// What ended it, until that is told.
     failed: Option<FollowError>,
-    shared: Arc<Shared>,
+    progress: Arc<Progress>,
     taken: u64,
-    place: Option<u64>,
     time: Option<Timestamp>,
     /// It ends when this is dropped.
     _work: Task<()>,
@@ -46,16 +52,6 @@ struct Batch {
     events: std::vec::IntoIter<Event>,
     /// Their memory; given back with the last of them.
     room: Option<OwnedSemaphorePermit>,
-}
-
-/// What the follower and its tasks know of each other.
-#[derive(Debug, Default)]
-struct Shared {
-    newest: Newest,
-    /// How many events have been handed over.
-    handed_over: AtomicU64,
-    /// There was nothing after them.
-    is_at_the_end: AtomicBool,
 }
 
 impl Follower {
@@ -71,6 +67,10 @@ impl Follower {
         if !matches!(home.scheme(), "http" | "https") {
             return Err(usage(format!("{home} is neither http nor https")));
         }
+        if !home.username().is_empty() || home.password().is_some() {
+            // It would be written into every checkpoint.
+            return Err(usage("who follows is said by `credentials`, not by the URL".into()));
+        }
         let (last, since) = match &mut following.start {
             Start::After(checkpoint) => {
                 let of = checkpoint.feed.clone();
@@ -81,8 +81,9 @@ impl Follower {
             Start::Since(time) => (None, Some(*time)),
             Start::Beginning | Start::New => (None, None),
         };
-        let place = last.as_ref().and_then(|last| last.place);
-        let time = last.as_ref().map(|last| Timestamp::from_micros(last.time_micros));
+        let progress = last.as_ref().map_or_else(Progress::default, |last| {
+            Progress::after(last.place, Timestamp::from_micros(last.time_micros))
+        });
         let fetcher = Arc::new(Fetcher::new(&following, &home)?);
         let order = Order::new(fetcher.clone(), home.as_str(), last, since, following.skips_truncated);
         let (steps, path) = mpsc::channel(following.prefetch_pages);
@@ -94,14 +95,15 @@ impl Follower {
             room: Arc::new(Semaphore::new(ROOM_KIB as usize)),
             steps,
         };
-        let shared = Arc::new(Shared::default());
+        let progress = Arc::new(progress);
         let (sender, ready) = mpsc::channel(READY_PAGES_MAX);
-        let work = Work { walk: Task::spawn(walk.run(following.start)), path, order, sender, shared: shared.clone() };
-        let looking = look(fetcher, home, shared.clone());
+        let walk = Task::spawn(walk.run(following.start));
+        let work = Work { walk, path, order, fetcher: fetcher.clone(), sender, progress: progress.clone() };
+        let looking = look(fetcher, home, progress.clone());
         let work = Task::spawn(async move {
             tokio::select! { () = work.run() => (), () = looking => () }
         });
-        Ok(Self { ready, current: Batch::default(), failed: None, shared, taken: 0, place, time, _work: work })
+        Ok(Self { ready, current: Batch::default(), failed: None, progress, taken: 0, time: None, _work: work })
     }
 
     /// The next event, as soon as there is one. None when it ended: at the end of the feed, if it was told to end there,
@@ -138,18 +140,13 @@ impl Follower {
     /// How far it is behind.
     #[must_use]
     pub fn lag(&self) -> Lag {
-        if self.is_caught_up() {
-            let events = self.place.map(|_| 0);
-            return Lag { events, seconds: 0.0 };
-        }
-        self.shared.newest.lag(self.place, self.time)
+        self.progress.lag(self.taken, self.time)
     }
 
     /// Whether all events there were have been taken, when the feed was last looked at.
     #[must_use]
     pub fn is_caught_up(&self) -> bool {
-        self.shared.is_at_the_end.load(Ordering::Acquire)
-            && self.shared.handed_over.load(Ordering::Acquire) == self.taken
+        self.progress.is_at_the_end() && self.progress.handed_over() == self.taken
     }
 
     fn take(&mut self) -> Option<Event> {
@@ -158,7 +155,6 @@ impl Follower {
             self.current.room = None;
         }
         self.taken += 1;
-        self.place = event.place;
         self.time = Some(event.time);
         Some(event)
     }
@@ -193,8 +189,9 @@ struct Work {
     walk: Task<Result<(), FollowError>>,
     path: mpsc::Receiver<Step>,
     order: Order,
+    fetcher: Arc<Fetcher>,
     sender: mpsc::Sender<Result<Batch, FollowError>>,
-    shared: Arc<Shared>,
+    progress: Arc<Progress>,
 }
 
 impl Work {
@@ -238,7 +235,7 @@ impl Work {
         let mut events = Vec::with_capacity(page.page.events.len());
         let checked = self.order.check(page, &mut events).await;
         // What came before something that is wrong is right.
-        let taken = self.send(events, room, may_change).await;
+        let taken = self.send(events, room, may_change).await?;
         checked.map(|()| taken)
     }
 
@@ -246,31 +243,50 @@ impl Work {
     async fn at_the_end(&mut self) -> Result<Option<()>, FollowError> {
         let mut events = Vec::new();
         let checked = self.order.at_the_end(&mut events).await;
-        let taken = self.send(events, None, true).await;
-        self.shared.is_at_the_end.store(true, Ordering::Release);
+        let taken = self.send(events, None, true).await?;
+        self.progress.at_the_end();
         checked.map(|()| taken)
     }
 
-    async fn send(&self, events: Vec<Event>, room: Option<OwnedSemaphorePermit>, is_at_the_end: bool) -> Option<()> {
-        let Some(newest) = events.last() else { return Some(()) };
-        self.shared.newest.seen(newest.place, newest.time);
-        self.shared.handed_over.fetch_add(events.len() as u64, Ordering::AcqRel);
-        // A page that is still being written to was the end of the feed when it was sent.
-        self.shared.is_at_the_end.store(is_at_the_end, Ordering::Release);
-        self.sender.send(Ok(Batch { events: events.into_iter(), room })).await.ok()
+    /// Hands events over, in pieces where they carry much that is elsewhere. None when nobody takes them.
+    async fn send(
+        &self,
+        events: Vec<Event>,
+        mut room: Option<OwnedSemaphorePermit>,
+        is_at_the_end: bool,
+    ) -> Result<Option<()>, FollowError> {
+        let mut events = events.into_iter();
+        while events.len() > 0 {
+            let piece = self.fetcher.with_content(&mut events).await?;
+            let Some(last) = piece.last() else { break };
+            let is_last = events.len() == 0;
+            self.progress.hand_over(piece.len(), last.place, last.time, is_at_the_end && is_last);
+            let batch = Batch { events: piece.into_iter(), room: room.take() };
+            if self.sender.send(Ok(batch)).await.is_err() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(()))
     }
 }
 
-/// Looks at the newest event now and then, as long as there is something to be caught up with.
-async fn look(fetcher: Arc<Fetcher>, home: Url, shared: Arc<Shared>) {
+/// Looks at the newest event now and then, as long as there is something to be caught up with, and says how much that is.
+async fn look(fetcher: Arc<Fetcher>, home: Url, progress: Arc<Progress>) {
+    tokio::time::sleep(LOOK_FIRST).await;
+    let mut looks = 0_u32;
     loop {
-        if !shared.is_at_the_end.load(Ordering::Acquire) {
+        if !progress.is_at_the_end() {
             // Whatever is wrong with the feed is found by the walk.
             if let Ok(Some(head)) = fetcher.page(&fetcher.ask(&home)).await
                 && let Some(newest) = head.page.events.last()
             {
-                shared.newest.seen(newest.place, newest.time);
+                progress.seen(newest.place, newest.time);
             }
+            if looks.is_multiple_of(LOOKS_PER_LINE) && !progress.is_at_the_end() {
+                let Lag { events, seconds } = progress.lag(progress.handed_over(), None);
+                tracing::info!(feed = %home, events, seconds, "this far behind");
+            }
+            looks = looks.wrapping_add(1);
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }

@@ -58,6 +58,7 @@ impl Order {
     pub(super) async fn check(&mut self, mut fetched: Fetched, events: &mut Vec<Event>) -> Result<(), FollowError> {
         self.check_log(&fetched).await?;
         let may_be_cut = fetched.may_be_cut();
+        let origin = self.origin(&fetched);
         let page = &mut fetched.page;
         if let Some(since) = self.since {
             let older = page.events.iter().take_while(|event| event.time < since).count();
@@ -68,19 +69,13 @@ impl Order {
                 page.events.iter().take_while(|event| event.place.is_some_and(|place| place <= ahead_to)).count();
             page.events.drain(..known);
         }
+        self.may_be_cut = may_be_cut;
         let Some(first) = page.events.first() else { return Ok(()) };
         self.since = None;
         if let Some((expected, found)) = self.jump(first) {
             // Whatever lies between may have been cut from the page before on its way here.
             self.read_again(expected, found, events).await?;
         }
-        let origin = Arc::new(Origin {
-            feed: self.feed.clone(),
-            page: fetched.url.clone(),
-            log: fetched.head.log,
-            feed_id: self.feed_id.clone(),
-        });
-        self.may_be_cut = may_be_cut;
         self.take(std::mem::take(&mut page.events), &origin, events)
     }
 
@@ -150,19 +145,33 @@ impl Order {
         (last + 1 < found).then_some((last + 1, found))
     }
 
-    /// Reads again the page of the last event, past all caches, for events that are missing from there on.
+    /// Reads again, past all caches, from the page of the last event on, for events that are missing from there.
     async fn read_again(&mut self, from: u64, before: u64, events: &mut Vec<Event>) -> Result<(), FollowError> {
-        let Some(last) = self.last.clone() else { return Ok(()) };
-        let Some(again) = self.page_of(&last).await? else { return Ok(()) };
-        let missing = again.page.events.into_iter();
-        let missing = missing.filter(|event| event.place.is_some_and(|place| from <= place && place < before));
-        let origin = Arc::new(Origin {
+        let Some(last) = &self.last else { return Ok(()) };
+        let mut url = Url::parse(&last.page).ok();
+        while let Some(page) = url.take() {
+            let ask = Ask { past_caches: true, ..self.fetcher.ask(&page) };
+            let Some(again) = self.fetcher.page(&ask).await? else { break };
+            self.check_log(&again).await?;
+            let newest = again.page.events.last().and_then(|event| event.place);
+            if newest.is_some_and(|newest| newest + 1 < before) {
+                url = again.link("previous");
+            }
+            let origin = self.origin(&again);
+            let missing = again.page.events.into_iter();
+            let missing = missing.filter(|event| event.place.is_some_and(|place| from <= place && place < before));
+            self.take(missing.collect(), &origin, events)?;
+        }
+        Ok(())
+    }
+
+    fn origin(&self, page: &Fetched) -> Arc<Origin> {
+        Arc::new(Origin {
             feed: self.feed.clone(),
-            page: last.page.as_str().into(),
-            log: again.head.log,
+            page: page.url.clone(),
+            log: page.head.log,
             feed_id: self.feed_id.clone(),
-        });
-        self.take(missing.collect(), &origin, events)
+        })
     }
 
     /// Takes these events as the next.

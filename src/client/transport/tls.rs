@@ -26,11 +26,12 @@ pub(super) fn config(roots: &[Vec<u8>], is_needed: bool) -> Result<ClientConfig,
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .expect("ring has the ciphers of TLS 1.2 and 1.3");
-    let config = match Verifier::new_with_extra_roots(named, provider) {
+    let mut config = match Verifier::new_with_extra_roots(named, provider) {
         Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth(),
         // A system without certificates, as small images are, can still follow without TLS.
         Err(_) if !is_needed => builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
         Err(error) => return Err(usage(format!("the certificates that this system trusts cannot be read: {error}"))),
     };
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

@@ -203,7 +203,7 @@ impl Reader<'_> {
                 }
                 self.walk.pause(&ask, asked_at, max_age).await;
             }
-            ask = Ask { known: tag.clone(), ..self.walk.ask_for_news(&url) };
+            ask = Ask { known: tag.clone(), ..self.walk.ask_for_news(&url, false) };
         }
     }
 }

@@ -9,6 +9,7 @@ use reqwest::Url;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::super::FollowError;
 use super::super::fetch::{Fetched, Fetcher};
 use super::super::options::Live;
 use super::super::task::Task;
@@ -35,7 +36,7 @@ pub(super) async fn walk(walk: &Walk, mut url: Url, mut is_settled: bool) -> Res
     loop {
         let room = walk.room(bytes_expected.load(Ordering::Relaxed)).await;
         let expects_news = !is_settled || is_waited_for;
-        let mut ask = if expects_news { walk.ask_for_news(&url) } else { walk.fetcher.ask(&url) };
+        let mut ask = if expects_news { walk.ask_for_news(&url, !is_waited_for) } else { walk.fetcher.ask(&url) };
         ask.known = known.take();
         let asked_at = Instant::now();
         let mut max_age = Duration::ZERO;
@@ -55,6 +56,10 @@ pub(super) async fn walk(walk: &Walk, mut url: Url, mut is_settled: bool) -> Res
                     if let Some(newer) = page.link("previous").filter(|newer| *newer != url) {
                         (url, is_settled, is_waited_for) = (newer, page.head.is_settled(), false);
                         walk.hand_on(Step::Page(Box::new(Fetched { room: Some(room), ..page }))).await?;
+                        if !is_settled {
+                            // Nothing newer had happened when it was sent.
+                            walk.hand_on(Step::AtTheEnd).await?;
+                        }
                         continue;
                     }
                     if !page.page.events.is_empty() {
@@ -68,6 +73,9 @@ pub(super) async fn walk(walk: &Walk, mut url: Url, mut is_settled: bool) -> Res
                 }
             }
             Reply::Unchanged(_) => known = ask.known.clone(),
+            Reply::Absent(why) if walk.ends_at_the_end => {
+                return Err(FollowError::Refused { url: url.to_string(), status: 404, why }.into());
+            }
             Reply::Absent(why) if !is_waited_for => tracing::info!(%url, why, "it is not there, and is waited for"),
             Reply::Absent(_) => (),
         }
@@ -101,7 +109,7 @@ async fn read(
     opened: Opened,
     room: OwnedSemaphorePermit,
     bytes_expected: Arc<AtomicUsize>,
-) -> Result<Option<Fetched>, crate::client::FollowError> {
+) -> Result<Option<Fetched>, FollowError> {
     let page = fetcher.read(&ask, opened).await?;
     Ok(page.map(|page| {
         bytes_expected.store(page.bytes, Ordering::Relaxed);

@@ -138,7 +138,7 @@ impl Walk {
             was_there = false;
             self.hand_on(Step::AtTheEnd).await?;
             self.pause(&ask, asked_at, Duration::ZERO).await;
-            ask = self.ask_for_news(url);
+            ask = self.ask_for_news(url, false);
         }
     }
 
@@ -155,12 +155,15 @@ impl Walk {
         }
     }
 
-    /// Asking for a page that is expected to change, and for nothing that a cache may hold.
-    fn ask_for_news(&self, url: &Url) -> Ask {
-        let wait = match self.live {
-            Live::LongPoll | Live::Sse => Some(WAIT).filter(|_| !self.ends_at_the_end),
-            Live::Poll(_) => None,
+    /// Asking for a page that is expected to change, and for nothing that a cache may hold. Whoever is going to listen
+    /// waits only for what is not there yet.
+    fn ask_for_news(&self, url: &Url, is_there: bool) -> Ask {
+        let waits = match self.live {
+            Live::LongPoll => true,
+            Live::Sse => !is_there,
+            Live::Poll(_) => false,
         };
+        let wait = Some(WAIT).filter(|_| waits && !self.ends_at_the_end);
         Ask { past_caches: true, wait, ..self.fetcher.ask(url) }
     }
 

@@ -3,6 +3,7 @@
 mod archives;
 mod caches;
 pub(crate) mod faults;
+mod forms;
 mod history;
 mod lines;
 

@@ -32,9 +32,9 @@ pub(crate) enum Fault {
     HangUp,
     /// The connection ends in the middle of the body, of which so many thousandths have come.
     Break(usize),
-    /// So many thousandths of the body, as if it were all of it: what a cache makes of a broken connection.
+    /// So many thousandths of the body as if it were all of it, cut within a line.
     Shorten(usize),
-    /// The same, cut at the end of a line.
+    /// The same, cut at the end of a line: what a cache may make of a broken connection.
     ShortenToALine(usize),
     /// What was answered to this request the first time, whatever has changed since.
     Again,
@@ -176,7 +176,11 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
             headers.insert(CONTENT_LENGTH, body.len().into());
             broken(body.slice(..part(thousandths)))
         }
-        Fault::Shorten(thousandths) => whole(body.slice(..part(thousandths))),
+        Fault::Shorten(thousandths) => {
+            let end = part(thousandths);
+            let is_within_a_line = body[..end].last().is_some_and(|byte| *byte != b'\n');
+            whole(if is_within_a_line { body.slice(..end) } else { body })
+        }
         Fault::ShortenToALine(thousandths) => {
             let end = body[..part(thousandths)].iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             whole(body.slice(..end))
