@@ -166,6 +166,25 @@ async fn a_large_page_is_streamed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_listener_that_takes_nothing_is_cut_off_and_its_connection_goes_on() {
+    let (_data, server) = start(&[("timeouts.stalled_reader", "500ms")]);
+    for _ in 0..8 {
+        assert_eq!(server.post("/streams/s", &[("Content-Type", "text/plain")], &vec![b'x'; 1 << 20]).status, 201);
+    }
+    let sender = connect(&server).await;
+    let base = format!("http://{}", server.address);
+    let request =
+        Request::builder().uri(format!("{base}/streams/s?last-event-id=-1")).header("accept", "text/event-stream");
+    let request = request.body(Full::new(Bytes::new())).expect("a request");
+    let dead = sender.clone().send_request(request).await.expect("an answer");
+    assert_eq!(dead.status(), StatusCode::OK);
+    tokio::task::block_in_place(|| server.wait_for_listeners(0));
+    assert!(dead.into_body().collect().await.is_err(), "what was cut off does not look whole");
+    assert_eq!(ask(&sender, Method::GET, &format!("{base}/streams/s/0"), &[], b"").await.status, 200);
+    server.assert_no_panic();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn stopping_ends_the_connection_after_its_requests() {
     let (_data, server) = start(&[]);
     let sender = connect(&server).await;

@@ -296,21 +296,22 @@ fn a_page_is_kept_once_for_all_readers(kind: Kind) {
     for _ in 0..100 {
         setting.append("talk", r#"{"said": "the same again"}"#);
     }
-    let page = "/streams/talk/0/forward/100.atom";
     let encodings = ["gzip", "gzip, deflate", "gzip, deflate, br, zstd", "br;q=1.0, gzip;q=0.8", "identity", ""];
     let accepts = ["application/atom+xml", "*/*", "text/html,application/xml;q=0.9,*/*;q=0.8"];
-    for encoding in encodings {
-        for accept in accepts {
-            let reply = setting.proxy.get(page, &[("Accept-Encoding", encoding), ("Accept", accept)]);
-            assert_eq!(reply.status, 200);
-            let coding = encoding.contains("gzip").then_some("gzip");
-            assert_eq!(reply.header("content-encoding"), coding, "for {encoding:?}");
-            let tag = reply.header("etag").expect("a tag");
-            let again = setting.proxy.get(page, &[("Accept-Encoding", encoding), ("If-None-Match", tag)]);
-            assert_eq!(again.status, 304, "for {encoding:?}, {tag}");
+    for page in ["/streams/talk/0/forward/100.atom", "/streams/talk/0/forward/100.ndjson"] {
+        for encoding in encodings {
+            for accept in accepts {
+                let reply = setting.proxy.get(page, &[("Accept-Encoding", encoding), ("Accept", accept)]);
+                assert_eq!(reply.status, 200);
+                let coding = encoding.contains("gzip").then_some("gzip");
+                assert_eq!(reply.header("content-encoding"), coding, "for {encoding:?}");
+                let tag = reply.header("etag").expect("a tag");
+                let again = setting.proxy.get(page, &[("Accept-Encoding", encoding), ("If-None-Match", tag)]);
+                assert_eq!(again.status, 304, "for {encoding:?}, {tag}");
+            }
         }
+        assert_eq!(setting.relay.seen_of(page).len(), 1, "{page}");
     }
-    assert_eq!(setting.relay.seen_of(page).len(), 1);
 
     // Where the URL leaves the form open, everyone gets what they asked for.
     let event = "/streams/talk/7";
