@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_core::Stream;
 use reqwest::Url;
@@ -140,7 +140,7 @@ impl Follower {
     /// How far it is behind.
     #[must_use]
     pub fn lag(&self) -> Lag {
-        self.progress.lag(self.taken, self.time)
+        self.progress.lag(self.taken, self.time, Instant::now())
     }
 
     /// Whether all events there were have been taken, when the feed was last looked at.
@@ -260,7 +260,7 @@ impl Work {
             let piece = self.fetcher.with_content(&mut events).await?;
             let Some(last) = piece.last() else { break };
             let is_last = events.len() == 0;
-            self.progress.hand_over(piece.len(), last.place, last.time, is_at_the_end && is_last);
+            self.progress.hand_over(piece.len(), last.place, last.time, is_at_the_end && is_last, Instant::now());
             let batch = Batch { events: piece.into_iter(), room: room.take() };
             if self.sender.send(Ok(batch)).await.is_err() {
                 return Ok(None);
@@ -280,10 +280,10 @@ async fn look(fetcher: Arc<Fetcher>, home: Url, progress: Arc<Progress>) {
             if let Ok(Some(head)) = fetcher.page(&fetcher.ask(&home)).await
                 && let Some(newest) = head.page.events.last()
             {
-                progress.seen(newest.place, newest.time);
+                progress.seen(newest.place, newest.time, Instant::now());
             }
             if looks.is_multiple_of(LOOKS_PER_LINE) && !progress.is_at_the_end() {
-                let Lag { events, seconds } = progress.lag(progress.handed_over(), None);
+                let Lag { events, seconds } = progress.lag(progress.handed_over(), None, Instant::now());
                 tracing::info!(feed = %home, events, seconds, "this far behind");
             }
             looks = looks.wrapping_add(1);

@@ -2,9 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::event::Timestamp;
 
@@ -48,9 +46,16 @@ impl Progress {
     }
 
     /// So many events are handed over, the last of this place and time.
-    pub(super) fn hand_over(&self, events: usize, place: Option<u64>, time: Timestamp, is_at_the_end: bool) {
+    pub(super) fn hand_over(
+        &self,
+        events: usize,
+        place: Option<u64>,
+        time: Timestamp,
+        is_at_the_end: bool,
+        now: Instant,
+    ) {
         self.places.lock().unwrap_or_else(PoisonError::into_inner).last = Some((place, time));
-        self.seen(place, time);
+        self.seen(place, time, now);
         self.handed_over.fetch_add(events as u64, Ordering::AcqRel);
         self.is_at_the_end.store(is_at_the_end, Ordering::Release);
     }
@@ -68,16 +73,16 @@ impl Progress {
     }
 
     /// The feed has this event.
-    pub(super) fn seen(&self, place: Option<u64>, time: Timestamp) {
+    pub(super) fn seen(&self, place: Option<u64>, time: Timestamp, now: Instant) {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         // A cache may show an older state of the feed.
         if places.newest.is_none_or(|newest| newest.time <= time) {
-            places.newest = Some(Newest { place, time, seen_at: Instant::now() });
+            places.newest = Some(Newest { place, time, seen_at: now });
         }
     }
 
     /// How far behind is whoever has taken so many events, the last of this time.
-    pub(super) fn lag(&self, taken: u64, time: Option<Timestamp>) -> Lag {
+    pub(super) fn lag(&self, taken: u64, time: Option<Timestamp>, now: Instant) -> Lag {
         let untaken = self.handed_over().saturating_sub(taken);
         if self.is_at_the_end() && untaken == 0 {
             return Lag { events: Some(0), seconds: 0.0 };
@@ -87,7 +92,8 @@ impl Progress {
         let (last, last_time) = places.last.unzip();
         let ahead = newest.place.zip(last.flatten()).map(|(newest, last)| newest.saturating_sub(last));
         let micros = time.or(last_time).map_or(0, |time| newest.time.micros() - time.micros());
-        let seconds = Duration::from_micros(micros.try_into().unwrap_or(0)) + newest.seen_at.elapsed();
+        let seconds =
+            Duration::from_micros(micros.try_into().unwrap_or(0)) + now.saturating_duration_since(newest.seen_at);
         Lag { events: ahead.map(|ahead| ahead + untaken), seconds: seconds.as_secs_f64() }
     }
 }
@@ -100,20 +106,21 @@ mod tests {
         Timestamp::from_micros(seconds * 1_000_000)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_lag_counts_what_is_not_taken_and_what_is_not_even_fetched() {
+    #[test]
+    fn a_lag_counts_what_is_not_taken_and_what_is_not_even_fetched() {
+        let now = Instant::now();
         let progress = Progress::after(Some(9), time(100));
-        assert_eq!(progress.lag(0, None), Lag::default());
-        progress.seen(Some(999), time(300));
-        assert_eq!(progress.lag(0, None), Lag { events: Some(990), seconds: 200.0 });
-        progress.hand_over(10, Some(19), time(150), false);
-        assert_eq!(progress.lag(4, Some(time(120))), Lag { events: Some(986), seconds: 180.0 });
-        tokio::time::advance(Duration::from_secs(7)).await;
-        assert_eq!(progress.lag(10, Some(time(150))), Lag { events: Some(980), seconds: 157.0 });
+        assert_eq!(progress.lag(0, None, now), Lag::default());
+        progress.seen(Some(999), time(300), now);
+        assert_eq!(progress.lag(0, None, now), Lag { events: Some(990), seconds: 200.0 });
+        progress.hand_over(10, Some(19), time(150), false, now);
+        assert_eq!(progress.lag(4, Some(time(120)), now), Lag { events: Some(986), seconds: 180.0 });
+        let later = now + Duration::from_secs(7);
+        assert_eq!(progress.lag(10, Some(time(150)), later), Lag { events: Some(980), seconds: 157.0 });
         // What a cache shows may be older than what is known.
-        progress.seen(Some(500), time(200));
-        assert_eq!(progress.lag(10, Some(time(150))), Lag { events: Some(980), seconds: 157.0 });
-        progress.hand_over(980, Some(999), time(300), true);
-        assert_eq!(progress.lag(990, Some(time(300))), Lag { events: Some(0), seconds: 0.0 });
+        progress.seen(Some(500), time(200), later);
+        assert_eq!(progress.lag(10, Some(time(150)), later), Lag { events: Some(980), seconds: 157.0 });
+        progress.hand_over(980, Some(999), time(300), true, later);
+        assert_eq!(progress.lag(990, Some(time(300)), later), Lag { events: Some(0), seconds: 0.0 });
     }
 }

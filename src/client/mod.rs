@@ -5,8 +5,38 @@
 //! speaks Atom with RFC 5005, EventStore's JSON feed, or our lines of JSON. It needs nothing of the server either: the
 //! Cargo feature `client` builds `event`, `address`, `feed` and this alone.
 //!
-//! A [`Follower`] hands over the events of a feed. An [`Aggregator`] keeps what they come to: an [`Aggregate`] says what
-//! that is, a [`StateStore`] where it is kept ([`Memory`], [`Sled`], [`Sqlite`], or a database of one's own).
+//! # Following
+//!
+//! ```no_run
+//! use everfeed::client::{FollowError, Follower, Start};
+//!
+//! # async fn run(kept: Option<everfeed::client::Checkpoint>) -> Result<(), FollowError> {
+//! let start = kept.map_or(Start::Beginning, Start::After);
+//! let mut orders = Follower::of("http://localhost:2113/streams/orders").from(start).start()?;
+//! while let Some(event) = orders.next().await {
+//!     let event = event?;
+//!     println!("{} {}: {} bytes", event.time, event.event_type, event.data().map_or(0, |data| data.len()));
+//!     // Kept together with what was made of the event, this is where the next start goes on.
+//!     let checkpoint = event.checkpoint();
+//! #   drop(checkpoint);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A [`Follower`] hands over each event once and in order: first those that are there, page by page and some pages ahead,
+//! then those that happen, by long polls or as an event stream. What may pass by itself, such as a server that restarts,
+//! a connection that breaks or a page that arrives in part, it waits out and says so in the log, once. What would make a
+//! wrong history of it ends it, as a [`FollowError`]: another log at the same URL, a restored one that lacks what was
+//! read, events that were truncated before they were read.
+//!
+//! How it works, in reading order: `transport` makes one request, `cache` keeps pages on disk, `fetch` asks until a page
+//! is there in whole (`retry`), `walk` finds which page comes next, `order` looks whether it may, and `follower` hands
+//! over.
+//!
+//! # Aggregating
+//!
+//! An [`Aggregator`] keeps what events come to: an [`Aggregate`] says what that is, a [`StateStore`] where it is kept ([`Memory`], [`Sled`], [`Sqlite`], or a database of one's own).
 //!
 //! # One transaction
 //!
@@ -20,20 +50,21 @@
 //! A state belongs to one version of its aggregate. Another version is built beside it from the first event on, and
 //! takes its place once it has caught up: [`Views`] for states in files, [`Reader::switch_to`] for those in memory.
 
-mod cache;
+mod options;
+mod event;
 mod checkpoint;
 mod document;
 mod error;
-mod event;
-mod fetch;
-mod follower;
 mod lag;
-mod options;
-mod order;
-mod retry;
-mod task;
+
 mod transport;
+mod cache;
+mod retry;
+mod fetch;
 mod walk;
+mod order;
+mod task;
+mod follower;
 
 mod aggregate;
 mod aggregator;

@@ -69,7 +69,7 @@ fn log(value: &str) -> Option<Log> {
 
 fn max_age(headers: &HeaderMap) -> Duration {
     let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    let mut directives = values.flat_map(|value| value.split(',')).map(|directive| directive.trim());
+    let mut directives = values.flat_map(|value| value.split(',')).map(str::trim);
     let seconds = directives.find_map(|directive| {
         let (name, value) = directive.split_once('=')?;
         name.eq_ignore_ascii_case("max-age").then(|| value.trim_matches('"').parse().ok())?
@@ -90,4 +90,54 @@ pub(in crate::client) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 
 fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let header = |(name, value): &(&'static str, &str)| {
+            (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a value"))
+        };
+        pairs.iter().map(header).collect()
+    }
+
+    #[test]
+    fn a_server_may_want_to_be_asked_again_in_some_seconds_or_at_some_time() {
+        let after = |pairs: &[(&'static str, &str)]| retry_after(&headers(pairs)).map(|time| time.as_secs());
+        assert_eq!(after(&[("retry-after", "7")]), Some(7));
+        let at = ("retry-after", "Tue, 24 Nov 2026 21:44:10 GMT");
+        assert_eq!(after(&[at, ("date", "Tue, 24 Nov 2026 21:43:00 GMT")]), Some(70));
+        // That time is over.
+        assert_eq!(after(&[at, ("date", "Tue, 24 Nov 2026 21:45:00 GMT")]), None);
+        // Only the server's own clock says when its time is.
+        assert_eq!(after(&[at]), None);
+        for nothing in ["", "soon", "-1", "1.5"] {
+            assert_eq!(after(&[("retry-after", nothing)]), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn a_log_has_an_id_and_an_epoch() {
+        let id = "0193f1de-5d2c-7000-8000-000000000001";
+        let expected = Some(Log { id: id.parse().expect("a UUID"), epoch: 3 });
+        assert_eq!(log(&format!("{id}; epoch=3")), expected);
+        assert_eq!(log(&format!("{id};later=x; epoch=3")), expected);
+        for nothing in ["", "x; epoch=3", id, &format!("{id}; epoch=x"), &format!("{id}; epoch=-1")] {
+            assert_eq!(log(nothing), None, "{nothing}");
+        }
+    }
+
+    #[test]
+    fn what_caches_may_keep_for_an_hour_is_settled_and_so_is_an_archive() {
+        let url = Url::parse("http://a/streams/x").expect("a URL");
+        let is_settled = |pairs: &[(&'static str, &str)]| Head::read(url.clone(), &headers(pairs)).is_settled();
+        assert!(is_settled(&[("cache-control", "public, max-age=31536000, immutable")]));
+        assert!(is_settled(&[("cache-control", "private, Max-Age=\"3600\"")]));
+        assert!(is_settled(&[("link", "</1>; rel=\"next-archive\"")]));
+        assert!(!is_settled(&[("cache-control", "public, max-age=1, stale-if-error=86400")]));
+        assert!(!is_settled(&[("cache-control", "no-store")]));
+        assert!(!is_settled(&[]));
+    }
 }

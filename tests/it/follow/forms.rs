@@ -82,13 +82,15 @@ async fn events_are_heard_as_they_happen_and_a_checkpoint_of_them_is_one_like_an
     let data = tempfile::tempdir().expect("a directory");
     let server = TestServer::start(data.path(), &[]);
     append(&server, "numbers", 0..150);
-    let url = url(&server, "numbers");
+    let proxy = Faults::before(server.address, |_, _| Fault::Nothing);
+    let url = format!("http://{}/streams/numbers", proxy.address);
     let mut follower = Follower::of(&url).live(Live::Sse).start().expect("it starts");
     for expected in 0..150 {
         assert_eq!(number(&next(&mut follower).await), expected);
     }
     let mut heard = Vec::new();
-    for (first, end) in [(150, 151), (151, 160), (160, 420), (420, 421)] {
+    let one_by_one = (150..190).map(|first| (first, first + 1));
+    for (first, end) in one_by_one.chain([(190, 420), (420, 421)]) {
         append(&server, "numbers", first..end);
         for expected in first..end {
             let event = next(&mut follower).await;
@@ -96,6 +98,9 @@ async fn events_are_heard_as_they_happen_and_a_checkpoint_of_them_is_one_like_an
             heard.push(event);
         }
     }
+    // Forty long polls would have been forty requests.
+    let seen = proxy.seen();
+    assert!(seen.len() < 30, "{seen:#?}");
     for event in heard.iter().step_by(13) {
         let after = Follower::of(&url).from(Start::After(event.checkpoint())).ends_at_the_end();
         let found = rest(after.start().expect("it starts")).await;

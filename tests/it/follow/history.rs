@@ -113,8 +113,8 @@ async fn what_was_truncated_before_it_was_read_is_missed_loudly() {
     let events = all(&url).await;
     let truncate = |before: u64| {
         let settings = format!(
-            "[{{\"eventId\":\"{}\",\"eventType\":\"$metadata\",\"data\":{{\"$tb\":{before}}}}}]",
-            uuid::Uuid::now_v7()
+            "[{{\"eventId\":\"00000000-0000-4000-8000-{before:012}\",\"eventType\":\"$metadata\",\
+             \"data\":{{\"$tb\":{before}}}}}]"
         );
         let headers = [("Content-Type", "application/vnd.eventstore.events+json")];
         let reply = server.post("/streams/numbers/metadata", &headers, settings.as_bytes());
