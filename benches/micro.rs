@@ -160,7 +160,7 @@ fn stores(criterion: &mut Criterion, store: &Store, runtime: &tokio::runtime::Ru
     let mut group = criterion.benchmark_group("store");
     group.throughput(Throughput::Elements(EVENTS as u64));
     group.bench_function("reading 100 events from a chunk, no block kept", |bencher| {
-        bencher.iter(|| newest_first(store))
+        bencher.iter(|| newest_first(store));
     });
     let mut next = 1_u128 << 64;
     for events in [1_usize, 100, 1_000] {

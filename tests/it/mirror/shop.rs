@@ -15,9 +15,9 @@ fn append(server: &TestServer, stream: &str, first: u32, events: u32) {
     let event = |n: u32| {
         json!({
             "eventId": format!("00000000-0000-4000-8000-{n:012x}"),
-            "eventType": if n % 3 == 0 { "Placed" } else { "Shipped" },
+            "eventType": if n.is_multiple_of(3) { "Placed" } else { "Shipped" },
             "data": { "n": n, "note": "Müller & Söhne <\"> \u{1F980}" },
-            "metadata": { "$correlationId": if n % 4 == 0 { "c" } else { "other" } },
+            "metadata": { "$correlationId": if n.is_multiple_of(4) { "c" } else { "other" } },
         })
     };
     let batch = Value::from((first..first + events).map(event).collect::<Vec<_>>());
