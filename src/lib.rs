@@ -10,7 +10,7 @@
 //! |---|---|
 //! | [`event`] | the rules, as values: names, numbers, pages and the grid, how an append is decided. Pure: no I/O, no clock, no HTTP |
 //! | [`address`] | every path, parsed and printed; both ways of linking pages, ours and EventStore's |
-//! | [`feed`] | documents: `write` renders feeds and events, `read` understands what producers send. No sockets, no store |
+//! | [`feed`] | documents: `write` renders feeds and events, `read` understands what producers send, and pages of feeds, anybody's. No sockets, no store |
 //! | [`client`] | the other half: following feeds by their links, for ever and in order, and keeping what their events come to. Nothing of the server |
 //! | [`store`] | durable events: sled for what is new, immutable files for what is old. The only module that names sled |
 //! | [`access`] | who may do what; makes the permit that reading and writing ask for |

@@ -1,7 +1,8 @@
 //! Documents: what readers get and what producers send. No sockets, no store.
 //!
 //! `write` renders feeds and single events from values alone, so that the same events under the same base URL
-//! give the same bytes on any machine and after any upgrade; `read` understands what producers POST.
+//! give the same bytes on any machine and after any upgrade; `read` understands what producers POST, and pages of feeds
+//! as followers get them.
 
 mod atom_entry;
 mod base;

@@ -46,6 +46,7 @@ mod paging;
 mod power_cut;
 mod problems;
 mod proxies;
+mod read_pages;
 mod removal;
 mod repair;
 mod retail;

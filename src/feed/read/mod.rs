@@ -1,4 +1,4 @@
-//! What producers POST: which media types are taken, and how a body becomes events.
+//! What producers POST: which media types are taken, and how a body becomes events. What readers get is [`page`].
 //!
 //! A body of any media type is one event, stored as sent; JSON is checked first. An Atom entry is one event too,
 //! and says itself what happened and under which id. EventStore's batch types are an array of events, or the same as
