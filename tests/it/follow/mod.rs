@@ -6,6 +6,7 @@ pub(crate) mod faults;
 mod forms;
 mod history;
 mod lines;
+mod tls;
 
 use std::time::Duration;
 

@@ -10,6 +10,7 @@ mod run;
 pub(crate) mod store;
 pub(crate) mod proxy;
 pub(crate) mod relay;
+pub(crate) mod tls;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
