@@ -108,6 +108,26 @@ fn a_state_that_has_caught_up_hears_of_each_event_as_it_comes() {
     running.stop();
 }
 
+#[test]
+fn a_feed_that_is_not_there_yet_is_waited_for_and_holds_no_other_up() {
+    let (_data, server) = start();
+    sell(&server, 1..=3);
+    let store = Memory::new(Vec::new());
+    let reader = store.reader();
+    let aggregator = Aggregator::of(store, |seen: &mut Vec<String>, event: &Event| {
+        seen.push(event.stream.to_string());
+        Ok(())
+    });
+    let returns = Follower::of(&format!("http://{}/streams/returns", server.address));
+    let running = Running::new(aggregator.follow(returns).follow(sales(&server)));
+    wait_until("sales", || reader.snapshot().len() == 3);
+    let headers = [("Content-Type", "application/json"), ("ES-EventType", "Returned")];
+    assert_eq!(server.post("/streams/returns", &headers, b"{}").status, 201);
+    wait_until("a return", || reader.snapshot().len() == 4);
+    assert_eq!(*reader.snapshot(), ["sales", "sales", "sales", "returns"]);
+    running.stop();
+}
+
 /// Revenue in a table. The first version counts everything twice.
 struct Revenue {
     version: u32,

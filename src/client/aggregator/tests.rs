@@ -1,8 +1,8 @@
 //! Aggregators over feeds that are played to them: what is applied, in which order, and what happens to events that
 //! cannot be.
 
-use std::collections::BTreeMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use proptest::prelude::*;
@@ -342,6 +342,29 @@ everfeed_aggregator_parked_events{aggregator="list \"1\""} 0
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    /// However few events of a feed come at once, and however its own times jump: of all that are next in their feeds the
+    /// oldest comes first, and of those of one time that of the feed that was named first.
+    #[test]
+    fn the_order_by_time_does_not_depend_on_how_events_come_in(
+        feeds in prop::collection::vec((prop::collection::vec(0_i64..20, 1..30), 1_usize..10), 1..4),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let (store, reader) = in_memory();
+        let mut aggregator = Aggregator::of(store, list);
+        let mut next: Vec<VecDeque<(i64, String)>> = Vec::new();
+        for (name, (times, events_per_batch)) in ["a", "b", "c"].into_iter().zip(&feeds) {
+            let events = events(name, times.iter().copied());
+            next.push(events.iter().map(|event| (event.time.micros(), text(event))).collect());
+            aggregator = aggregator.play(&events, *events_per_batch, Then::Ends);
+        }
+        let mut expected = List::new();
+        while let Some(feed) = (0..next.len()).filter(|feed| !next[*feed].is_empty()).min_by_key(|feed| next[*feed][0].0) {
+            expected.extend(next[feed].pop_front().map(|(_, text)| text));
+        }
+        runtime.block_on(aggregator.run()).expect("it ends");
+        prop_assert_eq!(&*reader.snapshot(), &expected);
+    }
 
     /// Stopped anywhere and started again, as often as chance will have it.
     #[test]
