@@ -46,8 +46,6 @@ mod repair;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
-mod replicate_tests;
-#[cfg(test)]
 pub(crate) mod tests_support;
 
 use std::path::PathBuf;

@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 
 use crate::event::{Position, Receipt};
@@ -12,16 +11,15 @@ use crate::event::{Position, Receipt};
 use super::chunk_file::Written;
 use super::clock::ClockGuard;
 use super::decide::Group;
-use super::directory::{self, Marker};
 use super::door::{self, Batch, Failure};
 use super::format::group::{Encoder, Origin};
-use super::format::{FORMAT, Key, Meta, RunRecord, retention, row};
+use super::format::{Key, Meta, RunRecord, retention, row};
 use super::queue::{Request, Work};
-use super::replicate::{Role, Rows, Turn};
+use super::replicate::Turn;
 use super::segment::{Cut, Segment};
 use super::view::{Sealed, State, View};
 use super::waiters::News;
-use super::{AppendError, Identity, ReplicateError, Shared, failpoint};
+use super::{AppendError, Shared, failpoint};
 
 /// About how many bytes of events one sync makes durable, if as many wait.
 const GROUP_BYTES: usize = 1 << 20;
@@ -134,32 +132,8 @@ impl Writer {
         self.tidy();
     }
 
-    /// Takes in events of another log, all of them or none.
-    fn take_rows(&mut self, rows: Rows) {
-        let refusal = match self.shared.replica_of.load().is_none() {
-            true => Some(ReplicateError::NoReplica),
-            false => self.shared.refuses_everything().map(ReplicateError::Store),
-        };
-        let bytes_about = rows.row_bytes_about();
-        let Rows { events, fingerprints, answer } = rows;
-        let taken = refusal.map_or(Ok(()), Err).and_then(|()| {
-            let view = View { state: self.shared.state.load_full(), shared: self.shared.clone() };
-            let mut group = Group::new(view.log(), bytes_about);
-            for (event, fingerprint) in events.into_iter().zip(fingerprints) {
-                group.take_in(&view, event, fingerprint)?;
-            }
-            let next = group.log.next;
-            let unknown = |failure: Failure| AppendError::OutcomeUnknown(failure.to_string());
-            self.commit(group).map_err(unknown)?;
-            Ok(next)
-        });
-        // As with appends.
-        let _ = answer.send(taken);
-        self.tidy();
-    }
-
     /// Makes a group durable, and then visible.
-    fn commit(&mut self, group: Group) -> Result<(), Failure> {
+    pub(super) fn commit(&mut self, group: Group) -> Result<(), Failure> {
         if group.placed.is_empty() {
             return Ok(());
         }
@@ -172,42 +146,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Changes what the store is. The epoch comes first: should it end half way, the store is still a replica, and says
-    /// that its epoch is not the other log's.
-    fn turn(&mut self, role: Role) -> Result<Identity, ReplicateError> {
-        if self.shared.replica_of.load().is_none() {
-            return Err(ReplicateError::NoReplica);
-        }
-        if !self.shared.is_writable() {
-            return Err(self.shared.refuses_everything().map_or(ReplicateError::NoReplica, ReplicateError::Store));
-        }
-        let (epoch, of) = match role {
-            Role::Replica { of, epoch } => (epoch, Some(of)),
-            Role::Complete => (self.meta.epoch, None),
-            Role::Promoted => (self.meta.epoch.saturating_add(1), None),
-        };
-        if epoch != self.meta.epoch {
-            let meta = Meta { epoch, ..self.meta.clone() };
-            let mut batch = Batch::default();
-            batch.insert(Key::Meta.encode(), meta.encode());
-            if let Err(failure) = self.door.write(batch).and_then(|()| self.door.sync()) {
-                self.shared.stop_writing(&failure.to_string());
-                return Err(AppendError::OutcomeUnknown(failure.to_string()).into());
-            }
-            self.meta = meta;
-            self.shared.epoch.store(epoch, Ordering::SeqCst);
-            failpoint::reached("turn.epoch_synced");
-        }
-        directory::mark(&self.mark, &Marker { format: FORMAT, log: self.meta.log, replica_of: of.clone() })
-            .map_err(|error| AppendError::OutcomeUnknown(error.to_string()))?;
-        failpoint::reached("turn.marked");
-        self.shared.replica_of.store(of.map(Arc::new));
-        self.shared.turned.notify_waiters();
-        Ok(self.shared.identity())
-    }
-
     /// Lets sled move some of its pages.
-    fn tidy(&mut self) {
+    pub(super) fn tidy(&mut self) {
         let pages = self.untidied.min(TIDY_PAGES);
         self.untidied -= pages;
         if let Err(failure) = self.door.tidy(pages) {

@@ -1,7 +1,10 @@
 //! Random appends, settings, deletions, scavenges and restarts, against a plain model: content is gone exactly where it
-//! should be, from what views show and from the files; nothing else of any row ever changes.
+//! should be, from what views show and from the files; nothing else of any row ever changes. A replica, whatever it was
+//! fed in, shows the same.
 //!
 //! `EVERFEED_SEED` brings a failing run back.
+
+mod replica;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,6 +18,7 @@ use everfeed::event::{
 use everfeed::store::{Append, AppendError, Delete, Store, Thoroughness, View, verify};
 use uuid::Uuid;
 
+use self::replica::Replica;
 use crate::support::chunks;
 use crate::workload::{self, Random};
 
@@ -85,13 +89,15 @@ struct Run {
     log: Vec<Event>,
     /// Kept from some time ago, with what was left then.
     kept: Option<(View, HashMap<String, Left>)>,
+    replica: Option<Replica>,
     fresh: u128,
 }
 
 impl Run {
     fn new(data: PathBuf, random: Random) -> Self {
         let store = workload::open(&data).expect("it opens");
-        Self { data, random, store, left: HashMap::new(), log: Vec::new(), kept: None, fresh: 0 }
+        let replica = Some(Replica::new(data.with_extension("replica")));
+        Self { data, random, store, left: HashMap::new(), log: Vec::new(), kept: None, replica, fresh: 0 }
     }
 
     async fn run(mut self) {
@@ -104,7 +110,7 @@ impl Run {
                 81..89 => self.scavenge(false).await,
                 89..91 => self.kept = Some((self.store.view(), self.left.clone())),
                 91..92 => self.restart(),
-                _ => {}
+                _ => self.replicate(step).await,
             }
             if self.random.below(4) == 0 {
                 self.check_views(step);
@@ -112,12 +118,16 @@ impl Run {
         }
         self.scavenge(true).await;
         self.check_views(STEPS);
+        self.check_replica(STEPS).await;
+        self.restart_replica();
+        self.check_replica(STEPS + 1).await;
         // A view keeps what it shows, also in files.
         self.kept = None;
         self.check_files();
         self.restart();
         self.check_views(STEPS + 1);
-        let Self { data, store, .. } = self;
+        let Self { data, store, replica, .. } = self;
+        drop(replica);
         store.close();
         drop(store);
         let report = verify(&data, &mut |_, _| {}).expect("it opens");
@@ -235,6 +245,32 @@ impl Run {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
         }
+    }
+
+    /// Feeds the replica, by what the store shows now or showed a while ago.
+    async fn replicate(&mut self, step: u32) {
+        let replica = self.replica.as_ref().expect("it is open");
+        let view = match &self.kept {
+            Some((kept, _)) if self.random.below(2) == 0 => kept.clone(),
+            _ => self.store.view(),
+        };
+        match self.random.below(8) {
+            0 => self.restart_replica(),
+            1 => replica.scavenge(Uuid::from_u128(u128::from(self.random.next()) + 1)),
+            2 => self.check_replica(step).await,
+            _ => replica.take(&view, &mut self.random).await,
+        }
+    }
+
+    /// Once it has everything, it shows what the store shows.
+    async fn check_replica(&mut self, step: u32) {
+        let replica = self.replica.as_ref().expect("it is open");
+        replica.catch_up(&self.store.view(), &mut self.random).await;
+        check_view(&replica.view(), &self.left, &self.log, step);
+    }
+
+    fn restart_replica(&mut self) {
+        self.replica = self.replica.take().map(Replica::restart);
     }
 
     fn restart(&mut self) {

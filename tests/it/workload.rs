@@ -182,13 +182,18 @@ pub(crate) fn stream(name: &str) -> StreamName {
     StreamName::parse(name).expect("a name")
 }
 
+/// On a disk of any size.
+pub(crate) fn options(data: &Path) -> Options {
+    Options { free_space_floor_bytes: 0, ..Options::new(data) }
+}
+
 pub(crate) fn open(data: &Path) -> Result<Store, OpenError> {
     open_with(data, Options::new(data).derived)
 }
 
 /// With these kinds of derived streams switched on.
 pub(crate) fn open_with(data: &Path, derived: Kinds) -> Result<Store, OpenError> {
-    let options = Options { free_space_floor_bytes: 0, derived, ..Options::new(data) };
+    let options = Options { derived, ..options(data) };
     Store::open(&options, Uuid::from_u128(42), Timestamp::from_micros(1)).map(|(store, _)| store)
 }
 

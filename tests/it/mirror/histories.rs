@@ -10,7 +10,7 @@ use crate::support::{TestServer, everfeed};
 
 /// Runs a mirror that must end, and returns its log.
 #[track_caller]
-fn ends(source: &TestServer, data: &Path) -> String {
+pub(super) fn ends(source: &TestServer, data: &Path) -> String {
     let ended = command(source, data).stderr(std::process::Stdio::piped()).output().expect("it starts");
     let log = String::from_utf8_lossy(&ended.stderr).into_owned();
     assert_eq!(ended.status.code(), Some(1), "{log}");

@@ -145,6 +145,38 @@ fn a_mirror_refuses_writes_until_it_is_promoted_and_then_goes_on_in_a_new_epoch(
 }
 
 #[test]
+fn a_promotion_that_was_cut_short_is_done_again_and_one_that_was_not_holds() {
+    let (here, dirs) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    let source = serve(here.path());
+    assert_eq!(source.post("/streams/s", &[JSON], b"1").status, 201);
+    let cut_short_at = |point: &str| {
+        let data = dirs.path().join(point);
+        let mut command = command(&source, &data);
+        command.env("EVERFEED_FAILPOINT", point);
+        let replica = TestServer::spawn(command).unwrap_or_else(|log| panic!("the mirror did not start: {log:#?}"));
+        caught_up(&source, &replica);
+        assert_eq!(everfeed(&["promote", "--server", &url(&replica)]).run().code, 1, "nobody answers");
+        replica.wait();
+        data
+    };
+    let data = cut_short_at("turn.epoch_synced");
+    assert!(histories::ends(&source, &data).contains("was being promoted"));
+    let plain = serve(&data);
+    assert_eq!(plain.post("/streams/s", &[JSON], b"2").status, 503, "nothing was answered, so nothing holds");
+    assert_eq!(plain.stop(), Some(0));
+    let promoted = everfeed(&["promote", "--data", data.to_str().expect("a path")]).run();
+    assert!(promoted.output.contains("in epoch 2"), "{}{}", promoted.output, promoted.errors);
+    assert_eq!(serve(&data).post("/streams/s", &[JSON], b"2").status, 201);
+
+    let data = cut_short_at("turn.marked");
+    let plain = serve(&data);
+    assert_eq!(
+        (plain.post("/streams/s", &[JSON], b"2").status, plain.get("/info", &[]).json()["epoch"] == json!(1)),
+        (201, true)
+    );
+}
+
+#[test]
 fn a_replica_that_no_server_has_open_is_promoted_in_its_directory() {
     let (here, there) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
     let source = serve(here.path());

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::tests_support::{append, new_event, open, options, read, sealed, stream};
-use super::{AppendError, Delete, Left, NewStore, OpenError, ReplicateError, Role, Row, Store, verify};
+use super::super::tests_support::{append, new_event, open, options, read, sealed, stream};
+use super::super::{
+    AppendError, Delete, Left, NewStore, OpenError, ReplicateError, Role, Row, Store, Thoroughness, verify,
+};
 use crate::event::{
     Deletion, Event, EventType, ExpectedVersion, MediaType, Number, Position, Receipt, Source, Timestamp,
 };
@@ -185,7 +187,7 @@ async fn a_replica_takes_no_appends_and_a_store_that_takes_appends_no_rows_whate
         assert_eq!(mirror.truncate(stream("a"), Number::from(1), now).await, refused);
         let delete = Delete { stream: stream("a"), deletion: Deletion::Soft, expected: ExpectedVersion::Any, now };
         assert_eq!(mirror.delete(delete).await, refused);
-        assert!(mirror.scavenge(Uuid::from_u128(1), now, super::Thoroughness::Everything).is_ok(), "space is its own");
+        assert!(mirror.scavenge(Uuid::from_u128(1), now, Thoroughness::Everything).is_ok(), "space is its own");
         mirror.close();
     }
     // Whoever opens it.

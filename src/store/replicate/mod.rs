@@ -1,7 +1,13 @@
 //! Taking in another log's events exactly as they are: nothing is decided here, everything is checked.
 //!
+//! Reading order: here (what is asked of a store), `taking` (what the writer does for it).
+//!
 //! A store is either a replica, which takes its events from one other log alone, or it takes appends; never both. So
 //! whatever is in a replica the other log has as well, until its role changes for good.
+
+mod taking;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
