@@ -15,6 +15,7 @@ mod history;
 mod listen;
 mod load;
 mod machine;
+mod mirror;
 mod nginx;
 mod open;
 mod orders;
@@ -52,6 +53,8 @@ enum Bench {
     Consume(consume::Options),
     /// Appends with all derived streams on, next to appends with all off
     Derived(derived::Options),
+    /// A second server that takes in the log of a first one
+    Mirror(mirror::Options),
     /// Polling a head feed with If-None-Match
     Poll(poll::Options),
     /// Long polls or event streams, all woken by one append
@@ -77,6 +80,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
                 Bench::Replay(options) => replay::run(options).await,
                 Bench::Consume(options) => consume::run(options).await,
                 Bench::Derived(options) => derived::run(options).await,
+                Bench::Mirror(options) => mirror::run(options).await,
                 Bench::Poll(options) => poll::run(options).await,
                 Bench::Wait(options) => wait::run(options).await,
                 Bench::History(options) => history::run(options).await,

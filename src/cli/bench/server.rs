@@ -86,7 +86,12 @@ impl Target {
         let scratch = if options.data.is_none() { Some(Scratch::new(&options.scratch)?) } else { None };
         let data = options.data.clone().or_else(|| scratch.as_ref().map(|scratch| scratch.path().join("data")));
         let server = Server::start(&data.expect("one of both is there"), settings)?;
-        Ok(Self { address: server.address, host: server.address.to_string(), server: Some(server), _scratch: scratch })
+        Ok(Self { _scratch: scratch, ..Self::of(server) })
+    }
+
+    /// A server of our own.
+    pub(crate) fn of(server: Server) -> Self {
+        Self { address: server.address, host: server.address.to_string(), server: Some(server), _scratch: None }
     }
 
     /// What the server has used so far, if it is ours.
@@ -113,9 +118,17 @@ impl Server {
     /// Starts `everfeed serve` over `data` on a free port and waits until it listens. `settings` are variables
     /// of its environment.
     pub(crate) fn start(data: &Path, settings: &[(&str, String)]) -> io::Result<Self> {
+        Self::run(Command::new(std::env::current_exe()?).arg("serve"), data, settings)
+    }
+
+    /// The same with `everfeed mirror` of another server.
+    pub(crate) fn mirror(url: &str, data: &Path) -> io::Result<Self> {
+        Self::run(Command::new(std::env::current_exe()?).args(["mirror", url]), data, &[])
+    }
+
+    fn run(command: &mut Command, data: &Path, settings: &[(&str, String)]) -> io::Result<Self> {
         let started = Instant::now();
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg("serve")
+        let mut child = command
             .arg("--data")
             .arg(data)
             .args(["--listen", "127.0.0.1:0"])
