@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::HeaderValue;
+use http::header::{HeaderName, HeaderValue};
 use reqwest::Url;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -27,6 +27,8 @@ const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
 const ATOM: HeaderValue = HeaderValue::from_static("application/atom+xml, application/xml;q=0.5, text/xml;q=0.5");
 const EVENTSTORE: HeaderValue = HeaderValue::from_static("application/vnd.eventstore.atom+json");
 
+const ES_RESOLVE_LINKS: HeaderName = HeaderName::from_static("es-resolvelinktos");
+
 /// How often a page that is there in whole, but cannot be read, is asked for again.
 const UNREADABLE_MAX: u32 = 5;
 
@@ -42,6 +44,7 @@ pub(super) struct Fetcher {
     accept: HeaderValue,
     /// The server speaks EventStore's JSON, whose pages hold the events only if the URL says so.
     embeds: AtomicBool,
+    shows_links: bool,
 }
 
 /// A page that could be read.
@@ -88,6 +91,7 @@ impl Fetcher {
                 Some(Prefer::EventStore) => EVENTSTORE,
             },
             embeds: AtomicBool::new(false),
+            shows_links: following.shows_links,
         })
     }
 
@@ -122,6 +126,9 @@ impl Fetcher {
 
     async fn try_open(&self, ask: &Ask) -> Result<Reply, Trouble> {
         let mut ask = ask.clone();
+        if self.shows_links {
+            ask.headers.insert(ES_RESOLVE_LINKS, HeaderValue::from_static("False"));
+        }
         if self.embeds.load(Ordering::Relaxed) {
             embed(&mut ask.url);
         }

@@ -3,9 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use reqwest::Url;
+
+use super::fetch::Fetcher;
 use super::follower::Follower;
 use super::{Checkpoint, FollowError};
 use crate::event::Timestamp;
+use crate::feed::read::page::Page;
 
 /// Where to begin.
 #[derive(Debug, Clone, Default)]
@@ -77,6 +81,7 @@ pub struct Following {
     pub(super) gives_up_after: Option<Duration>,
     pub(super) roots: Vec<Vec<u8>>,
     pub(super) prefer: Option<Prefer>,
+    pub(super) shows_links: bool,
 }
 
 /// More pages on the way at once than this no link needs.
@@ -96,6 +101,7 @@ impl Following {
             gives_up_after: None,
             roots: Vec::new(),
             prefer: None,
+            shows_links: false,
         }
     }
 
@@ -157,6 +163,22 @@ impl Following {
     /// Asks for this form alone. Default: whichever the server has, and of several the one that says most.
     pub fn form(self, form: Prefer) -> Self {
         Self { prefer: Some(form), ..self }
+    }
+
+    /// Shows links (`$>`) as the events that they are, where EventStore's JSON would show what they lead to. Not every
+    /// server does as it is told.
+    pub fn shows_links(self) -> Self {
+        Self { shows_links: true, ..self }
+    }
+
+    /// One page, read as by the follower. None if it is not there.
+    ///
+    /// # Errors
+    /// As of the follower.
+    pub async fn page(&self, url: &str) -> Result<Option<Page>, FollowError> {
+        let url = Url::parse(url).map_err(|error| FollowError::Usage(format!("{url}: {error}")))?;
+        let fetcher = Fetcher::new(self, &url)?;
+        Ok(fetcher.page(&fetcher.ask(&url)).await?.map(|fetched| fetched.page))
     }
 
     /// Starts it, on the runtime of the caller.

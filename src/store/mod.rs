@@ -83,6 +83,7 @@ pub use directory::holds_store;
 pub use error::{AppendError, OpenError, ReadError};
 pub use recovery::NewStore;
 pub use removal::Removal;
+pub(crate) use repair::LOST_TYPE;
 pub use repair::{RepairReport, repair};
 pub use replicate::{Left, ReplicateError, Role, Row};
 pub use scavenger::{Pass, Scavenging, Thoroughness};

@@ -1,8 +1,9 @@
 //! `everfeed import`: exports into a new store, which becomes the log that was exported, or into a running server, which
-//! appends their events.
+//! appends their events; and another server's events into a new log.
 
 mod append;
 mod rebuild;
+mod take_over;
 
 use std::fs::File;
 use std::io::Read;
@@ -14,16 +15,25 @@ use clap::{ArgGroup, Args};
 
 use super::client::block_on;
 use super::progress::Progress;
-use super::{Exit, Failure};
+use super::{Environment, Exit, Failure};
 use crate::event::StreamName;
 use crate::replica::interchange::{Fault, FaultKind, Reader, decompressed};
 
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("from").required(true).args(["file", "from_eventstore"]))]
 #[command(group = ArgGroup::new("into").required(true).args(["data", "server"]))]
 pub(super) struct Options {
     /// What was exported, compressed or not; - is standard input. Of several each goes on where the one before it ends
-    #[arg(required = true)]
     file: Vec<PathBuf>,
+    /// Read another server instead, by its AtomPub API, into a new log: EventStoreDB, KurrentDB or Everfeed
+    #[arg(long, value_name = "URL", conflicts_with_all = ["server", "same_epoch"])]
+    from_eventstore: Option<String>,
+    /// Who reads there
+    #[arg(long, value_name = "NAME", requires = "from_eventstore")]
+    user: Option<String>,
+    /// The file with the user's password [default: EVERFEED_IMPORT_PASSWORD in the environment]
+    #[arg(long, value_name = "FILE", requires = "user")]
+    password_file: Option<PathBuf>,
     /// Rebuild the log in this directory, which is new, or holds the beginning of the same log
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -33,16 +43,24 @@ pub(super) struct Options {
     /// Append the events to this server, under their ids; places and times are given anew
     #[arg(long, value_name = "URL")]
     server: Option<String>,
-    /// Append all of them to this stream [default: those that they were in]
-    #[arg(long, value_name = "NAME", requires = "server", value_parser = stream)]
-    stream: Option<StreamName>,
+    /// With --server, append all of them to this stream; with --from-eventstore, read only this one, and perhaps others
+    #[arg(long, value_name = "NAME", value_parser = stream)]
+    stream: Vec<StreamName>,
 }
 
-pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    match (&options.data, &options.server) {
-        (Some(data), _) => block_on(rebuild::run(data, &options.file, options.same_epoch)),
-        (None, Some(server)) => block_on(append::run(server, &options.file, options.stream.as_ref())),
-        (None, None) => unreachable!("clap requires one of them"),
+pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
+    let Options { file, from_eventstore, user, password_file, data, same_epoch, server, stream } = options;
+    let usage = |why: &str| Err(Failure::new(Exit::Usage, why));
+    match (from_eventstore, data, server) {
+        (Some(url), Some(data), _) => {
+            let origin = take_over::origin(url, stream, user.as_deref(), password_file.as_ref(), environment)?;
+            block_on(take_over::run(data, &origin))
+        }
+        (None, Some(_), _) if !stream.is_empty() => usage("a log is rebuilt from all of its streams, not by --stream"),
+        (None, Some(data), _) => block_on(rebuild::run(data, file, *same_epoch)),
+        (None, None, Some(_)) if 1 < stream.len() => usage("with --server there is one --stream"),
+        (None, None, Some(server)) => block_on(append::run(server, file, stream.first())),
+        (None, None, None) | (Some(_), None, _) => usage("--data DIR or --server URL says where to"),
     }
 }
 

@@ -2,8 +2,10 @@
 //! in the same log or in a sentence that says where.
 
 mod appended;
+mod eventstore;
 mod history;
 mod interrupted;
+mod recorded;
 mod refused;
 mod round_trip;
 
