@@ -76,13 +76,19 @@ impl Cache {
         let (directory, key) = (self.directory.clone(), self.key(&keeping.request));
         let writing = tokio::task::spawn_blocking(move || {
             let metadata = serde_json::to_value(&keeping.policy).map_err(|error| error.to_string())?;
+            let before = cacache::metadata_sync(&directory, &key).ok().flatten();
             let options = WriteOpts::new().algorithm(Algorithm::Xxh3).metadata(metadata).size(body.len());
             let mut writer = options.open_sync(&directory, &key).map_err(|error| error.to_string())?;
             io::Write::write_all(&mut writer, &body).map_err(|error| error.to_string())?;
-            writer.commit().map_err(|error| error.to_string())
+            let integrity = writer.commit().map_err(|error| error.to_string())?;
+            // What a page was before nobody will ask for.
+            if let Some(before) = before.filter(|before| before.integrity != integrity) {
+                let _ = cacache::remove_hash_sync(&directory, &before.integrity);
+            }
+            Ok::<_, String>(())
         });
         let why = match writing.await {
-            Ok(Ok(_)) => return self.is_failing.store(false, Ordering::Relaxed),
+            Ok(Ok(())) => return self.is_failing.store(false, Ordering::Relaxed),
             Ok(Err(why)) => why,
             Err(error) => error.to_string(),
         };

@@ -16,6 +16,7 @@ use super::lag::{Lag, Progress};
 use super::options::{Following, Start};
 use super::order::Order;
 use super::task::Task;
+use super::transport::Ask;
 use super::walk::{ROOM_KIB, Step, Walk};
 use crate::event::Timestamp;
 
@@ -43,7 +44,7 @@ pub struct Follower {
     taken: u64,
     time: Option<Timestamp>,
     /// It ends when this is dropped.
-    _work: Task<()>,
+    work: Option<Task<()>>,
 }
 
 /// The events of a page that have not been taken.
@@ -103,7 +104,7 @@ impl Follower {
         let work = Task::spawn(async move {
             tokio::select! { () = work.run() => (), () = looking => () }
         });
-        Ok(Self { ready, current: Batch::default(), failed: None, progress, taken: 0, time: None, _work: work })
+        Ok(Self { ready, current: Batch::default(), failed: None, progress, taken: 0, time: None, work: Some(work) })
     }
 
     /// The next event, as soon as there is one. None when it ended: at the end of the feed, if it was told to end there,
@@ -170,7 +171,14 @@ impl Follower {
             match ready!(self.ready.poll_recv(context)) {
                 Some(Ok(batch)) => self.current = batch,
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
+                None => {
+                    // A panic there is one here, and no end.
+                    if let Some(work) = &mut self.work {
+                        ready!(Pin::new(work).poll(context));
+                        self.work = None;
+                    }
+                    return Poll::Ready(None);
+                }
             }
         }
     }
@@ -277,7 +285,7 @@ async fn look(fetcher: Arc<Fetcher>, home: Url, progress: Arc<Progress>) {
     loop {
         if !progress.is_at_the_end() {
             // Whatever is wrong with the feed is found by the walk.
-            if let Ok(Some(head)) = fetcher.page(&fetcher.ask(&home)).await
+            if let Ok(Some(head)) = fetcher.page(&Ask { past_caches: true, ..fetcher.ask(&home) }).await
                 && let Some(newest) = head.page.events.last()
             {
                 progress.seen(newest.place, newest.time, Instant::now());

@@ -91,11 +91,15 @@ impl Reader<'_> {
         let mut coming = VecDeque::new();
         let mut bytes_expected = current.bytes;
         loop {
-            while coming.len() < AHEAD
-                && let Some(url) = due.pop()
-            {
-                let url = Url::parse(&url).expect("it was one");
-                let (fetcher, room) = (self.walk.fetcher.clone(), self.walk.room(bytes_expected).await);
+            while coming.len() < AHEAD && !due.is_empty() {
+                // What waits here to be handed on holds room itself: so for more than one page it is not waited for.
+                let room = match self.walk.room_now(bytes_expected) {
+                    Some(room) => room,
+                    None if coming.is_empty() => self.walk.room(bytes_expected).await,
+                    None => break,
+                };
+                let url = due.pop().expect("there is one");
+                let (url, fetcher) = (Url::parse(&url).expect("it was one"), self.walk.fetcher.clone());
                 coming.push_back(Task::spawn(async move {
                     let page = fetcher.page(&fetcher.ask(&url)).await?;
                     let page = page.ok_or_else(|| FollowError::Unreadable {

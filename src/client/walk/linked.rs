@@ -62,6 +62,7 @@ pub(super) async fn walk(walk: &Walk, mut url: Url, mut is_settled: bool) -> Res
                         }
                         continue;
                     }
+                    drop(room);
                     if !page.page.events.is_empty() {
                         return archives::go_on(walk, page).await;
                     }
@@ -79,7 +80,6 @@ pub(super) async fn walk(walk: &Walk, mut url: Url, mut is_settled: bool) -> Res
             Reply::Absent(why) if !is_waited_for => tracing::info!(%url, why, "it is not there, and is waited for"),
             Reply::Absent(_) => (),
         }
-        drop(room);
         if !is_waited_for {
             is_waited_for = true;
             walk.hand_on(Step::AtTheEnd).await?;

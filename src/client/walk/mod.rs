@@ -179,11 +179,20 @@ impl Walk {
 
     /// Waits until there is room for so much more. A page that is larger than all of it waits until it is the only one.
     async fn room(&self, bytes: usize) -> OwnedSemaphorePermit {
-        let kib = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, ROOM_KIB);
-        self.room.clone().acquire_many_owned(kib).await.expect("it is never closed")
+        self.room.clone().acquire_many_owned(kib(bytes)).await.expect("it is never closed")
+    }
+
+    /// The same, if there is room now.
+    fn room_now(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        self.room.clone().try_acquire_many_owned(kib(bytes)).ok()
     }
 
     async fn hand_on(&self, step: Step) -> Result<(), Stopped> {
         self.steps.send(step).await.map_err(|_| Stopped)
     }
+}
+
+/// The share of the room that so much takes.
+fn kib(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX).clamp(1, ROOM_KIB)
 }
