@@ -36,7 +36,8 @@
 //!
 //! # Aggregating
 //!
-//! An [`Aggregator`] keeps what events come to: an [`Aggregate`] says what that is, a [`StateStore`] where it is kept ([`Memory`], [`Sled`], [`Sqlite`], or a database of one's own).
+//! An [`Aggregator`] keeps what events come to: an [`Aggregate`] says what that is, a [`StateStore`] where it is kept
+//! ([`Memory`], [`Sled`], [`Sqlite`], or a database of one's own).
 //!
 //! # One transaction
 //!

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,8 +25,10 @@ use crate::support::{PATIENCE, TestServer};
 use crate::workload::{self, Random};
 
 const ROUNDS: u64 = 15;
-/// An aggregator lives so long at most. On average half of that, and within all rounds it would not get to the end.
+/// So long at most an aggregator lives after its first event; some do not come so far.
 const LIFE_MAX: Duration = Duration::from_millis(700);
+/// It is so slow that in all its lives it would not get to the end, even if starting the others again takes its time.
+const TIMES_SLOWER: u64 = 3;
 const TASK: &str = "EVERFEED_CRASH_AGGREGATOR";
 
 /// What the child process has to do.
@@ -39,6 +42,12 @@ struct Task {
     micros_per_event: u64,
 }
 
+impl Task {
+    fn sign(&self) -> PathBuf {
+        self.dir.with_extension("began")
+    }
+}
+
 /// The child process: an aggregator of three feeds that runs to their end.
 #[test]
 fn child() {
@@ -47,7 +56,8 @@ fn child() {
 }
 
 fn run(task: &Task) {
-    let business = Business { pause: Duration::from_micros(task.micros_per_event) };
+    let pause = Duration::from_micros(task.micros_per_event);
+    let business = Business { pause, began: Once::new(), sign: task.sign() };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let ended = if task.is_sled {
         let store = Sled::open(&task.dir).expect("it opens");
@@ -70,11 +80,15 @@ fn following<S: StateStore, A: Aggregate<S>>(mut aggregator: Aggregator<S, A>, s
 /// Revenue by country, stock by product, and how often each event was applied.
 struct Business {
     pause: Duration,
+    /// At the first event a file says that it has begun.
+    began: Once,
+    sign: PathBuf,
 }
 
 impl Business {
     /// What changes, by key, and the event that has to come next in its stream.
     fn changes(&self, event: &Event) -> Result<(String, BTreeMap<String, i64>), Failure> {
+        self.began.call_once(|| drop(File::create(&self.sign).expect("it can be made")));
         thread::sleep(self.pause);
         let place = event.place.ok_or("an event without a place")?;
         let invoice: serde_json::Value = event.json()?;
@@ -202,11 +216,16 @@ fn killed_again_and_again(is_sled: bool) {
     let mut nginx = Proxy::start(Kind::Nginx, origin);
     let dir = states.path().join("state");
     fs::create_dir(&dir).expect("it is made");
-    let micros_per_event = LIFE_MAX.as_micros() as u64 * rounds / all as u64;
+    let micros_per_event = LIFE_MAX.as_micros() as u64 * TIMES_SLOWER * rounds / all as u64;
     let task = Task { is_sled, dir, server: nginx.url(), micros_per_event };
 
     for _ in 0..rounds {
-        let mut child = start(&task);
+        let _ = fs::remove_file(task.sign());
+        let (mut child, started) = (start(&task), Instant::now());
+        let dies_young = random.below(4) == 0;
+        while !dies_young && !task.sign().exists() && started.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(5));
+        }
         let life = |random: &mut Random| Duration::from_micros(random.below(LIFE_MAX.as_micros() as u64 / 2));
         thread::sleep(life(&mut random));
         match random.below(3) {
