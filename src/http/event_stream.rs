@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::event::{Number, Source, Status};
-use crate::store::{ReadError, Store, Watch};
+use crate::store::{Identity, ReadError, Store, Watch};
 
 use super::live::Wait;
 use super::messages::RecentMessages;
@@ -57,6 +57,7 @@ struct Listener {
     /// Its place among those who wait.
     _wait: Wait,
     watch: Watch,
+    identity: Identity,
     /// Goes out with each piece and comes back when the socket has it, so that one is under way at a time.
     hand: Arc<Semaphore>,
     /// The stream has been there: if it is no more, it was deleted.
@@ -67,14 +68,16 @@ struct Listener {
 enum Look {
     New(Bytes),
     Nothing,
-    Deleted,
+    /// The stream was deleted, or what comes is of another history.
+    Over,
 }
 
 impl EventStream {
     pub(crate) fn new(listening: Listening, wait: Wait) -> Self {
         tracing::debug!(source = %listening.source, from = %listening.next, "somebody listens");
         let watch = listening.store.watch(&listening.source);
-        let listener = Listener { listening, _wait: wait, watch, hand: Arc::new(Semaphore::new(1)), was_there: false };
+        let (identity, hand) = (listening.store.identity(), Arc::new(Semaphore::new(1)));
+        let listener = Listener { listening, _wait: wait, watch, identity, hand, was_there: false };
         Self { greeting: Some(GREETING), next: Some(Box::pin(listener.piece())) }
     }
 
@@ -111,7 +114,7 @@ impl Listener {
         }
     }
 
-    /// The next messages as soon as there are any, or a comment; none when the stream was deleted or the server stops.
+    /// The next messages as soon as there are any, or a comment; none when it is over or the server stops.
     async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
         let comment_due = Instant::now() + COMMENT_INTERVAL;
         loop {
@@ -120,7 +123,7 @@ impl Listener {
             }
             match Box::pin(self.look()).await? {
                 Look::New(messages) => return Ok(Some(messages)),
-                Look::Deleted => return Ok(None),
+                Look::Over => return Ok(None),
                 Look::Nothing => {}
             }
             // The watch is older than the view that had nothing: what came since ends the wait at once.
@@ -136,13 +139,17 @@ impl Listener {
     async fn look(&mut self) -> Result<Look, ReadError> {
         let Listening { store, source, next, messages, .. } = &mut self.listening;
         let view = store.view();
+        // The answer said of which log and epoch its events are, and cannot say it again.
+        if view.identity() != self.identity {
+            return Ok(Look::Over);
+        }
         let head = view.head(source)?;
         self.was_there |= head.exists();
         match head.status {
             Status::Live => {}
             // It may begin anew; but whoever has followed it is told that it ended.
             Status::SoftDeleted if !self.was_there => return Ok(Look::Nothing),
-            Status::SoftDeleted | Status::HardDeleted => return Ok(Look::Deleted),
+            Status::SoftDeleted | Status::HardDeleted => return Ok(Look::Over),
         }
         let from = head.first_visible.max(*next);
         if from >= head.next {
@@ -175,5 +182,55 @@ impl AsRef<[u8]> for InHand {
 impl fmt::Debug for EventStream {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventStream").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::task::Waker;
+
+    use super::super::live::{WaitLimits, Waiting, Waits};
+    use super::*;
+    use crate::store::tests_support::{append, new_event, open, stream};
+
+    /// What comes next if it is polled now; none while nothing does.
+    fn next(events: &mut EventStream) -> Option<Bytes> {
+        match events.poll_piece(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(piece) => Some(piece.expect("it goes on").expect("it can be read")),
+            Poll::Pending => None,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_piece_is_made_when_the_one_before_is_with_the_socket() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(dir.path());
+        // Each of them is a piece.
+        let large = |id| new_event(id, format!("\"{}\"", "x".repeat(100_000)));
+        append(&store, "s", (1..=3).map(large).collect()).await.expect("appended");
+        let limits = WaitLimits { time_max: Duration::ZERO, waits_max: 1, waits_max_per_address: 1 };
+        let wait = Waits::new(limits).begin(IpAddr::from([127, 0, 0, 1]), Waiting::Listener).expect("a place");
+        let (_drain, draining) = watch::channel(false);
+        let listening = Listening {
+            store: store.clone(),
+            source: Source::Stream(stream("s")),
+            next: Number::ZERO,
+            messages: Arc::new(RecentMessages::new()),
+            draining,
+            stalled_time_max: Duration::from_secs(600),
+        };
+        let mut events = EventStream::new(listening, wait);
+        assert_eq!(next(&mut events), Some(GREETING));
+        for number in 0..3 {
+            let piece = next(&mut events).expect("the one before has been taken");
+            assert!(piece.starts_with(format!("event: event\nid: {number}\n").as_bytes()));
+            assert_eq!(next(&mut events), None, "this one is under way");
+            let rest = piece.slice(90_000..);
+            drop(piece);
+            assert_eq!(next(&mut events), None, "a part of it still is");
+            drop(rest);
+        }
+        assert_eq!(next(&mut events), None, "there is nothing more yet");
     }
 }

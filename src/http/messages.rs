@@ -84,3 +84,33 @@ async fn make(view: &View, source: &Source, from: Number, head: &StreamHead) -> 
     }
     Ok(Arc::new(Messages { bytes: bytes.into(), next: from.plus(events.len() as u64) }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Deletion, ExpectedVersion, Timestamp};
+    use crate::store::Delete;
+    use crate::store::tests_support::{append, new_event, open, stream};
+
+    #[tokio::test]
+    async fn they_are_made_once_for_all_and_anew_when_an_event_in_them_was_removed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (store, recent) = (open(dir.path()), RecentMessages::new());
+        append(&store, "s", vec![new_event(1, "1"), new_event(2, "2")]).await.expect("appended");
+        let get = async || {
+            let view = store.view();
+            let head = view.head(&Source::All).expect("a head");
+            recent.get(&view, &Source::All, Number::ZERO, &head).await.expect("it reads")
+        };
+        let first = get().await;
+        assert!(Arc::ptr_eq(&first, &get().await));
+        assert_eq!(first.next, Number::from(2));
+        let now = Timestamp::from_micros(2_000_000);
+        let (deletion, expected) = (Deletion::Soft, ExpectedVersion::Any);
+        store.delete(Delete { stream: stream("s"), deletion, expected, now }).await.expect("deleted");
+        let removed = get().await;
+        assert_eq!(removed.next, Number::from(3), "the deletion is an event too");
+        let text = std::str::from_utf8(&removed.bytes).expect("text");
+        assert_eq!(text.matches("\"removed\":true").count(), 2, "{text}");
+    }
+}

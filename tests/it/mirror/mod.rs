@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use serde_json::json;
 
+use crate::support::listener::Listener;
 use crate::support::store::check_sound;
 use crate::support::{PATIENCE, TestServer, check, everfeed};
 
@@ -119,6 +120,8 @@ fn a_mirror_refuses_writes_until_it_is_promoted_and_then_goes_on_in_a_new_epoch(
     // While it runs, and with its source gone for good.
     let replica = mirror(&source, there.path());
     caught_up(&source, &replica);
+    let mut listener = Listener::open(replica.address, "/streams/s?last-event-id=-1", &[]);
+    assert_eq!(listener.next().expect("an event").id, 0);
     source.kill();
     let promoted = everfeed(&["promote", "--server", &url(&replica)]).run();
     assert_eq!(promoted.code, 0, "{}", promoted.errors);
@@ -131,6 +134,7 @@ fn a_mirror_refuses_writes_until_it_is_promoted_and_then_goes_on_in_a_new_epoch(
         assert_eq!(repeated.header(name), receipt.header(name), "{name}");
     }
     assert_eq!(replica.post("/streams/s", &[JSON], b"{\"n\":2}").header("es-currentversion"), Some("1"));
+    assert_eq!(listener.next(), None, "what comes now is of another history than the one it was told");
     let entry = replica.get("/streams/s/0", &[]);
     assert!(entry.header("everfeed-log").is_some_and(|log| log.ends_with("; epoch=1")), "{:?}", entry.headers);
     assert_ne!(entry.header("etag").map(str::to_string), None);
