@@ -77,6 +77,10 @@ fn polls_and_waits_are_measured() {
     check_positive(&figures, &["polls", "polls_with_news_and_warmup", "latency_p99_ms"]);
     let figures = check_bench("wait --waiters 50 --rounds 2 --settle 0.2");
     check_positive(&figures, &["last_woken_after_sending_ms_max", "server_rss_mb"]);
+    let readers = "wait --sse --waiters 30 --slow 5 --dead 5 --rounds 2 --settle 0.2";
+    let figures = check_bench(&format!("{readers} --append-seconds 1 --append-rate 50"));
+    check_positive(&figures, &["last_woken_after_sending_ms_max", "server_rss_mb"]);
+    check_positive(&figures, &["append_alone_p99_ms", "append_beside_waiters_p99_ms", "append_while_waking_p99_ms"]);
 }
 
 #[test]
