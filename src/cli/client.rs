@@ -12,7 +12,6 @@ use serde::Deserialize;
 
 use crate::address::{BaseUrl, Suffix};
 use crate::event::{Source, StreamName};
-use crate::feed::read::page::link_header;
 
 use super::Failure;
 
@@ -160,12 +159,6 @@ impl Answer {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
-
-    /// Where the `Link` header leads for this relation.
-    pub(super) fn link(&self, rel: &str) -> Option<String> {
-        let links = self.headers.get_all(http::header::LINK).iter().filter_map(|links| links.to_str().ok());
-        link_header(links).get(rel).map(ToString::to_string)
-    }
 }
 
 /// The URL of a stream that is given as such, or by its name at a server.
@@ -188,23 +181,10 @@ pub(super) fn block_on(conversation: impl Future<Output = Result<(), Failure>>) 
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn answer(status: StatusCode, body: &'static str) -> Answer {
-        let mut headers = HeaderMap::new();
-        let links = "<http://a/1/forward/2>; rel=\"previous\"; type=\"x/y\", <http://a/0/forward/2>; rel=\"last\"";
-        headers.insert(http::header::LINK, HeaderValue::from_static(links));
-        Answer { status, headers, body: Bytes::from_static(body.as_bytes()) }
-    }
-
-    #[test]
-    fn links_are_found_by_their_relation() {
-        let answer = answer(StatusCode::OK, "");
-        assert_eq!(answer.link("previous").as_deref(), Some("http://a/1/forward/2"));
-        assert_eq!(answer.link("last").as_deref(), Some("http://a/0/forward/2"));
-        assert_eq!(answer.link("next"), None);
+        Answer { status, headers: HeaderMap::new(), body: Bytes::from_static(body.as_bytes()) }
     }
 
     #[test]

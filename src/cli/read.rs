@@ -1,26 +1,25 @@
-//! `everfeed read`: the events of a stream, one JSON object a line, by following the feed's own links.
+//! `everfeed read`: the events of a stream, a line of JSON each.
 
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
-use http::StatusCode;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use super::Failure;
-use super::client::{Client, block_on, stream_url};
+use super::client::{block_on, stream_url};
 use super::failure::printable;
+use crate::client::{Event, Follower, Following, Start};
+use crate::feed::write::{LineFor, followed_line};
 
 /// The server's default page size, so that caches have these pages already.
 const PAGE_SIZE: u64 = 100;
 
-/// How long the server is asked to wait for news, and the least time between two questions at the end.
-const WAIT_SECONDS: u64 = 30;
-const ASK_EVERY: Duration = Duration::from_secs(1);
+/// How many events are printed at once, at most.
+const EVENTS_AT_ONCE: usize = 1_000;
 
-/// How many times in a row a follower asks a server that has gone, before it believes that.
-const LOST_MAX: u32 = 60;
+/// How long a server may be away: whoever waits at a terminal wants to know soon, and who follows does not.
+const AWAY_MAX: Duration = Duration::from_secs(3);
+const AWAY_MAX_FOLLOWING: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -40,127 +39,68 @@ pub(super) struct Options {
     follow: bool,
 }
 
-/// As much of an event's envelope as the reader itself needs.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Envelope {
-    event_number: u64,
-    position: u64,
-    /// Its number in the stream that is read, where that is a derived one.
-    place: Option<u64>,
-}
-
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let stream = stream_url(&options.stream, &options.server)?;
-    let printer = Printer {
-        counts_positions: stream.ends_with("/streams/%24all") || stream.ends_with("/streams/$all"),
-        next: options.from,
-        left: options.count.unwrap_or(u64::MAX),
+    let start = match options.from {
+        0 => Start::Beginning,
+        from => Start::Page(format!("{stream}/{from}/forward/{PAGE_SIZE}")),
     };
-    block_on(walk(options, &stream, printer))
+    let following = Follower::of(&stream).from(start).skips_truncated();
+    let following = if options.follow {
+        following.gives_up_after(AWAY_MAX_FOLLOWING)
+    } else {
+        following.gives_up_after(AWAY_MAX).ends_at_the_end()
+    };
+    let printer = Printer { next: options.from, left: options.count.unwrap_or(u64::MAX), lines: Vec::new() };
+    block_on(print(following, printer))
 }
 
-/// From page to newer page. Only an empty page at the end has no link to a newer one: it is asked again.
-async fn walk(options: &Options, stream: &str, mut printer: Printer) -> Result<(), Failure> {
-    let client = Client::default();
-    let mut url = format!("{stream}/{}/forward/{PAGE_SIZE}", options.from);
-    let mut is_at_end = false;
-    // A server that has never answered is not one that has gone.
-    let mut lost = LOST_MAX;
-    while printer.left > 0 {
-        let asked = Instant::now();
-        let mut headers = vec![("Accept", "application/vnd.eventstore.events+json".to_string())];
-        let answer = if is_at_end {
-            headers.push(("Cache-Control", "no-cache".to_string()));
-            client.get(&format!("{url}?wait={WAIT_SECONDS}"), &headers).await
-        } else {
-            client.get(&url, &headers).await
-        };
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(_) if options.follow && lost < LOST_MAX => {
-                lost += 1;
-                tokio::time::sleep(ASK_EVERY).await;
-                continue;
-            }
-            Err(failure) => return Err(failure),
-        };
-        lost = 0;
-        let is_still_to_come = answer.status == StatusCode::NOT_FOUND && options.follow;
-        if let Some(problem) = answer.refused().filter(|_| !is_still_to_come) {
-            return Err(Failure::failed(problem));
-        }
-        if !is_still_to_come {
-            printer.print(&answer.body)?;
-        }
-        match answer.link("previous").filter(|_| !is_still_to_come) {
-            Some(newer) => {
-                url = newer;
-                is_at_end = false;
-            }
-            None if !options.follow => break,
-            None => {
-                if is_at_end {
-                    tokio::time::sleep(ASK_EVERY.saturating_sub(asked.elapsed())).await;
-                }
-                is_at_end = true;
-            }
+async fn print(following: Following, mut printer: Printer) -> Result<(), Failure> {
+    let mut follower = following.start()?;
+    while 0 < printer.left {
+        match follower.next_batch(EVENTS_AT_ONCE).await {
+            Some(events) => printer.print(&events?)?,
+            None => break,
         }
     }
     Ok(())
 }
 
-/// Prints events in order, and says what is not there.
+/// Prints events, and says what is not there.
 struct Printer {
-    /// In `$all` an event's number is its position.
-    counts_positions: bool,
     /// The number that comes next if nothing is missing.
     next: u64,
     left: u64,
+    lines: Vec<u8>,
 }
 
 impl Printer {
-    fn print(&mut self, page: &[u8]) -> Result<(), Failure> {
-        let unreadable = |error| Failure::failed(format_args!("the answer is no page of events: {error}"));
-        let events: Vec<&RawValue> = serde_json::from_slice(page).map_err(unreadable)?;
-        let mut out = std::io::stdout().lock();
+    fn print(&mut self, events: &[Event]) -> Result<(), Failure> {
+        self.lines.clear();
         for event in events {
             if self.left == 0 {
                 break;
             }
-            let envelope: Envelope = serde_json::from_str(event.get()).map_err(unreadable)?;
-            let own = if self.counts_positions { envelope.position } else { envelope.event_number };
-            self.see(envelope.place.unwrap_or(own))?;
-            // Line breaks that a producer put between the parts of its JSON mean nothing; strings hold none.
-            writeln!(out, "{}", event.get().replace(['\n', '\r'], ""))?;
+            match event.place {
+                // Whoever begins behind the end is given what comes next; it is not what was asked for.
+                Some(place) if place < self.next => continue,
+                Some(place) => self.see(place),
+                None => (),
+            }
+            followed_line(event, LineFor::Readers, &mut self.lines);
             self.left -= 1;
         }
+        let mut out = std::io::stdout().lock();
+        out.write_all(&self.lines)?;
         Ok(out.flush()?)
     }
 
     #[expect(clippy::print_stderr, reason = "a gap is no data")]
-    fn see(&mut self, number: u64) -> Result<(), Failure> {
-        if number < self.next {
-            return Err(Failure::failed(format_args!("event {number} came where {} was due", self.next)));
-        }
-        if self.next < number {
-            let gap = format!("events {} to {} are not there (truncated or deleted)", self.next, number - 1);
+    fn see(&mut self, place: u64) {
+        if self.next < place {
+            let gap = format!("events {} to {} are not there (truncated or deleted)", self.next, place - 1);
             eprintln!("everfeed: {}", printable(&gap));
         }
-        self.next = number + 1;
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gap_is_passed_and_a_step_back_is_refused() {
-        let mut printer = Printer { counts_positions: false, next: 5, left: 10 };
-        assert_eq!(printer.see(5), Ok(()));
-        assert_eq!(printer.see(9), Ok(()));
-        assert_eq!(printer.see(9), Err(Failure::failed("event 9 came where 10 was due")));
+        self.next = place + 1;
     }
 }

@@ -80,7 +80,7 @@ impl Follower {
                 (Some(checkpoint.clone()), None)
             }
             Start::Since(time) => (None, Some(*time)),
-            Start::Beginning | Start::New => (None, None),
+            Start::Beginning | Start::Page(_) | Start::New => (None, None),
         };
         let progress = last.as_ref().map_or_else(Progress::default, |last| {
             Progress::after(last.place, Timestamp::from_micros(last.time_micros))

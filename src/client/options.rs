@@ -21,6 +21,8 @@ pub enum Start {
     After(Checkpoint),
     /// With the first event that is not older.
     Since(Timestamp),
+    /// With the events of this page, whose URL is known to whoever follows, and those that come after it.
+    Page(String),
     /// With what happens from now on.
     New,
 }

@@ -48,9 +48,17 @@ fn make_store(data: &Path) {
 fn help_goes_to_standard_output_and_a_usage_error_is_exit_2() {
     let help = everfeed(&["--help"]).run();
     assert_eq!((help.code, help.errors.as_str()), (0, ""));
-    for part in
-        ["serve", "append", "read", "verify", "repair", "scavenge", "config", "healthcheck", "10  the data are damaged"]
-    {
+    for part in [
+        "serve",
+        "append",
+        "read",
+        "verify",
+        "repair",
+        "scavenge",
+        "config",
+        "healthcheck",
+        "10  the data are damaged",
+    ] {
         assert!(help.output.contains(part), "{part}");
     }
     let unknown = everfeed(&["--no-such-flag"]).run();
@@ -88,8 +96,8 @@ fn what_is_appended_is_read_in_order() {
     let events = lines(&read.output);
     assert_eq!(events.len(), 250);
     for (event, n) in events.iter().zip(0..) {
-        assert_eq!((&event["eventNumber"], &event["data"]["n"]), (&json!(n), &json!(n)));
-        assert_eq!(event["eventType"], "OrderPlaced");
+        assert_eq!((&event["number"], &event["data"]["n"]), (&json!(n), &json!(n)));
+        assert_eq!(event["type"], "OrderPlaced");
     }
     let part = everfeed(&["read", &format!("{at}/streams/%24all"), "--from", "198", "--count", "3"]).run();
     assert_eq!(lines(&part.output), events[198..201]);
@@ -173,12 +181,8 @@ fn what_was_wrong_is_said_in_a_sentence() {
         (&["append", "orders", "--expect", "5", "--server", &at][..], "{}", "version 5 was expected"),
         (&["append", "orders", "--server", &at], "{\"cut", "(400)"),
         (&["append", "orders", "--lines", "--server", &at], "{}\n\nnonsense\n", "line 3 is not JSON"),
-        (&["read", "orders", "--server", &at], "", "(404)"),
-        (
-            &["read", "orders", "--server", "http://127.0.0.1:1"],
-            "",
-            "http://127.0.0.1:1/streams/orders/0/forward/100: ",
-        ),
+        (&["read", "orders", "--server", &at], "", "/streams/orders: 404: "),
+        (&["read", "orders", "--server", "http://127.0.0.1:1"], "", "http://127.0.0.1:1/streams/orders: "),
     ] {
         let run = everfeed(arguments).input(input).run();
         assert_eq!((run.code, run.output.as_str()), (1, ""), "{arguments:?}");
@@ -213,7 +217,7 @@ fn a_follower_sees_what_comes_later() {
             everfeed(&["append", "orders", "--type", "T", "--server", &at]).input(&format!("{{\"n\":{n}}}")).run();
         assert_eq!(run.code, 0, "{}", run.errors);
         let event: Value = serde_json::from_str(&printed.next().unwrap().unwrap()).unwrap();
-        assert_eq!((&event["eventNumber"], &event["data"]["n"]), (&json!(n), &json!(n)));
+        assert_eq!((&event["number"], &event["data"]["n"]), (&json!(n), &json!(n)));
     }
     assert!(follower.wait().unwrap().success());
 }

@@ -93,6 +93,11 @@ impl Walk {
         if let Start::After(checkpoint) = start {
             return resume::walk(self, &checkpoint).await;
         }
+        if let Start::Page(url) = start {
+            let url = Url::parse(&url).map_err(|error| FollowError::Usage(format!("{url}: {error}")))?;
+            let (page, _) = self.await_page(&url, false).await?;
+            return linked::go_on(self, page).await;
+        }
         let (mut head, was_there) = self.await_page(&self.home, matches!(start, Start::New)).await?;
         let start = match start {
             // All that is in it has happened since.
@@ -101,7 +106,7 @@ impl Walk {
         };
         let leads_on = head.link("previous").is_some();
         match start {
-            Start::After(_) | Start::Beginning => match head.link("last") {
+            Start::After(_) | Start::Page(_) | Start::Beginning => match head.link("last") {
                 Some(oldest) => linked::walk(self, oldest, true).await,
                 None if leads_on && head.link("prev-archive").is_none() => linked::go_on(self, head).await,
                 None => archives::walk(self, head, Since::Oldest).await,

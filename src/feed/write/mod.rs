@@ -9,6 +9,7 @@ mod event_json;
 mod event_stream;
 mod event_xml;
 mod eventstore_json;
+mod followed;
 mod json;
 #[cfg(test)]
 mod json_tests;
@@ -21,6 +22,7 @@ mod service;
 mod text;
 
 pub use event_stream::message;
+pub use followed::{LineFor, followed_line};
 #[cfg(feature = "server")]
 pub(crate) use json::indented;
 pub use service::{CATEGORIES_TYPE, SERVICE_TYPE, categories, service};

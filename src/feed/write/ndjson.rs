@@ -11,7 +11,7 @@
 use super::json::{Layout, Object};
 use super::text::push_base64;
 use super::{Document, place_in};
-use crate::event::{Content, Event, Number, Source};
+use crate::event::{Content, Digest, Event, Number, Source};
 use crate::feed::json;
 
 /// A page.
@@ -63,7 +63,7 @@ fn put_content(object: &mut Object<'_>, Content { media_type, data, metadata }: 
 }
 
 /// JSON under the first name, or anything under the second.
-fn put(object: &mut Object<'_>, [plain, base64]: [&str; 2], value: &[u8], is_plain: bool) {
+pub(super) fn put(object: &mut Object<'_>, [plain, base64]: [&str; 2], value: &[u8], is_plain: bool) {
     if is_plain {
         object.member(plain).extend_from_slice(value);
     } else {
@@ -74,8 +74,13 @@ fn put(object: &mut Object<'_>, [plain, base64]: [&str; 2], value: &[u8], is_pla
     }
 }
 
+pub(super) fn put_digest(object: &mut Object<'_>, digest: &Digest) {
+    let hex: String = digest.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    object.text("digest", &hex);
+}
+
 /// Whether a reader that cuts lines, and values out of them, gets these very bytes.
-fn is_one_line(value: &[u8]) -> bool {
+pub(super) fn is_one_line(value: &[u8]) -> bool {
     memchr::memchr2(b'\n', b'\r', value).is_none()
         && value.trim_ascii().len() == value.len()
         && json::check(value).is_ok()
@@ -83,8 +88,7 @@ fn is_one_line(value: &[u8]) -> bool {
 
 fn put_removed(object: &mut Object<'_>, event: &Event) {
     object.fact("removed", true);
-    let hex: String = event.digest.0.iter().map(|byte| format!("{byte:02x}")).collect();
-    object.text("digest", &hex);
+    put_digest(object, &event.digest);
     if let Some(correlation) = &event.kept_correlation {
         object.text("correlationId", correlation);
     }
