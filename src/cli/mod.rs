@@ -13,6 +13,7 @@ mod mirror;
 mod promote;
 mod append;
 mod read;
+mod follow;
 mod verify;
 mod repair;
 mod scavenge;
@@ -53,6 +54,8 @@ enum Command {
     Append(append::Options),
     /// Print the events of a stream, one a line
     Read(read::Options),
+    /// Hand on every event of a feed, in order, until stopped: to standard output, a file, SQLite, a command, a URL
+    Follow(follow::Options),
     /// Check every checksum, gap and index entry of a store that no server has open
     Verify(verify::Options),
     /// Rebuild a damaged store in a new directory, from whatever of it can be read
@@ -91,6 +94,7 @@ pub fn run(
         Command::Promote(options) => promote::run(&options),
         Command::Append(options) => append::run(&options),
         Command::Read(options) => read::run(&options),
+        Command::Follow(options) => follow::run(&options),
         Command::Verify(options) => verify::run(&options, environment),
         Command::Repair(options) => repair::run(&options),
         Command::Scavenge(options) => scavenge::run(&options),

@@ -89,6 +89,8 @@ pub use rusqlite;
 #[cfg(feature = "sqlite")]
 pub use state::Sqlite;
 pub use state::{Aborted, Memory, Reader, Records, Sled, SledReader, SledState, StateError, StateStore, TooLarge};
+#[cfg(feature = "server")]
+pub(crate) use transport::connection;
 pub use views::Views;
 
 /// The message of a panic, if it has one.

@@ -52,6 +52,7 @@ fn help_goes_to_standard_output_and_a_usage_error_is_exit_2() {
         "serve",
         "append",
         "read",
+        "follow",
         "verify",
         "repair",
         "scavenge",

@@ -27,6 +27,7 @@ mod export_import;
 mod examples;
 mod failed_sync;
 mod follow;
+mod follow_command;
 mod full_disk_served;
 mod fuzz;
 mod hostile;

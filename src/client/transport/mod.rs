@@ -1,5 +1,7 @@
 //! One request and its answer, bounded in time and size. What an answer means for the next request is decided elsewhere.
 
+#[cfg(feature = "server")]
+pub(crate) mod connection;
 mod head;
 mod tls;
 
