@@ -11,6 +11,7 @@ mod connection;
 mod consume;
 mod derived;
 mod fill;
+mod follow;
 mod history;
 mod listen;
 mod load;
@@ -51,6 +52,8 @@ enum Bench {
     Replay(replay::Options),
     /// One consumer that follows a feed from its first event, from disk
     Consume(consume::Options),
+    /// The library's follower with an aggregate: from a server, or through nginx
+    Follow(follow::Options),
     /// Appends with all derived streams on, next to appends with all off
     Derived(derived::Options),
     /// A second server that takes in the log of a first one
@@ -79,6 +82,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
                 Bench::Append(options) => append::run(options).await,
                 Bench::Replay(options) => replay::run(options).await,
                 Bench::Consume(options) => consume::run(options).await,
+                Bench::Follow(options) => follow::run(options).await,
                 Bench::Derived(options) => derived::run(options).await,
                 Bench::Mirror(options) => mirror::run(options).await,
                 Bench::Poll(options) => poll::run(options).await,

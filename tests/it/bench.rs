@@ -72,6 +72,22 @@ fn a_consumer_sees_every_event_of_what_it_follows() {
 }
 
 #[test]
+fn a_follower_counts_every_event_in_every_store_and_through_a_warm_cache_without_the_server() {
+    for state in ["none", "memory", "sled", "sqlite"] {
+        let figures = check_bench(&format!("follow --events 230 --state {state}"));
+        assert_eq!(figures["events"], 230, "{state}");
+        check_positive(&figures, &["events_per_second", "follower_rss_peak_mb", "server_rss_peak_mb"]);
+    }
+    let figures = check_bench("follow --events 230 --nginx");
+    assert_eq!(figures["events"], 230);
+    assert_eq!(
+        (&figures["complete_pages_asked_for"], &figures["complete_pages_asked_of_the_server"]),
+        (&2.into(), &0.into())
+    );
+    assert_eq!(check_bench("follow --events 205 --streams 10 --all")["events"], 205);
+}
+
+#[test]
 fn polls_and_waits_are_measured() {
     let figures = check_bench("poll --connections 4 --seconds 1 --warmup 0 --rate 100 --news 10");
     check_positive(&figures, &["polls", "polls_with_news_and_warmup", "latency_p99_ms"]);

@@ -32,6 +32,11 @@ impl Report {
         self.figures.insert(name.into(), json!(value));
     }
 
+    /// Adds the figures of another run of the same kind.
+    pub(crate) fn take_over(&mut self, figures: &Value) {
+        self.figures.extend(figures.as_object().cloned().unwrap_or_default());
+    }
+
     /// Adds p50, p90, p99, p99.9 and the maximum of a histogram of microseconds, in milliseconds.
     pub(crate) fn latencies(&mut self, name: &str, micros: &Histogram<u64>) {
         for (label, quantile) in [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99_9", 0.999)] {
