@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use super::follow::Who;
 use super::progress::Progress;
 use super::{Environment, Exit, Failure, serve, settings};
 use crate::address::BaseUrl;
-use crate::client::Credentials;
 use crate::replica::{Mirrored, Origin};
 use crate::server::{self, Mirroring};
 use crate::telemetry;
@@ -21,15 +21,8 @@ pub(super) struct Options {
     /// The server to mirror
     #[arg(value_name = "URL")]
     url: String,
-    /// Who asks; with --password-file
-    #[arg(long, value_name = "NAME", requires = "password_file")]
-    user: Option<String>,
-    /// A file with the password
-    #[arg(long, value_name = "FILE", requires = "user")]
-    password_file: Option<PathBuf>,
-    /// A file with a bearer token
-    #[arg(long, value_name = "FILE", conflicts_with = "user")]
-    token_file: Option<PathBuf>,
+    #[command(flatten)]
+    who: Who,
     /// A file with certificates of authorities to trust beside those of the system (PEM)
     #[arg(long, value_name = "FILE")]
     trust: Vec<PathBuf>,
@@ -55,17 +48,8 @@ impl Options {
         let base = BaseUrl::parse(&self.url).map_err(|error| usage(&format_args!("{}: {error}", self.url)))?;
         let read =
             |file: &PathBuf| std::fs::read(file).map_err(|error| usage(&format_args!("{}: {error}", file.display())));
-        let secret = |file: &PathBuf| match String::from_utf8(read(file)?) {
-            Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_string()),
-            Err(_) => Err(usage(&format_args!("{} is not text", file.display()))),
-        };
-        let credentials = match (&self.user, &self.password_file, &self.token_file) {
-            (Some(user), Some(file), _) => Credentials::Basic { user: user.clone(), password: secret(file)? },
-            (_, _, Some(file)) => Credentials::Bearer(secret(file)?),
-            _ => Credentials::None,
-        };
         let roots = self.trust.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Origin { base, credentials, roots })
+        Ok(Origin { base, credentials: self.who.credentials()?, roots })
     }
 }
 

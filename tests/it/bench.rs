@@ -88,6 +88,13 @@ fn a_follower_counts_every_event_in_every_store_and_through_a_warm_cache_without
 }
 
 #[test]
+fn a_mirror_takes_in_every_event() {
+    let figures = check_bench("mirror --events 250 --streams 10");
+    assert_eq!(figures["events"], 250);
+    check_positive(&figures, &["events_per_second", "mirror_rss_peak_mb"]);
+}
+
+#[test]
 fn polls_and_waits_are_measured() {
     let figures = check_bench("poll --connections 4 --seconds 1 --warmup 0 --rate 100 --news 10");
     check_positive(&figures, &["polls", "polls_with_news_and_warmup", "latency_p99_ms"]);

@@ -1,6 +1,6 @@
 //! kill −9 of a mirror under load, wherever it is just then: it goes on after what it has, and ends up the same.
 //!
-//! `EVERFEED_MIRROR_KILLS` sets how often, `EVERFEED_SEED` from which seed.
+//! `EVERFEED_CRASH_MIRRORS` sets how often, `EVERFEED_SEED` from which seed.
 
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,7 +42,7 @@ fn load(source: &TestServer, random: &mut Random, stopped: &AtomicBool) {
 
 #[test]
 fn a_mirror_that_is_killed_again_and_again_ends_up_with_the_same_pages() {
-    let kills = setting("EVERFEED_MIRROR_KILLS").map_or(KILLS, |kills| kills.parse().expect("a number"));
+    let kills = setting("EVERFEED_CRASH_MIRRORS").map_or(KILLS, |kills| kills.parse().expect("a number"));
     let mut random = Random::seeded("mirror");
     let (here, there) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
     let source = serve(here.path());
