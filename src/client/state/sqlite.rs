@@ -1,7 +1,9 @@
 //! A state in SQLite: tables that people can query, while events are applied.
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
@@ -11,6 +13,9 @@ use crate::client::Failure;
 /// How long it waits for somebody who writes to the same file.
 const BUSY: Duration = Duration::from_secs(30);
 
+/// A process that was told to stop may hold the lock for a moment longer.
+const LOCKED_WAIT: Duration = Duration::from_secs(5);
+
 /// Beside the tables of the aggregate, in the same file and so in the same transactions.
 const RECORDS: &str = "CREATE TABLE IF NOT EXISTS everfeed (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID";
 
@@ -18,35 +23,58 @@ const RECORDS: &str = "CREATE TABLE IF NOT EXISTS everfeed (name TEXT PRIMARY KE
 ///
 /// The table `everfeed` is this library's: its rows say how far each feed was followed, and hold what was parked.
 /// Everything else belongs to the aggregate. Others may read the file at any time; they see it as the last transaction
-/// left it.
+/// left it. But one aggregator has it at a time: two would both apply each event, and commit it twice. So whoever opens it
+/// holds a lock, on a file beside it whose name ends in `-lock`.
 #[derive(Debug)]
 pub struct Sqlite {
     connection: Connection,
+    /// Let go when the process ends, however it ends.
+    _lock: Option<File>,
 }
 
 impl Sqlite {
     /// Opens or makes a file, with a write-ahead log, so that nobody waits for readers. A power cut may take the last
-    /// transactions back, whole and with their places in the feeds.
+    /// transactions back, whole and with their places in the feeds. It waits some seconds for another aggregator that has
+    /// it open.
     ///
     /// # Errors
     ///
-    /// SQLite cannot open it.
+    /// It is in use, or SQLite cannot open it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StateError> {
+        let lock = lock(path.as_ref(), LOCKED_WAIT)?;
         let connection = Connection::open(path)?;
         connection.busy_timeout(BUSY)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        Self::with(connection)
+        Ok(Self { _lock: Some(lock), ..Self::with(connection)? })
     }
 
-    /// Takes a connection as it was set up by others.
+    /// Takes a connection as it was set up by others, who also see to it that no other aggregator has the same database.
     ///
     /// # Errors
     ///
     /// The table `everfeed` cannot be made in it.
     pub fn with(connection: Connection) -> Result<Self, StateError> {
         connection.execute_batch(RECORDS)?;
-        Ok(Self { connection })
+        Ok(Self { connection, _lock: None })
+    }
+}
+
+/// What whoever applies events to this database holds.
+pub(super) fn lock(database: &Path, wait: Duration) -> Result<File, StateError> {
+    let mut path = database.as_os_str().to_owned();
+    path.push("-lock");
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(StateError::new)?;
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if started.elapsed() < wait => thread::sleep(Duration::from_millis(50)),
+            Err(TryLockError::WouldBlock) => {
+                return Err(StateError::new(format!("{} is in use by another aggregator", database.display())));
+            }
+            Err(TryLockError::Error(error)) => return Err(StateError::new(error)),
+        }
     }
 }
 

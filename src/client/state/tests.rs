@@ -300,3 +300,18 @@ fn an_aggregate_that_ends_the_transaction_itself_is_told_so() {
     let text = "the state store failed: the aggregate ended the transaction itself";
     assert!(matches!(&done, Err(Aborted::Store(error)) if error.to_string() == text), "{done:?}");
 }
+
+/// Two that had the same file open each went on from what they had read of it at their start, and every event counted
+/// twice.
+#[cfg(feature = "sqlite")]
+#[test]
+fn one_aggregator_has_a_sqlite_file_at_a_time() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("a.sqlite");
+    let store = Sqlite::open(&path).expect("it opens");
+    let refused = sqlite::lock(&path, std::time::Duration::ZERO).expect_err("it is in use");
+    assert!(refused.to_string().contains("in use"), "{refused}");
+    drop(store);
+    drop(sqlite::lock(&path, std::time::Duration::ZERO).expect("it is free"));
+    Sqlite::open(&path).expect("it opens again");
+}
