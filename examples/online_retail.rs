@@ -1,9 +1,9 @@
 //! Three services that post a year of a wholesaler's business: orders, cancellations and stock corrections.
 //!
 //! ```sh
-//! cargo run --release                                   # the server
-//! cargo run --release --example online_retail -- [FILE] # these producers
-//! cargo run --release --example revenue                 # and who listens to them
+//! cargo run --release                                        # the server
+//! cargo run --release --example online_retail -- [FILE]      # these producers
+//! cargo run --release --example search -- red retrospot      # and who listens to them
 //! ```
 //!
 //! Each invoice of the file becomes one JSON document and one event. A service posts its events in order and

@@ -1,4 +1,5 @@
-//! An aggregator: revenue by country and stock by product, from the feeds of three services.
+//! A consumer without the library, in about a hundred lines: revenue by country and stock by product, from the feeds of
+//! three services.
 //!
 //! ```sh
 //! cargo run --release --example revenue -- [--server URL] [--follow]
