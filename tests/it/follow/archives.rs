@@ -14,13 +14,19 @@ const PER_ARCHIVE: u64 = 10;
 /// Publishes the entries 0 to `end`: full archives, and what is left in the subscription document, newest first. That
 /// shows so many archived entries again.
 fn publish(files: &Files, end: u64, shown_again: u64) {
+    publish_large(files, end, shown_again, 0);
+}
+
+/// The same, with so many blanks after each number.
+fn publish_large(files: &Files, end: u64, shown_again: u64, blanks: usize) {
     let archives = end / PER_ARCHIVE;
     let entry = |number: u64| {
         format!(
             "<entry><id>tag:example.org,2026:{number}</id><title>{number}</title><updated>2026-01-01T{:02}:{:02}:00Z</updated>\
-             <content type=\"text\">{number}</content></entry>",
+             <content type=\"text\">{number}{}</content></entry>",
             number / 60,
-            number % 60
+            number % 60,
+            " ".repeat(blanks)
         )
     };
     let document = |links: String, entries: std::ops::Range<u64>| {
@@ -116,4 +122,14 @@ async fn following_begins_with_a_time_or_with_what_happens_from_now_on() {
     for expected in 35..42 {
         assert_eq!(number(&next(&mut new).await), expected);
     }
+}
+
+/// Each archive on its way holds its share of the room for what is read ahead. Those that had arrived waited for the room
+/// of one more, and so never gave theirs back.
+#[tokio::test]
+async fn archives_that_are_larger_than_what_may_be_ahead_of_the_reader_are_read_all_the_same() {
+    let files = Files::start();
+    publish_large(&files, 125, 0, 250_000);
+    let all = rest(follow(&files).ends_at_the_end().start().expect("it starts")).await;
+    assert_eq!(all.iter().map(number).collect::<Vec<_>>(), (0..125).collect::<Vec<_>>());
 }
