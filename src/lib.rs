@@ -15,7 +15,7 @@
 //! | [`store`] | durable events: sled for what is new, immutable files for what is old. The only module that names sled |
 //! | [`access`] | who may do what; makes the permit that reading and writing ask for |
 //! | [`http`] | serving: connections, negotiation, conditional requests, caching, long polls and event streams, problems; one file for each resource |
-//! | [`replica`] | copies of a log, event for event: a store that takes in what another one publishes |
+//! | [`replica`] | copies of a log, event for event: mirrors, exports and imports; and another server's events as a new log |
 //! | [`server`] | a store and a listener, from start to orderly end |
 //! | `cli` | the commands, one file each |
 //! | [`config`], [`telemetry`] | settings and the log; read by `server`, `cli` and `main` alone |

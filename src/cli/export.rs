@@ -72,6 +72,12 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     };
     block_on(async {
         let (origin, log, events) = options.origin().await?;
+        // How many events a stream has, a server does not say beforehand.
+        let is_known = options.stream.is_none() || options.data.is_some();
+        if is_known && events < options.from {
+            let why = format!("--from {}: there are {events} events, counted from 0", options.from);
+            return Err(Failure::new(Exit::Usage, why));
+        }
         let stream = options.stream.as_ref().map(ToString::to_string);
         let header = Header::new(log.id, log.epoch, stream, options.from, now().to_string());
         if let (Some(target), Some(unfinished)) = (&target, &unfinished)

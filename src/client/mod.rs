@@ -64,6 +64,7 @@ mod retry;
 mod fetch;
 mod walk;
 mod order;
+mod pages;
 mod task;
 mod follower;
 
@@ -83,6 +84,7 @@ pub use event::Event;
 pub use follower::Follower;
 pub use lag::Lag;
 pub use options::{Credentials, Following, Live, Prefer, Start};
+pub use pages::Pages;
 pub use parked::Parked;
 #[cfg(feature = "sqlite")]
 pub use rusqlite;

@@ -3,13 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use reqwest::Url;
-
-use super::fetch::Fetcher;
 use super::follower::Follower;
+use super::pages::Pages;
 use super::{Checkpoint, FollowError};
 use crate::event::Timestamp;
-use crate::feed::read::page::Page;
 
 /// Where to begin.
 #[derive(Debug, Clone, Default)]
@@ -173,14 +170,12 @@ impl Following {
         Self { shows_links: true, ..self }
     }
 
-    /// One page, read as by the follower. None if it is not there.
+    /// Reads single pages instead of following.
     ///
     /// # Errors
-    /// As of the follower.
-    pub async fn page(&self, url: &str) -> Result<Option<Page>, FollowError> {
-        let url = Url::parse(url).map_err(|error| FollowError::Usage(format!("{url}: {error}")))?;
-        let fetcher = Fetcher::new(self, &url)?;
-        Ok(fetcher.page(&fetcher.ask(&url)).await?.map(|fetched| fetched.page))
+    /// [`FollowError::Usage`] or [`FollowError::Local`], as of [`Self::start`].
+    pub fn pages(&self) -> Result<Pages, FollowError> {
+        Pages::of(self)
     }
 
     /// Starts it, on the runtime of the caller.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Origin, TakeOverError};
 use crate::address::{Direction, PageRequest, Place, StreamPath, Suffix};
-use crate::client::{Checkpoint, Event, FollowError, Follower, Following, Prefer, Start};
+use crate::client::{Checkpoint, Event, FollowError, Follower, Following, Pages, Prefer, Start};
 use crate::event::{Count, Number, StreamName};
 
 /// How long the source may be away. The next import goes on.
@@ -18,6 +18,8 @@ const CHECKPOINTS: &str = "import-checkpoints";
 pub(super) struct Feeds {
     feeds: Vec<Feed>,
     origin: Origin,
+    /// Where links are looked up.
+    pages: Pages,
     pub(super) remarks: BTreeMap<&'static str, u64>,
 }
 
@@ -35,7 +37,8 @@ impl Feeds {
     /// Begins with the events after those that were read when this was saved.
     pub(super) async fn open(origin: &Origin, data: &Path) -> Result<Self, TakeOverError> {
         let saved = saved(data);
-        let mut feeds = Self { feeds: Vec::new(), origin: origin.clone(), remarks: BTreeMap::new() };
+        let pages = following(origin, origin.url.as_str()).pages()?;
+        let mut feeds = Self { feeds: Vec::new(), origin: origin.clone(), pages, remarks: BTreeMap::new() };
         if origin.streams.is_empty() {
             feeds.add(None, &saved).await?;
         }
@@ -61,7 +64,7 @@ impl Feeds {
         let url = self.path(stream.as_ref().map_or("$all", StreamName::as_str)).feed(Suffix::None, None);
         let after = saved.get(&url).cloned();
         let start = after.clone().map_or(Start::Beginning, Start::After);
-        let following = self.following(&url).from(start).shows_links().ends_at_the_end().skips_truncated();
+        let following = following(&self.origin, &url).from(start).shows_links().ends_at_the_end().skips_truncated();
         let mut follower = following.start()?;
         let next = follower.next().await.transpose()?;
         self.feeds.push(Feed { stream, follower, next, after });
@@ -86,18 +89,13 @@ impl Feeds {
         let count = Count::new(1).expect("it is within the limits");
         let request = PageRequest { from: Place::Number(number), direction: Direction::Forward, count };
         let url = self.path(&link.stream).page(&request, Suffix::None, None);
-        let page = self.following(&url).page(&url).await?;
+        let page = self.pages.page(&url).await?;
         let target = page.and_then(|page| page.events.into_iter().next());
         Ok(target.and_then(|target| Some(format!("{}@{}", target.number?, target.stream))))
     }
 
     fn path(&self, stream: &str) -> StreamPath {
         StreamPath::under(&self.origin.url, stream)
-    }
-
-    fn following(&self, url: &str) -> Following {
-        let credentials = self.origin.credentials.clone();
-        Follower::of(url).form(Prefer::EventStore).credentials(credentials).gives_up_after(GIVES_UP_AFTER)
     }
 
     /// Notes how far all of them have been read. It saves time, nothing else; so nothing depends on its being there.
@@ -115,6 +113,11 @@ impl Feeds {
             tracing::warn!(%error, "how far the import has come cannot be noted");
         }
     }
+}
+
+fn following(origin: &Origin, url: &str) -> Following {
+    let credentials = origin.credentials.clone();
+    Follower::of(url).form(Prefer::EventStore).credentials(credentials).gives_up_after(GIVES_UP_AFTER)
 }
 
 /// The source has been read to its end.

@@ -68,6 +68,7 @@ fn what_cannot_be_is_said_before_anything_is_begun() {
     assert_eq!(fs::read_to_string(path("other.part")).expect("text"), "dear diary\n");
     check(export(&source, &path("derived"), &["--stream", "$ce-a"]), 2, "its events are those of other streams");
     check(export(&source, &path("none"), &["--stream", "none"]), 1, "404");
+    check(export(&source, &path("late"), &["--from", "6001"]), 2, "there are 6000 events, counted from 0");
     let nowhere = path("nowhere").display().to_string();
     check(everfeed(&["export", "--data", &nowhere]).run(), 2, "holds no store");
 
