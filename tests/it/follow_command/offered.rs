@@ -116,24 +116,26 @@ fn an_event_that_a_server_refuses_ends_it_or_is_put_aside() {
 /// Answers one request after the other with these statuses, each on a connection of its own, and gives back the
 /// requests' heads in lower case, and bodies.
 fn listener(statuses: &'static [&'static str]) -> (String, thread::JoinHandle<Vec<(String, String)>>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/hook", listener.local_addr().expect("an address"));
     let serving = thread::spawn(move || {
         statuses
             .iter()
             .map(|status| {
-                let (mut connection, _) = listener.accept().unwrap();
-                let mut reader = BufReader::new(connection.try_clone().unwrap());
+                let (mut connection, _) = listener.accept().expect("a connection");
+                let mut reader = BufReader::new(connection.try_clone().expect("a socket"));
                 let mut head = String::new();
                 while !head.ends_with("\r\n\r\n") {
-                    reader.read_line(&mut head).unwrap();
+                    reader.read_line(&mut head).expect("a head");
                 }
                 head.make_ascii_lowercase();
-                let length = head.split("content-length: ").nth(1).unwrap().lines().next().unwrap().parse().unwrap();
+                let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+                let length = length.and_then(|length| length.parse().ok()).expect("a length");
                 let mut body = vec![0; length];
-                reader.read_exact(&mut body).unwrap();
-                write!(connection, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").unwrap();
-                (head, String::from_utf8(body).unwrap())
+                reader.read_exact(&mut body).expect("a body");
+                write!(connection, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                    .expect("it is sent");
+                (head, String::from_utf8(body).expect("text"))
             })
             .collect()
     });

@@ -10,10 +10,10 @@ use crate::follow::url;
 
 /// Tells it to stop; its exit code, and what it said.
 fn stop(mut follower: Child, signal: Signal) -> (Option<i32>, String) {
-    kill_process(Pid::from_child(&follower), signal).unwrap();
-    let code = follower.wait().unwrap().code();
+    kill_process(Pid::from_child(&follower), signal).expect("it runs");
+    let code = follower.wait().expect("it ends").code();
     let mut errors = String::new();
-    follower.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
+    follower.stderr.take().expect("it is piped").read_to_string(&mut errors).expect("text");
     (code, errors)
 }
 
@@ -46,9 +46,9 @@ fn whoever_has_read_enough_ends_it_without_a_word() {
     let server = server_with(&dir.path().join("data"), 500);
     let piped = format!("{} follow {} --quiet | head -n 2", env!("CARGO_BIN_EXE_everfeed"), url(&server, "orders"));
     // It waits at the end of the feed, and finds nobody there with the next event.
-    let reader = Command::new("sh").args(["-c", &piped]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut reader =
+        Command::new("sh").args(["-c", &piped]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut next = 500;
-    let mut reader = reader;
     while reader.try_wait().unwrap().is_none() && next < 2_000 {
         crate::follow::append(&server, "orders", next..next + 1);
         std::thread::sleep(std::time::Duration::from_millis(20));
