@@ -1,6 +1,6 @@
 //! A replica beside the store: fed in batches of any size, by views of any age, restarted and scavenged in between.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use everfeed::event::{Event, Number, Order, Source, Timestamp};
 use everfeed::store::{Left, NewStore, Row, Store, Thoroughness, View};
@@ -13,7 +13,7 @@ pub(super) struct Replica {
     store: Store,
 }
 
-fn open(data: &PathBuf) -> Store {
+fn open(data: &Path) -> Store {
     let new = NewStore {
         log: Uuid::from_u128(42),
         epoch: 0,
