@@ -208,6 +208,8 @@ impl Fetcher {
             self.succeeded(&ask.url);
             let bytes = body.len();
             match parse(&head, &body) {
+                // A page of lines that was cut before the first looks like one of which nothing is left.
+                Ok(page) if !past_caches && head.form == Ok(Form::Ndjson) && is_passed_over(&page) => continue,
                 Ok(mut page) => {
                     if let (Some(cache), Some(keeping)) = (&self.cache, keeping) {
                         cache.keep(keeping, body).await;
@@ -301,6 +303,11 @@ impl Fetcher {
             }
         }
     }
+}
+
+/// Whether it has no events and leads on.
+fn is_passed_over(page: &Page) -> bool {
+    page.events.is_empty() && page.links.get("previous").is_some()
 }
 
 fn parse(head: &Head, body: &Bytes) -> Result<Page, String> {
