@@ -173,25 +173,12 @@ impl Documents {
         let newest = standing.extent.shown.map(|(_, last)| last).or(standing.head.last());
         let newest = newest.ok_or_else(|| Problem::stream_not_found(&wanted.source))?;
         let event = event_at(view, &wanted.source, newest).await?;
-        let facts = Facts {
-            identity: standing.identity,
-            life: event.life,
-            removed: standing.removed,
-            links: standing.links_mark(),
-            newest: (newest, event.position),
-            representation: wanted.representation,
-            base: &wanted.base,
-        };
-        let is_complete = standing.extent.is_complete;
-        // A removal leaves the date of the newest event as it was.
-        let is_dated = is_complete && standing.removed == 0 && standing.links_mark() == 0;
-        let last_modified = is_dated.then_some(event.time);
-        let is_eventstore = matches!(wanted.representation, Representation::EventStore { .. }) && !is_complete;
-        let identity_tag = validator::tag(if is_eventstore { Form::EventStore } else { Form::Ours }, &facts);
-        // EventStore's clients take their tag apart, so it stays as it is whatever the coding.
-        let suffix = if is_eventstore { "" } else { coding.tag_suffix() };
-        let tag = validator::with_suffix(&identity_tag, suffix);
-        Ok(Marks { identity_tag, tag, last_modified })
+        Ok(marks_by(newest, &event, wanted, standing, coding))
+    }
+
+    /// Whether the document is kept, made as the source stands.
+    pub(crate) fn keeps(&self, wanted: &Wanted, standing: &Standing, coding: Coding) -> bool {
+        self.cache.peek(&key(wanted, standing, coding)).is_some()
     }
 
     /// The document in this coding: kept, or made now and kept.
@@ -221,11 +208,9 @@ impl Documents {
     }
 
     async fn render(&self, view: &View, wanted: &Wanted, standing: &Standing) -> Result<Arc<Document>, NoDocument> {
-        let marks = self.marks(view, wanted, standing, Coding::Identity).await?;
-        let mut headers = self.headers(wanted, standing, &marks);
         let Wanted { source, what, representation, base, .. } = wanted;
         let mut body = Vec::new();
-        match what {
+        let (marks, headers) = match what {
             What::Feed(shape) => {
                 let order = representation.order();
                 let events = match standing.extent.shown {
@@ -240,11 +225,17 @@ impl Documents {
                     }
                     None => Vec::new(),
                 };
-                let times = match order {
+                let ends = match order {
                     Order::OldestFirst => events.first().zip(events.last()),
                     Order::NewestFirst => events.last().zip(events.first()),
                 };
-                let times = times.map(|(oldest, newest)| (oldest.time, newest.time));
+                // The newest event has just been read with all others.
+                let marks = match ends.zip(standing.extent.shown) {
+                    Some(((_, newest), (_, last))) => marks_by(last, newest, wanted, standing, Coding::Identity),
+                    None => self.marks(view, wanted, standing, Coding::Identity).await?,
+                };
+                let mut headers = self.headers(wanted, standing, &marks);
+                let times = ends.map(|(oldest, newest)| (oldest.time, newest.time));
                 let feed = self.feed(view, wanted, shape, standing, times, &marks).await?;
                 body.reserve(events.iter().map(event_bytes_about).sum::<usize>() + 4_096);
                 let mut document = feed::feed(*representation, &feed);
@@ -260,8 +251,12 @@ impl Documents {
                 }
                 showing::write_gone(view, wanted, standing, &mut *document, &mut body).await?;
                 document.end(&mut body);
+                drop(document);
+                (marks, headers)
             }
             What::Event(number) => {
+                let marks = self.marks(view, wanted, standing, Coding::Identity).await?;
+                let headers = self.headers(wanted, standing, &marks);
                 let event = event_at(view, source, *number).await?;
                 let log = standing.identity.log;
                 let target = match &standing.links {
@@ -272,8 +267,9 @@ impl Documents {
                     Some(target) => feed::link(*representation, base, &event, &target, &mut body),
                     None => feed::entry(*representation, base, log, source, &event, *number, &mut body),
                 }
+                (marks, headers)
             }
-        }
+        };
         Ok(Arc::new(Document { marks, headers, body: body.into() }))
     }
 
@@ -392,6 +388,29 @@ pub(crate) fn places(order: Order, first: Number, last: Number) -> impl Iterator
         Order::OldestFirst => first.plus(offset),
         Order::NewestFirst => first.plus(count - 1 - offset),
     })
+}
+
+/// The marks of what shows this event, the one at `number`, as its newest.
+fn marks_by(number: Number, newest: &Event, wanted: &Wanted, standing: &Standing, coding: Coding) -> Marks {
+    let facts = Facts {
+        identity: standing.identity,
+        life: newest.life,
+        removed: standing.removed,
+        links: standing.links_mark(),
+        newest: (number, newest.position),
+        representation: wanted.representation,
+        base: &wanted.base,
+    };
+    let is_complete = standing.extent.is_complete;
+    // A removal leaves the date of the newest event as it was.
+    let is_dated = is_complete && standing.removed == 0 && standing.links_mark() == 0;
+    let last_modified = is_dated.then_some(newest.time);
+    let is_eventstore = matches!(wanted.representation, Representation::EventStore { .. }) && !is_complete;
+    let identity_tag = validator::tag(if is_eventstore { Form::EventStore } else { Form::Ours }, &facts);
+    // EventStore's clients take their tag apart, so it stays as it is whatever the coding.
+    let suffix = if is_eventstore { "" } else { coding.tag_suffix() };
+    let tag = validator::with_suffix(&identity_tag, suffix);
+    Marks { identity_tag, tag, last_modified }
 }
 
 fn key(wanted: &Wanted, standing: &Standing, coding: Coding) -> Key {

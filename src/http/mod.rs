@@ -21,6 +21,7 @@ mod conditional;
 mod negotiate;
 mod coding;
 mod large;
+mod read_ahead;
 mod live;
 mod messages;
 mod event_stream;
@@ -57,6 +58,7 @@ use self::document::Documents;
 use self::live::{WaitLimits, Waits};
 use self::messages::RecentMessages;
 use self::problem::{Kind, Problem};
+use self::read_ahead::ReadAhead;
 use self::reply::{Body, Content, Reply};
 use self::request::{Asked, RequestId, RequestIds};
 
@@ -126,6 +128,7 @@ pub struct Served {
     settings: Limits,
     ambient: Ambient,
     documents: Arc<Documents>,
+    read_ahead: ReadAhead,
     /// Which log this is, as the header says it.
     log: (Identity, HeaderValue),
     waits: Arc<Waits>,
@@ -187,6 +190,7 @@ impl Served {
             },
             ambient,
             documents: Arc::new(documents),
+            read_ahead: ReadAhead::default(),
             log: (identity, log_header(identity)),
             waits: Waits::new(WaitLimits {
                 time_max: settings.wait_time_max,

@@ -153,6 +153,7 @@ async fn page(
             return Ok(not_modified(&marks, freshness, vary));
         }
     }
+    served.read_ahead.begin(served, view, wanted, standing, coding);
     let (headers, body) = match served.documents.get(view, wanted, standing, coding).await {
         Ok(document) => (document.headers.clone(), Content::Whole(document.body.clone())),
         Err(NoDocument::Large) => large::send(served, view, wanted, standing, coding).await?,
