@@ -41,7 +41,7 @@ impl ReadAhead {
         if request.direction != Direction::Forward || served.documents.keeps(wanted, standing, coding) {
             return;
         }
-        let count = u64::from(request.count.get());
+        let count = request.count.get();
         let at = move |wanted: &Wanted, from: Number| {
             let request = PageRequest { from: Place::Number(from), ..request };
             Wanted { what: What::Feed(Shape::Page(request)), ..wanted.clone() }
