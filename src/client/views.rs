@@ -103,14 +103,26 @@ impl Views {
         move || views.switch_to(version)
     }
 
-    /// Makes this version the one that counts, in one step, and removes all others.
+    /// Makes this version the one that counts, in one step, and removes those below it. One above it may be about to be
+    /// built by a newer program, and stays.
     ///
     /// # Errors
     ///
-    /// Links cannot be made in the directory. If only the others cannot be removed, that is logged, and tried again with
+    /// The version is not there, or a higher one counts already: an old program that starts again changes nothing. Links cannot be made in the directory. If only the others cannot be removed, that is logged, and tried again with
     /// the next version.
     pub fn switch_to(&self, version: u32) -> io::Result<()> {
-        if self.current()? != Some(version) {
+        if !self.dir.join(name(version)).is_dir() {
+            let why = format!("version {version} of the view in {} is not there (any more)", self.dir.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, why));
+        }
+        let current = self.current()?;
+        if let Some(newer) = current.filter(|current| version < *current) {
+            let dir = self.dir.display();
+            let why =
+                format!("version {newer} of the view in {dir} counts already: version {version} cannot replace it");
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, why));
+        }
+        if current != Some(version) {
             let next = self.dir.join(CURRENT_NEXT);
             match fs::remove_file(&next) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -119,17 +131,17 @@ impl Views {
             fs::rename(&next, self.dir.join(CURRENT))?;
             sync(&self.dir)?;
         }
-        if let Err(error) = self.remove_others(version) {
+        if let Err(error) = self.remove_older(version) {
             tracing::warn!(%error, dir = %self.dir.display(), "earlier versions of the view could not be removed");
         }
         Ok(())
     }
 
-    fn remove_others(&self, keep: u32) -> io::Result<()> {
+    fn remove_older(&self, keep: u32) -> io::Result<()> {
         for entry in fs::read_dir(&self.dir)? {
             let entry = entry?;
-            let is_another = version(Path::new(&entry.file_name())).is_some_and(|version| version != keep);
-            if is_another {
+            let is_older = version(Path::new(&entry.file_name())).is_some_and(|version| version < keep);
+            if is_older {
                 let mut removed = entry.file_name();
                 removed.push(REMOVED);
                 fs::rename(entry.path(), self.dir.join(removed))?;
@@ -196,10 +208,26 @@ mod tests {
         assert_eq!((read(), names(dir.path())), ("2".to_string(), vec!["current".into(), "v2".into()]));
         assert_eq!(views.current().expect("it is read"), Some(2));
         views.place(2)().expect("it stays");
-        // Back to an older version is a version like another.
+    }
+
+    /// A supervisor once started the old program again: it would have thrown away the view that the new one was building,
+    /// and later have put its own in the place of the new one.
+    #[test]
+    fn an_old_program_neither_removes_nor_replaces_a_newer_version() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let views = Views::open(dir.path()).expect("it opens");
         build(&views, 1);
-        views.place(1)().expect("it switches");
-        assert_eq!((read(), names(dir.path())), ("1".to_string(), vec!["current".into(), "v1".into()]));
+        views.switch_to(1).expect("it switches");
+        build(&views, 2);
+        views.place(1)().expect("it counts already");
+        assert_eq!(names(dir.path()), ["current", "v1", "v2"]);
+
+        views.switch_to(2).expect("it switches");
+        build(&views, 1);
+        assert_eq!(views.place(1)().map_err(|error| error.kind()), Err(io::ErrorKind::AlreadyExists));
+        assert_eq!(views.current().expect("it is read"), Some(2));
+        assert_eq!(names(dir.path()), ["current", "v1", "v2"]);
+        assert_eq!(views.switch_to(3).map_err(|error| error.kind()), Err(io::ErrorKind::NotFound));
     }
 
     /// Everything that a process leaves when it dies between two steps.

@@ -108,14 +108,20 @@ impl<S: StateStore, A: Aggregate<S>> Worker<S, A> {
     /// Applies events in one transaction, as many as it takes well; answers how many. If one fails, those before it are
     /// applied, and it is not.
     pub(super) fn apply(&mut self, events: &[Arrived]) -> Result<Result<usize, Failed>, StateError> {
-        match self.try_to_apply(events)? {
-            Err(failed) if 0 < failed.index => match self.try_to_apply(&events[..failed.index])? {
-                Ok(applied) if applied < failed.index => Ok(Ok(applied)),
-                Ok(_) => Ok(Err(failed)),
-                Err(earlier) => Ok(Err(earlier)),
-            },
-            done => Ok(done),
+        let mut failed = match self.try_to_apply(events)? {
+            Ok(applied) => return Ok(Ok(applied)),
+            Err(failed) => failed,
+        };
+        // A transaction that failed has left nothing, so those before the failure are applied anew. One of them may fail
+        // now that did not before: then fewer are left, until they are applied or there are none.
+        while 0 < failed.index {
+            match self.try_to_apply(&events[..failed.index])? {
+                Ok(applied) if applied < failed.index => return Ok(Ok(applied)),
+                Ok(_) => break,
+                Err(earlier) => failed = earlier,
+            }
         }
+        Ok(Err(failed))
     }
 
     /// All or nothing: none of them is applied when one fails.

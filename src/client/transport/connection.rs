@@ -8,7 +8,8 @@ use reqwest::{Client, Response, Url};
 use super::{CONNECT_TIME_MAX, head, tls};
 use crate::client::FollowError;
 
-/// Connections to the server of this URL.
+/// Connections to the server of this URL. Redirections are answers like others: to follow one would make a GET of a POST,
+/// and its 200 would look as if the events had been taken.
 pub(crate) fn open(url: &str) -> Result<Client, FollowError> {
     let usage = |why: &dyn std::fmt::Display| FollowError::Usage(format!("{url}: {why}"));
     let parsed = Url::parse(url).map_err(|error| usage(&error))?;
@@ -16,6 +17,7 @@ pub(crate) fn open(url: &str) -> Result<Client, FollowError> {
     Client::builder()
         .tls_backend_preconfigured(tls)
         .connect_timeout(CONNECT_TIME_MAX)
+        .redirect(reqwest::redirect::Policy::none())
         .tcp_nodelay(true)
         .user_agent(concat!("everfeed/", env!("CARGO_PKG_VERSION")))
         .build()
