@@ -63,6 +63,12 @@ pub(super) struct Fetched {
 }
 
 impl Fetched {
+    /// Whether the page is not expected to change: by its headers, or because it says so itself, as archives do that lie
+    /// on a server of files.
+    pub(super) fn is_settled(&self) -> bool {
+        self.page.is_archive || self.head.is_settled()
+    }
+
     /// Whether events may be missing at its end although it can be read.
     pub(super) fn may_be_cut(&self) -> bool {
         !self.past_caches && self.head.form == Ok(Form::Ndjson)

@@ -239,7 +239,7 @@ impl Work {
     /// None when nobody takes it.
     async fn hand_over(&mut self, mut page: Fetched) -> Result<Option<()>, FollowError> {
         let room = page.room.take();
-        let may_change = !page.head.is_settled();
+        let may_change = !page.is_settled();
         let mut events = Vec::with_capacity(page.page.events.len());
         let checked = self.order.check(page, &mut events).await;
         // What came before something that is wrong is right.

@@ -56,6 +56,9 @@ impl Order {
 
     /// Adds the events of the next page, as far as they may come next.
     pub(super) async fn check(&mut self, mut fetched: Fetched, events: &mut Vec<Event>) -> Result<(), FollowError> {
+        if self.is_of_an_older_epoch(&fetched) {
+            fetched = self.as_it_is_now(&fetched).await?;
+        }
         self.check_log(&fetched).await?;
         let may_be_cut = fetched.may_be_cut();
         let origin = self.origin(&fetched);
@@ -94,6 +97,26 @@ impl Order {
         Ok(())
     }
 
+    /// A cache may hold it from a history that has not been gone on with.
+    fn is_of_an_older_epoch(&self, fetched: &Fetched) -> bool {
+        let epochs = self.log.zip(fetched.head.log);
+        epochs.is_some_and(|(expected, found)| expected.id == found.id && found.epoch < expected.epoch)
+    }
+
+    /// The page, past all caches. A server that is itself in an older epoch has another history.
+    async fn as_it_is_now(&self, fetched: &Fetched) -> Result<Fetched, FollowError> {
+        let another = |why: String, log| FollowError::AnotherHistory { url: self.feed.to_string(), why, log };
+        let url = Url::parse(&fetched.url).map_err(|error| FollowError::Usage(error.to_string()))?;
+        let now = self.fetcher.page(&Ask { past_caches: true, ..self.fetcher.ask(&url) }).await?;
+        match now {
+            Some(now) if !self.is_of_an_older_epoch(&now) => Ok(now),
+            Some(now) => {
+                Err(another("it is in an older epoch than the one that was followed".to_string(), now.head.log))
+            }
+            None => Err(another(format!("{url} is there in an older epoch alone"), fetched.head.log)),
+        }
+    }
+
     async fn check_log(&mut self, fetched: &Fetched) -> Result<(), FollowError> {
         let another =
             |expected: String, found: String| FollowError::AnotherLog { url: self.feed.to_string(), expected, found };
@@ -109,8 +132,7 @@ impl Order {
             Some(expected) if expected.id != found.id => {
                 return Err(another(expected.id.to_string(), found.id.to_string()));
             }
-            // What was read so far has to be part of the history that goes on here. Pages of an older epoch, which
-            // caches may hold, are fine, and so is the way from these to newer ones once it has been looked at.
+            // What was read so far has to be part of the history that goes on here.
             Some(expected) if expected.epoch < found.epoch => self.verify(found).await?,
             Some(_) | None => (),
         }

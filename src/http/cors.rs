@@ -46,6 +46,16 @@ impl Cors {
         }
     }
 
+    /// Whether whoever sent this may do what cannot be taken back. Browsers name the site that a script is of with every
+    /// POST, also where they do not ask first; programs that are no browsers name none.
+    pub(crate) fn trusts(&self, origin: Option<&HeaderValue>) -> bool {
+        match (self, origin) {
+            (_, None) => true,
+            (Self::Listed(origins), Some(origin)) => origins.iter().any(|listed| listed == origin),
+            (Self::Nobody | Self::Anybody, Some(_)) => false,
+        }
+    }
+
     /// Adds to an answer what a browser looks for in it.
     pub(crate) fn apply(&self, origin: Option<&HeaderValue>, is_options: bool, headers: &mut HeaderMap) {
         let allowed = match self {
@@ -103,5 +113,15 @@ mod tests {
         assert_eq!(allowed(&listed, "https://a.example.evil"), (None, value("Origin")));
         assert_eq!(allowed(&["https://a.example", "*"], "https://b.example"), (value("*"), None));
         assert_eq!(allowed(&[], "https://a.example"), (None, None));
+    }
+
+    #[test]
+    fn what_cannot_be_taken_back_is_for_programs_and_for_listed_sites() {
+        let site = HeaderValue::from_static("https://a.example");
+        let listed = Cors::Listed(vec!["https://a.example".to_string()]);
+        let other = Cors::Listed(vec!["https://b.example".to_string()]);
+        assert!(listed.trusts(Some(&site)) && !other.trusts(Some(&site)));
+        assert!(!Cors::Anybody.trusts(Some(&site)) && !Cors::Nobody.trusts(Some(&site)));
+        assert!(Cors::Anybody.trusts(None) && Cors::Nobody.trusts(None) && other.trusts(None));
     }
 }

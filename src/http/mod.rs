@@ -316,6 +316,7 @@ impl Served {
             Address::Metrics => Ok(handlers::metrics::get(self)),
             Address::Scavenge if is_post => handlers::scavenge::post(self, &self.access.operate()),
             Address::Scavenge => Ok(handlers::scavenge::get(self)),
+            Address::Promote if !self.settings.cors.trusts(headers.get(ORIGIN)) => Err(Problem::foreign_script()),
             Address::Promote => Box::pin(handlers::promote::post(self, &self.access.operate())).await,
             Address::Ui(ui) => Box::pin(handlers::ui::get(self, &asked, &self.access.read(ui.source()), ui)).await,
             Address::Problem { kind } => handlers::help::problem(&asked, kind),

@@ -144,6 +144,9 @@ kinds! {
         "The server takes its events from another one alone, so that both have the same log. Nothing was written. Write \
          to that one. If it is gone for good, whoever runs this one ends the replication with `everfeed promote`; then \
          the same request, sent again, is taken here.";
+    ForeignScript = "foreign-script" FORBIDDEN "Scripts of that site may not do this"
+        "What cannot be taken back is not for just any page that somebody looks at. A script may ask for it if \
+         cors.origins names its site; programs that are no browsers may anyway.";
     NoReplica = "no-replica" CONFLICT "This server is no replica"
         "The server takes appends already, so there is nothing to promote. If it was a replica, it has been promoted \
          before.";
@@ -251,6 +254,11 @@ impl Problem {
     /// As many connections are open as the server takes.
     pub(crate) fn too_many_connections() -> Self {
         Self::new(Kind::TooManyConnections, "there are as many connections as may be").retry_after_seconds(1)
+    }
+
+    /// The script of a site that is not trusted wants what cannot be taken back.
+    pub(crate) fn foreign_script() -> Self {
+        Self::new(Kind::ForeignScript, "the Origin header names a site that cors.origins does not".to_string())
     }
 
     /// As many requests wait as the server takes.

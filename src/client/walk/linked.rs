@@ -22,7 +22,7 @@ const PAGE_BYTES_EXPECTED: usize = 128 << 10;
 /// Hands on this page, which leads to a newer one or is the empty one at the end, and those that are newer.
 pub(super) async fn go_on(walk: &Walk, page: Fetched) -> Result<(), Ended> {
     let url = page.link("previous").unwrap_or_else(|| Url::parse(&page.url).expect("it was fetched"));
-    let is_settled = page.head.is_settled();
+    let is_settled = page.is_settled();
     walk.hand_on(Step::Page(Box::new(page))).await?;
     self::walk(walk, url, is_settled).await
 }
@@ -54,7 +54,9 @@ pub(super) async fn walk(walk: &Walk, mut url: Url, mut is_settled: bool) -> Res
                 max_age = opened.head.max_age;
                 if let Some(page) = walk.fetcher.read(&ask, *opened).await? {
                     if let Some(newer) = page.link("previous").filter(|newer| *newer != url) {
-                        (url, is_settled, is_waited_for) = (newer, page.head.is_settled(), false);
+                        // A page of which everything was truncated leads on to what is there.
+                        let leads_on = page.page.events.is_empty();
+                        (url, is_settled, is_waited_for) = (newer, leads_on || page.is_settled(), false);
                         walk.hand_on(Step::Page(Box::new(Fetched { room: Some(room), ..page }))).await?;
                         if !is_settled {
                             // Nothing newer had happened when it was sent.
