@@ -108,6 +108,7 @@ fn every_kind_of_problem_is_as_the_golden_file_has_it() {
         ("event-id-taken", server.post("/streams/s", &[text, id], b"y")),
         ("too-many-waits", server.get("/streams/none?wait=1", &[])),
         ("no-replica", server.post("/admin/promote", &[], b"")),
+        ("foreign-script", server.post("/admin/promote", &[("Origin", "https://elsewhere.example")], b"")),
     ] {
         gathered.add(&server, kind, &reply);
     }

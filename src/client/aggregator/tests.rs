@@ -111,6 +111,25 @@ async fn events_of_several_feeds_come_by_their_times_while_catching_up() {
     assert_eq!(reader.snapshot().join(" "), "a0 b0 b1 a1 a2 b2 b3 b4 b5 b6 a3");
 }
 
+/// An aggregate once failed at one event, and then, when those before it were applied anew, at an earlier one: all that the
+/// second failure had rolled back was counted as applied, and never came again.
+#[tokio::test]
+async fn what_two_failures_after_each_other_roll_back_is_applied_in_the_end() {
+    let (store, reader) = in_memory();
+    let failing = std::sync::Mutex::new(vec![1, 3, 5]);
+    let flaky = move |state: &mut List, event: &Event| -> Result<(), Failure> {
+        let mut failing = failing.lock().expect("nobody panicked");
+        if failing.last().copied() == event.place {
+            failing.pop();
+            return Err("not yet".into());
+        }
+        list(state, event)
+    };
+    let ended = Aggregator::of(store, flaky).play(&events("a", [1; 8]), 8, Then::Ends).run().await;
+    assert_eq!(ended.expect("it ends"), Ended::AtTheEnd);
+    assert_eq!(reader.snapshot().join(" "), "a0 a1 a2 a3 a4 a5 a6 a7");
+}
+
 #[tokio::test]
 async fn feeds_in_turn_come_one_after_the_other() {
     let (store, reader) = in_memory();
