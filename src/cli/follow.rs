@@ -37,7 +37,7 @@ use self::stop::Stop;
 use self::to::To;
 use super::client::{SERVER, stream_url};
 use super::{Exit, Failure};
-use crate::client::{Checkpoint, Credentials, FollowError, Follower, Following, Live, Start};
+use crate::client::{Checkpoint, Credentials, Event, FollowError, Follower, Following, Live, Start};
 use crate::config::{Filter, Log, LogFormat};
 use crate::telemetry;
 
@@ -168,6 +168,9 @@ fn following(options: &Options, url: &str) -> Result<Following, Failure> {
 /// How long events wait for others while there are more to come: a place takes many nearly as fast as a few.
 const GATHER_TIME_MAX: Duration = Duration::from_millis(20);
 
+/// Nor are more gathered when so many bytes are.
+const GATHER_BYTES_MAX: usize = 8 << 20;
+
 /// From the feed to the place, batch by batch.
 async fn follow(
     following: Following,
@@ -184,7 +187,7 @@ async fn follow(
         None => following,
     };
     let mut follower = following.start()?;
-    let mut gathered = Vec::new();
+    let (mut gathered, mut bytes) = (Vec::new(), 0);
     let mut ended = None;
     while ended.is_none() {
         let patience = if gathered.is_empty() { lag::LOOK_EVERY } else { GATHER_TIME_MAX };
@@ -194,8 +197,9 @@ async fn follow(
             () = stop.asked() => break,
             batch = follower.next_batch(events_max - gathered.len()) => match batch {
                 Some(Ok(events)) => {
+                    bytes += events.iter().map(bytes_of).sum::<usize>();
                     gathered.extend(events);
-                    if gathered.len() < events_max && !follower.is_caught_up() {
+                    if gathered.len() < events_max && bytes < GATHER_BYTES_MAX && !follower.is_caught_up() {
                         continue;
                     }
                 }
@@ -205,6 +209,7 @@ async fn follow(
             () = tokio::time::sleep(patience) => {}
         }
         let events = std::mem::take(&mut gathered);
+        bytes = 0;
         shown.took(&events);
         if let Err(failure) = delivery.take(events).await {
             ended = Some(Err(failure));
@@ -213,6 +218,11 @@ async fn follow(
     }
     shown.end();
     ended.unwrap_or(Ok(()))
+}
+
+/// What it carries.
+fn bytes_of(event: &Event) -> usize {
+    event.data().map_or(0, bytes::Bytes::len) + event.metadata().map_or(0, bytes::Bytes::len)
 }
 
 /// A server may have moved, and a mirror may take its place; but a feed keeps its name.

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::event::{Number, Source, Status};
+use crate::event::{Life, Number, Source, Status};
 use crate::store::{Identity, ReadError, Store, Watch};
 
 use super::live::Wait;
@@ -60,8 +60,8 @@ struct Listener {
     identity: Identity,
     /// Goes out with each piece and comes back when the socket has it, so that one is under way at a time.
     hand: Arc<Semaphore>,
-    /// The stream has been there: if it is no more, it was deleted.
-    was_there: bool,
+    /// The life in which the stream has been seen: if it is in another one, or is no more, it was deleted.
+    life: Option<Life>,
 }
 
 /// What a look at the store shows.
@@ -77,7 +77,7 @@ impl EventStream {
         tracing::debug!(source = %listening.source, from = %listening.next, "somebody listens");
         let watch = listening.store.watch(&listening.source);
         let (identity, hand) = (listening.store.identity(), Arc::new(Semaphore::new(1)));
-        let listener = Listener { listening, _wait: wait, watch, identity, hand, was_there: false };
+        let listener = Listener { listening, _wait: wait, watch, identity, hand, life: None };
         Self { greeting: Some(GREETING), next: Some(Box::pin(listener.piece())) }
     }
 
@@ -144,12 +144,15 @@ impl Listener {
             return Ok(Look::Over);
         }
         let head = view.head(source)?;
-        self.was_there |= head.exists();
         match head.status {
+            // It may begin anew; but whoever has followed it is told that it ended, however late they look.
+            Status::Live if self.life.is_some_and(|life| life != head.life) => return Ok(Look::Over),
             Status::Live => {}
-            // It may begin anew; but whoever has followed it is told that it ended.
-            Status::SoftDeleted if !self.was_there => return Ok(Look::Nothing),
+            Status::SoftDeleted if self.life.is_none() => return Ok(Look::Nothing),
             Status::SoftDeleted | Status::HardDeleted => return Ok(Look::Over),
+        }
+        if head.exists() {
+            self.life = Some(head.life);
         }
         let from = head.first_visible.max(*next);
         if from >= head.next {

@@ -172,7 +172,7 @@ async fn way(store: &Store, origin: &Origin, report: &mut (dyn FnMut(&Mirrored) 
                 }
                 Err(error) => return Err(error.into()),
             };
-            if store.identity() != there.identity && here.events <= end.get() {
+            if store.identity().epoch < there.identity.epoch && here.events <= end.get() {
                 adopt(store, origin, there.identity).await?;
             }
             report(&Mirrored { events: next.get(), lag, is_caught_up });

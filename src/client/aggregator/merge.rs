@@ -158,7 +158,7 @@ impl Lane {
         let mut is_news = false;
         while !self.has_ended && self.waiting.len() < EVENTS_WAITING && self.waiting_bytes < BYTES_WAITING {
             match self.pump.poll_recv(context) {
-                Poll::Ready(Some(Ok(pumped))) => {
+                Poll::Ready(Some(Ok(Some(pumped)))) => {
                     self.waiting_bytes += pumped.events.iter().map(bytes_of).sum::<usize>();
                     self.waiting.extend(pumped.events);
                     self.lag = pumped.lag;
@@ -168,9 +168,14 @@ impl Lane {
                     self.failed = Some(error);
                     self.has_ended = true;
                 }
-                Poll::Ready(None) => {
+                Poll::Ready(Some(Ok(None))) => {
                     // A feed ends when all its events have been read.
                     self.was_caught_up = true;
+                    self.has_ended = true;
+                }
+                Poll::Ready(None) => {
+                    // Else what was read so far would pass for all there is.
+                    self.failed = Some(std::io::Error::other("reading the feed was cut off by a panic").into());
                     self.has_ended = true;
                 }
                 Poll::Pending => break,

@@ -40,7 +40,8 @@ pub(super) struct Pumped {
     pub(super) is_caught_up: bool,
 }
 
-pub(super) type Pump = mpsc::Receiver<Result<Pumped, FollowError>>;
+/// What has been read; none at the end of the feed. Without that the reading was cut off.
+pub(super) type Pump = mpsc::Receiver<Result<Option<Pumped>, FollowError>>;
 
 /// Reads on until the feed ends, fails, or nobody is left to read for.
 pub(super) fn start(feed: impl Feed) -> Pump {
@@ -49,7 +50,7 @@ pub(super) fn start(feed: impl Feed) -> Pump {
     receiver
 }
 
-async fn run(mut feed: impl Feed, sender: mpsc::Sender<Result<Pumped, FollowError>>) {
+async fn run(mut feed: impl Feed, sender: mpsc::Sender<Result<Option<Pumped>, FollowError>>) {
     // As many as are not too much, if they are like those before.
     let mut events_max = 1;
     loop {
@@ -60,7 +61,10 @@ async fn run(mut feed: impl Feed, sender: mpsc::Sender<Result<Pumped, FollowErro
                 let _ = sender.send(Err(error)).await;
                 return;
             }
-            Ok(None) => return,
+            Ok(None) => {
+                let _ = sender.send(Ok(None)).await;
+                return;
+            }
             Err(_nothing_yet) => Vec::new(),
         };
         if !events.is_empty() {
@@ -68,7 +72,7 @@ async fn run(mut feed: impl Feed, sender: mpsc::Sender<Result<Pumped, FollowErro
             events_max = (BYTES_PER_BATCH * events.len() / bytes).clamp(1, EVENTS_PER_BATCH);
         }
         let pumped = Pumped { events, lag: feed.lag(), is_caught_up: feed.is_caught_up() };
-        if sender.send(Ok(pumped)).await.is_err() {
+        if sender.send(Ok(Some(pumped))).await.is_err() {
             return;
         }
     }

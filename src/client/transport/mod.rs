@@ -221,7 +221,12 @@ impl Opened {
 }
 
 async fn read(response: &mut Response, bytes_max: usize) -> Result<Bytes, Trouble> {
-    let too_large = || Trouble::passing(format!("it is larger than {bytes_max} bytes"));
+    // It would be as large the next time.
+    let url = response.url().to_string();
+    let too_large = || {
+        let why = format!("it is larger than the {bytes_max} bytes that are read at most");
+        Trouble::Final(FollowError::Unreadable { url: url.clone(), why })
+    };
     let length = response.content_length().unwrap_or(0);
     let length = usize::try_from(length).ok().filter(|length| *length <= bytes_max).ok_or_else(too_large)?;
     let mut body = BytesMut::new();
