@@ -144,6 +144,12 @@ impl Documents {
                 Extent { shown: Some((*number, *number)), gone: None, is_complete: true, is_canonical: true }
             }
         };
+        // The source never had such a document, and a cache would keep it.
+        if let Some((first, last)) = extent.shown
+            && view.is_unexplained(&wanted.source, first, last).await?
+        {
+            return Err(Problem::catching_up());
+        }
         let (removed, settings) = match &wanted.source {
             Source::Stream(stream) => {
                 let settings = view.retention(stream).map(|retention| retention.settings);

@@ -147,6 +147,10 @@ kinds! {
     ForeignScript = "foreign-script" FORBIDDEN "Scripts of that site may not do this"
         "What cannot be taken back is not for just any page that somebody looks at. A script may ask for it if \
          cors.origins names its site; programs that are no browsers may anyway.";
+    CatchingUp = "catching-up" SERVICE_UNAVAILABLE "The replica has not caught up with this"
+        "Events of this document have come from the other server without their content, and what removed it there has \
+         not come yet. The document is served as the other server has it as soon as it has; ask again after the time that \
+         Retry-After names, or ask that server.";
     NoReplica = "no-replica" CONFLICT "This server is no replica"
         "The server takes appends already, so there is nothing to promote. If it was a replica, it has been promoted \
          before.";
@@ -254,6 +258,12 @@ impl Problem {
     /// As many connections are open as the server takes.
     pub(crate) fn too_many_connections() -> Self {
         Self::new(Kind::TooManyConnections, "there are as many connections as may be").retry_after_seconds(1)
+    }
+
+    /// A replica knows that something was removed, and not yet why.
+    pub(crate) fn catching_up() -> Self {
+        Self::new(Kind::CatchingUp, "what removed the content of events here has not come yet".to_string())
+            .retry_after_seconds(INDEXING_RETRY_SECONDS)
     }
 
     /// The script of a site that is not trusted wants what cannot be taken back.

@@ -2,7 +2,7 @@
 
 use crate::event::{Event, Number, Retention, Source, Status, StreamName};
 
-use super::{ReadError, View};
+use super::{LOST_TYPE, ReadError, View};
 
 /// How an event was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,24 @@ impl View {
             Status::SoftDeleted | Status::HardDeleted => Some(Removal::WithItsStream),
             Status::Live => (event.number < head.first_visible).then_some(Removal::Alone),
         })
+    }
+
+    /// Whether events between these places have come without content, and what removed it has not come yet: a replica
+    /// that has not caught up hears of a removal after the events that it removed.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn is_unexplained(&self, source: &Source, first: Number, last: Number) -> Result<bool, ReadError> {
+        let mut is_unexplained = false;
+        if self.shared.replica_of.load().is_some() {
+            self.scan(source, first, last, |_, event| {
+                let is_removed = event.content.is_none() && event.event_type.as_str() != LOST_TYPE;
+                is_unexplained |= is_removed && self.removal(event)?.is_none();
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(is_unexplained)
     }
 
     /// The places from `first` to `last` in a source of many streams whose events have no content, and how they were

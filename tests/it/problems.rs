@@ -5,8 +5,8 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
 
-use everfeed::event::Timestamp;
-use everfeed::store::{NewStore, Options, Store};
+use everfeed::event::{Digest, EventId, EventType, Number, Position, StreamName, Timestamp};
+use everfeed::store::{Left, NewStore, Options, Row, Store};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -132,8 +132,22 @@ fn every_kind_of_problem_is_as_the_golden_file_has_it() {
     let data = tempfile::tempdir().expect("a directory");
     let replica_of = Some("http://127.0.0.1:2113".into());
     let new = NewStore { log: Uuid::from_u128(1), epoch: 0, created: Timestamp::default(), replica_of };
-    Store::open_or_make(&Options::new(data.path()), &new).expect("it opens").0.close();
+    let (store, _) = Store::open_or_make(&Options::new(data.path()), &new).expect("it opens");
+    let removed = Row {
+        stream: StreamName::parse("s").expect("a name"),
+        number: Number::ZERO,
+        position: Position::ZERO,
+        time: Timestamp::default(),
+        id: EventId::new(Uuid::from_u128(2)).expect("not nil"),
+        event_type: EventType::parse("t").expect("a type"),
+        left: Left::Removed { digest: Digest([0; 16]), correlation: None },
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(store.replicate(vec![removed])).expect("it is taken in");
+    store.close();
+    drop(store);
     let server = TestServer::start(data.path(), &[]);
+    gathered.add(&server, "catching-up", &server.get("/streams/s/0/forward/1", &[]));
     gathered.add(&server, "replica", &server.post("/streams/s", &[text], b"x"));
 
     let (_data, server) = start(&[("disk.floor", "1048576 MiB")]);
