@@ -73,6 +73,25 @@ pub enum ImportError {
         /// The first position of the export.
         from: u64,
     },
+    /// What is here is of another epoch, and the export does not begin where both can be compared.
+    #[error(
+        "the store is in epoch {here} and the export in epoch {there}, so it has to begin at position 0: only then it is \
+         seen whether both have the same history"
+    )]
+    AnotherEpoch {
+        /// The epoch of the store.
+        here: u32,
+        /// The epoch of the export.
+        there: u32,
+    },
+    /// Something else is being taken in there.
+    #[error("{} is a replica of {of}, and not what an export is imported into", .path.display())]
+    OtherReplica {
+        /// The directory.
+        path: PathBuf,
+        /// What it is a replica of.
+        of: String,
+    },
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -80,6 +99,9 @@ pub enum ImportError {
     #[error(transparent)]
     Replicate(#[from] ReplicateError),
 }
+
+/// What a store says it is a replica of until it has all of an export.
+const EXPORT: &str = "the export ";
 
 /// Opens the store in this directory, or makes one there, that becomes what this export is of. It may have been `opened`
 /// for an export before it.
@@ -100,11 +122,14 @@ pub fn open(
         Some(opened) => opened.clone(),
         None => {
             check_empty(data)?;
-            let of = format!("the export {}", file.display());
+            let of = format!("{EXPORT}{}", file.display());
             let new = NewStore { log: header.log, epoch: header.epoch, created: now, replica_of: Some(of) };
             Store::open_or_make(&Options::new(data), &new)?.0
         }
     };
+    if let Some(of) = store.replica_of().filter(|of| !of.starts_with(EXPORT)) {
+        return Err(ImportError::OtherReplica { path: data.to_path_buf(), of: of.to_string() });
+    }
     let here = store.identity().log;
     if here != header.log {
         return Err(ImportError::AnotherLog { path: data.to_path_buf(), here, there: header.log });
@@ -142,17 +167,27 @@ pub async fn take_in(
     if next.get() < header.from {
         return Err(ImportError::Gap { next, from: header.from });
     }
-    if store.identity().epoch < header.epoch && store.replica_of().is_some() {
-        let of = format!("the export {}", file.display());
-        store.turn(Role::Replica { of, epoch: header.epoch }).await?;
+    let (here, there) = (store.identity().epoch, header.epoch);
+    let is_replica = store.replica_of().is_some();
+    if is_replica && here != there && (header.from > 0 || there < here) {
+        return Err(ImportError::AnotherEpoch { here, there });
     }
+    let (known, mut is_of_its_epoch) = (next, here == there || !is_replica);
     let mut blocks = read_ahead(reader);
     let mut rows = Rows::default();
     let mut next = next;
     while let Some(block) = blocks.recv().await {
         let block = block.map_err(|fault| ImportError::Unreadable { path: file.to_path_buf(), fault })?;
         let block: Result<Vec<Row>, NoRow> = block.events.into_iter().map(|event| rows.of(event)).collect();
-        next = store.replicate(block?).await?;
+        let block = block?;
+        let end = block.last().map_or(Position::ZERO, |row| row.position.plus(1));
+        next = store.replicate(block).await?;
+        if !is_of_its_epoch && known <= end {
+            // Up to its own end it has the same history.
+            let of = format!("{EXPORT}{}", file.display());
+            store.turn(Role::Replica { of, epoch: there }).await?;
+            is_of_its_epoch = true;
+        }
         progress(next);
     }
     Ok(next)

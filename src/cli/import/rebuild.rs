@@ -49,6 +49,8 @@ impl From<ImportError> for Failure {
             ImportError::OneStream { .. }
             | ImportError::NotEmpty { .. }
             | ImportError::AnotherLog { .. }
+            | ImportError::AnotherEpoch { .. }
+            | ImportError::OtherReplica { .. }
             | ImportError::Gap { .. } => Self::new(Exit::Usage, error),
             ImportError::Replicate(_) => Self::failed(error),
         }

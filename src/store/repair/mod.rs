@@ -100,7 +100,9 @@ pub fn repair(from: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -> R
     sources.walk(&mut |salvaged| survey.see(&salvaged)).map_err(storage)?;
     let is_complete = closed == Some(survey.next);
     let has_lost = survey.unplaced > 0 || survey.known_lost > 0;
-    let epoch = sources.epoch + u32::from(has_lost || !is_complete);
+    // Without the file `everfeed` nobody knows whether the store took its events from elsewhere, and so whether another
+    // one goes on with the same epoch.
+    let epoch = sources.epoch + u32::from(has_lost || !is_complete || marker.is_none());
 
     let meta = Meta { log, epoch, opening: sources.opening, created: Timestamp::default() };
     let replica_of = marker.and_then(|marker| marker.replica_of);

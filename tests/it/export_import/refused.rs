@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use everfeed::event::Timestamp;
+use everfeed::store::{NewStore, Options, Store};
+
 use super::{check_done, export, import};
 use crate::support::{TestServer, everfeed};
 
@@ -81,6 +84,18 @@ fn what_cannot_be_is_said_before_anything_is_begun() {
     assert!(!path("new").exists());
     drop(TestServer::start(&path("another"), &[]));
     check(import(&path("log"), &path("another"), &[]), 2, "and the export is of the log");
+
+    let log = source.get("/info", &[]).json()["log"].as_str().expect("a text").parse().expect("a UUID");
+    let replica = |name: &str, epoch: u32, of: &str| {
+        let new = NewStore { log, epoch, created: Timestamp::default(), replica_of: Some(of.into()) };
+        Store::open_or_make(&Options::new(path(name)), &new).expect("it is made").0.close();
+    };
+    // An import once ended the mirroring of whatever had the same log.
+    replica("mirror", 0, "http://127.0.0.1:2113");
+    check(import(&path("log"), &path("mirror"), &[]), 2, "is a replica of http://127.0.0.1:2113");
+    // And went on with the events of an older epoch as if they were of a newer one.
+    replica("newer", 1, "the export of a newer epoch");
+    check(import(&path("log"), &path("newer"), &[]), 2, "the store is in epoch 1 and the export in epoch 0");
 }
 
 #[test]
