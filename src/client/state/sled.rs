@@ -23,6 +23,10 @@ const CACHE_BYTES: u64 = 64 << 20;
 /// What one key and its value may have together: sixteen of them in a leaf stay out of the blob files.
 const ENTRY_BYTES_MAX: usize = 64 << 10;
 
+/// A record that is longer, as an event that is parked may be, lies in parts: under its name, and under its name, a zero
+/// byte, and the part's number.
+const RECORD_PART_BYTES: usize = 32 << 10;
+
 /// sled overwrites segments that only it believes stable, so about this much, and no more than twice of it, is written
 /// to its log between two syncs.
 const LOG_BYTES_PER_TRANSACTION: usize = 2 << 20;
@@ -37,6 +41,9 @@ const LOCKED_WAIT: Duration = Duration::from_secs(5);
 /// What the keys of the aggregate begin with in sled, and what the records' do.
 const STATE: u8 = b's';
 const RECORD: u8 = b'r';
+
+/// What stands between the name of a record and the number of its part. Names hold no such byte.
+const PART: u8 = 0;
 
 /// A state of keys and values in sled.
 ///
@@ -199,9 +206,20 @@ impl StateStore for Sled {
     type State<'t> = SledState<'t>;
 
     fn records(&self, prefix: &str) -> Result<Vec<(String, String)>, StateError> {
-        let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).map_err(StateError::new);
-        let found = self.inner.scan(RECORD, prefix.as_bytes())?;
-        found.iter().map(|(name, value)| Ok((text(name)?, text(value)?))).collect()
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(StateError::new);
+        let mut records: Vec<(Bytes, Vec<u8>)> = Vec::new();
+        for (name, value) in self.inner.scan(RECORD, prefix.as_bytes())? {
+            match name.iter().position(|byte| *byte == PART) {
+                None => records.push((name, value.to_vec())),
+                // Parts come right after what they belong to. Those of a record that was never completed belong to none.
+                Some(end) => {
+                    if let Some((_, whole)) = records.last_mut().filter(|(known, _)| *known == name[..end]) {
+                        whole.extend_from_slice(&value);
+                    }
+                }
+            }
+        }
+        records.into_iter().map(|(name, value)| Ok((text(name.to_vec())?, text(value)?))).collect()
     }
 
     fn transaction(
@@ -215,7 +233,7 @@ impl StateStore for Sled {
             change(&mut batch, stored(STATE, key), value.as_deref());
         }
         for (name, value) in records.changes() {
-            change(&mut batch, stored(RECORD, name.as_bytes()), value.map(str::as_bytes));
+            self.inner.change_record(&mut batch, name, value.map(str::as_bytes))?;
         }
         Ok(self.inner.write(batch)?)
     }
@@ -240,6 +258,36 @@ impl Inner {
             let found = self.db().scan_prefix(stored(kind, prefix));
             found.map(|pair| pair.map(|(key, value)| (copied(&key[1..]), copied(&value)))).collect()
         })
+    }
+
+    /// Adds the change of a record to the batch that makes it real. Its further parts are made durable before: not much
+    /// may lie between two syncs, and without the first one they are nothing.
+    fn change_record(&self, batch: &mut ::sled::Batch, name: &str, value: Option<&[u8]>) -> Result<(), StateError> {
+        let mut parts = value.map(|value| value.chunks(RECORD_PART_BYTES)).into_iter().flatten();
+        let first = value.map(|_| parts.next().unwrap_or_default());
+        let mut count = 0;
+        let (mut before, mut bytes) = (::sled::Batch::default(), 0);
+        for part in parts {
+            count += 1;
+            before.insert(part_name(name, count), part);
+            bytes += LOG_COST_OF_INSERT * part.len();
+            if LOG_BYTES_PER_TRANSACTION <= bytes {
+                self.write(std::mem::take(&mut before))?;
+                bytes = 0;
+            }
+        }
+        if 0 < bytes {
+            self.write(before)?;
+        }
+        // Of a longer one that was there before.
+        for (known, _) in self.scan(RECORD, &[name.as_bytes(), &[PART]].concat())? {
+            let key = stored(RECORD, &known);
+            if part_name(name, count) < key || value.is_none() {
+                batch.remove(key);
+            }
+        }
+        change(batch, stored(RECORD, name.as_bytes()), first);
+        Ok(())
     }
 
     /// Writes a batch and makes it durable.
@@ -293,6 +341,11 @@ fn open_when_free(dir: &Path) -> Result<Db, StateError> {
             opened => return opened,
         }
     }
+}
+
+/// Of the further parts, which are counted from 1.
+fn part_name(name: &str, part: u32) -> Vec<u8> {
+    stored(RECORD, &[name.as_bytes(), &[PART], &part.to_be_bytes()].concat())
 }
 
 fn stored(kind: u8, key: &[u8]) -> Vec<u8> {

@@ -251,6 +251,43 @@ fn a_sled_entry_that_would_reach_the_blob_files_is_refused_and_is_the_events_fau
     assert_eq!(store.reader().get(b"k").expect("it is read"), None);
 }
 
+/// An event that was parked once went into sled as it was, into files that sled never syncs, and the place in the feed may
+/// have gone there with it.
+#[test]
+fn a_long_record_lies_in_sled_in_parts_and_is_one_again() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let name = || "parked 1".to_string();
+    let put = |store: &mut Sled, value: Option<&str>| {
+        let done = store.transaction(|_| {
+            let mut records = Records::default();
+            records.put("parked 10".to_string(), "next".to_string());
+            match value {
+                Some(value) => records.put(name(), value.to_string()),
+                None => records.remove(name()),
+            }
+            Ok(records)
+        });
+        done.expect("it is committed");
+    };
+    let next = ("parked 10".to_string(), "next".to_string());
+    let long = "ä".repeat(4 << 20);
+    for value in [&long[..], &long[..(32 << 10)], &long[..(32 << 10) + 2], "", "short"] {
+        let mut store = Sled::open(dir.path()).expect("it opens");
+        put(&mut store, Some(value));
+        drop(store);
+        let store = Sled::open(dir.path()).expect("it opens");
+        let found = store.records("parked").expect("they are read");
+        assert!(found == [(name(), value.to_string()), next.clone()], "{} bytes", value.len());
+        drop(store);
+        let blobs = fs::read_dir(dir.path().join("blobs")).expect("it is there").count();
+        assert_eq!(blobs, 0, "{} bytes", value.len());
+    }
+    let mut store = Sled::open(dir.path()).expect("it opens");
+    put(&mut store, Some(&long));
+    put(&mut store, None);
+    assert_eq!(store.records("").expect("they are read"), [next]);
+}
+
 #[test]
 fn a_transaction_in_sled_is_full_before_it_is_too_much_between_two_syncs() {
     let dir = tempfile::tempdir().expect("a directory");
