@@ -39,7 +39,7 @@ pub(super) struct Batch {
     pub(super) lags: Vec<Lag>,
     /// Whether each feed has been caught up with since it was started.
     pub(super) is_caught_up: Vec<bool>,
-    /// Nothing more is waiting, and every feed has been caught up with.
+    /// Nothing more is waiting, and every feed is caught up with: one may have fallen behind while another was read.
     pub(super) is_all: bool,
 }
 
@@ -63,6 +63,8 @@ struct Lane {
     /// As the follower has it: after the last of those that wait.
     lag: Lag,
     was_caught_up: bool,
+    /// So it is now, once those that wait are applied.
+    is_caught_up: bool,
     has_ended: bool,
     failed: Option<FollowError>,
 }
@@ -105,7 +107,7 @@ impl Merge {
             events,
             lags: self.lanes.iter().map(Lane::lag).collect(),
             is_caught_up: self.lanes.iter().map(|lane| lane.was_caught_up).collect(),
-            is_all: self.lanes.iter().all(|lane| lane.was_caught_up && lane.waiting.is_empty()),
+            is_all: self.lanes.iter().all(|lane| lane.is_caught_up && lane.waiting.is_empty()),
         })))
     }
 
@@ -148,6 +150,7 @@ impl Lane {
             waiting_bytes: 0,
             lag: Lag::default(),
             was_caught_up: false,
+            is_caught_up: false,
             has_ended: false,
             failed: None,
         }
@@ -162,6 +165,7 @@ impl Lane {
                     self.waiting_bytes += pumped.events.iter().map(bytes_of).sum::<usize>();
                     self.waiting.extend(pumped.events);
                     self.lag = pumped.lag;
+                    self.is_caught_up = pumped.is_caught_up;
                     self.was_caught_up |= pumped.is_caught_up;
                 }
                 Poll::Ready(Some(Err(error))) => {
@@ -170,7 +174,7 @@ impl Lane {
                 }
                 Poll::Ready(Some(Ok(None))) => {
                     // A feed ends when all its events have been read.
-                    self.was_caught_up = true;
+                    (self.was_caught_up, self.is_caught_up) = (true, true);
                     self.has_ended = true;
                 }
                 Poll::Ready(None) => {

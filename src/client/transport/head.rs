@@ -67,7 +67,8 @@ fn log(value: &str) -> Option<Log> {
     Some(Log { id: id.trim().parse().ok()?, epoch: epoch.parse().ok()? })
 }
 
-fn max_age(headers: &HeaderMap) -> Duration {
+/// How long caches may keep it.
+pub(in crate::client) fn max_age(headers: &HeaderMap) -> Duration {
     let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
     let mut directives = values.flat_map(|value| value.split(',')).map(str::trim);
     let seconds = directives.find_map(|directive| {

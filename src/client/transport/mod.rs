@@ -17,7 +17,7 @@ use reqwest::{Response, Url};
 use serde::Deserialize;
 use tokio::time::timeout;
 
-pub(super) use head::Head;
+pub(super) use head::{Head, max_age};
 
 use super::FollowError;
 use super::cache::Keeping;

@@ -9,9 +9,10 @@ use http::HeaderValue;
 use reqwest::Url;
 use tokio::time::Instant;
 
-use super::super::fetch::Fetched;
+use super::super::fetch::{Fetched, Fetcher};
+use super::super::retry::Trouble;
 use super::super::task::Task;
-use super::super::transport::{Ask, Reply};
+use super::super::transport::{self, Ask, Reply};
 use super::super::{Checkpoint, FollowError};
 use super::{Ended, Step, Walk, resume};
 use crate::event::Timestamp;
@@ -34,6 +35,9 @@ pub(super) enum Since<'a> {
     After(&'a Checkpoint),
     Now,
 }
+
+/// So often an archive is asked for that is not there: for about a minute.
+const ARCHIVE_ATTEMPTS_MAX: u32 = 8;
 
 /// How far such a feed has been read.
 struct Reader<'a> {
@@ -101,11 +105,7 @@ impl Reader<'_> {
                 let url = due.pop().expect("there is one");
                 let (url, fetcher) = (Url::parse(&url).expect("it was one"), self.walk.fetcher.clone());
                 coming.push_back(Task::spawn(async move {
-                    let page = fetcher.page(&fetcher.ask(&url)).await?;
-                    let page = page.ok_or_else(|| FollowError::Unreadable {
-                        url: url.to_string(),
-                        why: "the archive is not there, although its feed leads to it".into(),
-                    })?;
+                    let page = archive_at(&fetcher, &url).await?;
                     Ok::<_, FollowError>(Fetched { room: Some(room), ..page })
                 }));
             }
@@ -156,11 +156,7 @@ impl Reader<'_> {
                 let why = format!("there are more than {ARCHIVES_MAX} archives before it");
                 return Err(FollowError::Unreadable { url: current.url.to_string(), why }.into());
             }
-            let page = self.walk.fetcher.page(&self.walk.fetcher.ask(&url)).await?;
-            let page = page.ok_or_else(|| FollowError::Unreadable {
-                url: url.to_string(),
-                why: "the archive is not there, although its feed leads to it".into(),
-            })?;
+            let page = archive_at(&self.walk.fetcher, &url).await?;
             next = page.link("prev-archive");
             match since {
                 Since::After(checkpoint) if page.page.events.iter().any(|event| checkpoint.is_of(event)) => {
@@ -194,7 +190,8 @@ impl Reader<'_> {
                         self.take(current, due).await?;
                     }
                 }
-                Reply::Unchanged(_) | Reply::Absent(_) => (),
+                Reply::Unchanged(headers) => max_age = transport::max_age(&headers),
+                Reply::Absent(_) => (),
             }
             if is_news {
                 is_told = false;
@@ -210,4 +207,17 @@ impl Reader<'_> {
             ask = Ask { known: tag.clone(), ..self.walk.ask_for_news(&url, false) };
         }
     }
+}
+
+/// An archive. A publisher may show the feed that leads to a new one a moment before it, so it is asked for again.
+async fn archive_at(fetcher: &Fetcher, url: &Url) -> Result<Fetched, FollowError> {
+    const WHY: &str = "the archive is not there, although its feed leads to it";
+    let mut attempts = fetcher.attempts(url);
+    for _ in 0..ARCHIVE_ATTEMPTS_MAX {
+        if let Some(page) = fetcher.page(&fetcher.ask(url)).await? {
+            return Ok(page);
+        }
+        attempts.failed(Trouble::passing(WHY)).await?;
+    }
+    Err(FollowError::Unreadable { url: url.to_string(), why: WHY.into() })
 }

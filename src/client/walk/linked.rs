@@ -13,7 +13,7 @@ use super::super::FollowError;
 use super::super::fetch::{Fetched, Fetcher};
 use super::super::options::Live;
 use super::super::task::Task;
-use super::super::transport::{Ask, Opened, Reply};
+use super::super::transport::{self, Ask, Opened, Reply};
 use super::{Ended, Step, Walk, archives, events, resume};
 
 /// What a page is taken to be as long as none has been read: a hundred events of 1 kB.
@@ -75,7 +75,7 @@ pub(super) async fn walk(walk: &Walk, mut url: Url, mut is_settled: bool) -> Res
                     walk.hand_on(Step::Page(Box::new(page))).await?;
                 }
             }
-            Reply::Unchanged(_) => known = ask.known.clone(),
+            Reply::Unchanged(headers) => (known, max_age) = (ask.known.clone(), transport::max_age(&headers)),
             Reply::Absent(why) if walk.ends_at_the_end => {
                 return Err(FollowError::Refused { url: url.to_string(), status: 404, why }.into());
             }
