@@ -12,62 +12,21 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
-use crate::address::{BaseUrl, Extent, Shape, link_header};
-use crate::event::{Count, Event, Number, Order, Settings, Source, StreamHead, StreamName, Timestamp};
-use crate::feed::{self, Feed, Representation};
-use crate::store::{Identity, Removal, View};
+use crate::address::{Extent, Shape, link_header};
+use crate::event::{Count, Event, Number, Order, Source, StreamHead, StreamName, Timestamp};
+use crate::feed::{self, Feed};
+use crate::store::View;
 
-use super::conditional::Validators;
 use super::header::{SURROGATE_KEY, XKEY};
-use super::links::{self, Links};
+use super::links;
 use super::negotiate::Coding;
 use super::problem::{Kind, Problem};
 use super::showing;
-use super::validator::{self, Facts, Form};
+use super::standing::{Marks, Standing, Wanted, What, mark_of, marks_by, removed_from_stream};
+use super::validator;
 
 /// A page of more content than this is sent event by event, and never kept.
 pub(crate) const LARGE_PAGE_BYTES: usize = 16 << 20;
-
-/// What is asked for, under which base URL, and how it is to be written.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Wanted {
-    pub(crate) source: Source,
-    pub(crate) what: What,
-    pub(crate) representation: Representation,
-    pub(crate) base: BaseUrl,
-    /// Link events are shown as what they lead to.
-    pub(crate) follows_links: bool,
-}
-
-/// A feed or one event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum What {
-    Feed(Shape),
-    Event(Number),
-}
-
-/// Where the source stood when the document was asked for, and what follows for the document.
-#[derive(Debug, Clone)]
-pub(crate) struct Standing {
-    pub(crate) identity: Identity,
-    pub(crate) head: StreamHead,
-    pub(crate) extent: Extent,
-    /// What of it is truncated or deleted; 0 if nothing is.
-    pub(crate) removed: u64,
-    /// The settings of the stream, if it has any.
-    pub(crate) settings: Option<Settings>,
-    /// The links on it, if there are any and the representation can show where they lead.
-    pub(crate) links: Option<Arc<Links>>,
-}
-
-/// What a document is compared by and dated with.
-#[derive(Debug, Clone)]
-pub(crate) struct Marks {
-    pub(crate) identity_tag: String,
-    pub(crate) tag: String,
-    /// Only of what never changes.
-    pub(crate) last_modified: Option<Timestamp>,
-}
 
 /// A document, ready to be sent: its body is encoded already.
 #[derive(Debug)]
@@ -112,18 +71,6 @@ struct ByBody;
 impl Weighter<Key, Arc<Document>> for ByBody {
     fn weight(&self, _: &Key, document: &Arc<Document>) -> u64 {
         document.body.len() as u64 + 1_024
-    }
-}
-
-impl Standing {
-    pub(crate) fn links_mark(&self) -> u64 {
-        self.links.as_ref().map_or(0, |links| links.mark())
-    }
-}
-
-impl Marks {
-    pub(crate) fn validators(&self) -> Validators<'_> {
-        Validators { tag: &self.tag, identity_tag: &self.identity_tag, last_modified: self.last_modified }
     }
 }
 
@@ -362,31 +309,6 @@ pub(crate) async fn event_at(view: &View, source: &Source, number: Number) -> Re
     events.into_iter().next().ok_or_else(|| Problem::new(Kind::Internal, format!("event {number}@{source} is missing")))
 }
 
-/// How far the stream is truncated, if that touches the page: it shows nothing, or begins with what is left.
-fn removed_from_stream(extent: &Extent, first_visible: Number) -> u64 {
-    match extent.shown {
-        Some((first, _)) if first > first_visible => 0,
-        Some(_) | None => first_visible.get(),
-    }
-}
-
-/// One number for many.
-fn mark_of(removed: &[(Number, Option<Removal>)]) -> u64 {
-    if removed.is_empty() {
-        return 0;
-    }
-    let mut hash = Sha256::new();
-    for (number, removal) in removed {
-        hash.update(number.get().to_be_bytes());
-        hash.update([match removal {
-            None => 0,
-            Some(Removal::Alone) => 1,
-            Some(Removal::WithItsStream) => 2,
-        }]);
-    }
-    u64::from_be_bytes(hash.finalize()[..8].try_into().expect("a digest has 32 bytes"))
-}
-
 /// The numbers of a run, in this order.
 pub(crate) fn places(order: Order, first: Number, last: Number) -> impl Iterator<Item = Number> {
     let count = last.get() + 1 - first.get();
@@ -394,29 +316,6 @@ pub(crate) fn places(order: Order, first: Number, last: Number) -> impl Iterator
         Order::OldestFirst => first.plus(offset),
         Order::NewestFirst => first.plus(count - 1 - offset),
     })
-}
-
-/// The marks of what shows this event, the one at `number`, as its newest.
-fn marks_by(number: Number, newest: &Event, wanted: &Wanted, standing: &Standing, coding: Coding) -> Marks {
-    let facts = Facts {
-        identity: standing.identity,
-        life: newest.life,
-        removed: standing.removed,
-        links: standing.links_mark(),
-        newest: (number, newest.position),
-        representation: wanted.representation,
-        base: &wanted.base,
-    };
-    let is_complete = standing.extent.is_complete;
-    // A removal leaves the date of the newest event as it was.
-    let is_dated = is_complete && standing.removed == 0 && standing.links_mark() == 0;
-    let last_modified = is_dated.then_some(newest.time);
-    let is_eventstore = matches!(wanted.representation, Representation::EventStore { .. }) && !is_complete;
-    let identity_tag = validator::tag(if is_eventstore { Form::EventStore } else { Form::Ours }, &facts);
-    // EventStore's clients take their tag apart, so it stays as it is whatever the coding.
-    let suffix = if is_eventstore { "" } else { coding.tag_suffix() };
-    let tag = validator::with_suffix(&identity_tag, suffix);
-    Marks { identity_tag, tag, last_modified }
 }
 
 fn key(wanted: &Wanted, standing: &Standing, coding: Coding) -> Key {

@@ -11,11 +11,12 @@ use crate::store::View;
 
 use super::Served;
 use super::coding::Encoder;
-use super::document::{Marks, Standing, Wanted, What, event_at, places};
+use super::document::{event_at, places};
 use super::negotiate::Coding;
 use super::problem::Problem;
 use super::reply::Content;
 use super::showing;
+use super::standing::{Marks, Standing, Wanted, What};
 
 /// As many such pages are on their way at once.
 pub(crate) const LARGE_PAGES_MAX: usize = 8;

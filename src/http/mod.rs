@@ -15,6 +15,7 @@ mod request;
 mod handlers;
 mod links;
 mod showing;
+mod standing;
 mod document;
 mod validator;
 mod conditional;

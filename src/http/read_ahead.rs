@@ -10,8 +10,8 @@ use crate::event::Number;
 use crate::store::View;
 
 use super::Served;
-use super::document::{Standing, Wanted, What};
 use super::negotiate::Coding;
+use super::standing::{Standing, Wanted, What};
 
 /// So many pages are made after one that nobody had asked for yet. The next one after these begins it anew.
 const PAGES_AHEAD: u64 = 8;

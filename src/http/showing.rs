@@ -4,8 +4,8 @@ use crate::event::{Derived, Event, Number, Order, Source};
 use crate::feed::{Document, Representation};
 use crate::store::{ReadError, Removal, View};
 
-use super::document::{Standing, Wanted};
 use super::problem::Problem;
+use super::standing::{Standing, Wanted};
 
 /// Writes what stands for the event at `place` of the source.
 pub(crate) async fn write(

@@ -18,13 +18,14 @@ use super::super::body;
 use super::super::cache_policy::Freshness;
 use super::super::cloudevent;
 use super::super::conditional::{self, Precondition};
-use super::super::document::{self, Wanted, What, event_at};
+use super::super::document::{self, event_at};
 use super::super::header;
 use super::super::negotiate::Coding;
 use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply};
 use super::super::request::{Asked, dialect_header};
 use super::super::slug;
+use super::super::standing::{Wanted, What};
 use super::super::validator::{self, Facts};
 use super::strict;
 

@@ -10,12 +10,13 @@ use crate::feed::{LinkTarget, Representation};
 use crate::store::View;
 
 use super::super::cache_policy::Freshness;
-use super::super::document::{Marks, NoDocument, Wanted, What};
+use super::super::document::NoDocument;
 use super::super::links;
 use super::super::negotiate;
 use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply, Vary};
 use super::super::request::Asked;
+use super::super::standing::{Marks, Wanted, What};
 use super::super::{Served, conditional};
 use super::{data, feed};
 

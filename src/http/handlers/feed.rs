@@ -13,13 +13,14 @@ use crate::feed::Representation;
 use crate::store::View;
 
 use super::super::cache_policy::Freshness;
-use super::super::document::{self, Marks, NoDocument, Standing, Wanted, What};
+use super::super::document::{self, NoDocument};
 use super::super::links;
 use super::super::live::{self, Wait, Waiting};
 use super::super::negotiate::{self, Chosen, Coding};
 use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply, Vary};
 use super::super::request::Asked;
+use super::super::standing::{Marks, Standing, Wanted, What};
 use super::super::{Served, conditional, large};
 use super::{description, listen};
 

@@ -5,9 +5,10 @@ use hyper::header::ETAG;
 use sha2::{Digest as _, Sha256};
 
 use super::super::conditional;
-use super::super::document::{self, Marks};
+use super::super::document;
 use super::super::reply::{Content, Reply};
 use super::super::request::Asked;
+use super::super::standing::Marks;
 use super::feed;
 
 /// The answer with an entity tag, or only that if the client has the rest already.
