@@ -1,7 +1,10 @@
 //! Deciding a deletion, and what only deletions and settings may write.
 
 use super::settings::{InvalidSettings, Settings};
-use super::{ExpectedVersion, HARD_DELETION_TYPE, NewEvent, Refusal, SETTINGS_TYPE, Status, StreamHead, StreamName};
+use super::{
+    EventType, ExpectedVersion, HARD_DELETION_TYPE, Life, NewEvent, Refusal, SETTINGS_TYPE, Status, StreamHead,
+    StreamName,
+};
 
 /// The two ways to delete a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +24,16 @@ pub enum DeletionOutcome {
     Repeated,
     /// Nothing is written.
     Refused(Refusal),
+}
+
+/// The life that the next event of a stream in this one belongs to. Settings begin a new life, before its first event; but
+/// the deletion for ever of a stream that is deleted softly is a life of its own.
+#[must_use]
+pub fn life_of(event_type: &EventType, status: Status, life: Life) -> Life {
+    match status {
+        Status::SoftDeleted if event_type.as_str() == HARD_DELETION_TYPE => Life(life.0 + 1),
+        Status::SoftDeleted | Status::Live | Status::HardDeleted => life,
+    }
 }
 
 /// Decides whether the stream with this head is deleted.

@@ -23,7 +23,7 @@ mod source;
 mod time;
 
 pub use apply::{Known, LogHead, Outcome, Proposal, Receipt, Refusal, Status, StreamHead, apply};
-pub use deletion::{Deletion, DeletionOutcome, check, delete};
+pub use deletion::{Deletion, DeletionOutcome, check, delete, life_of};
 pub use derived::Derived;
 pub use expected::{ExpectedVersion, InvalidExpectedVersion};
 pub use id::{EventId, NilEventId};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::event::{Effect, Event, LogHead, Position};
+use crate::event::{Effect, Event, LogHead, Position, life_of};
 
 use super::super::chunk_file;
 use super::super::derived::Kinds;
@@ -54,7 +54,8 @@ impl Rebuild {
     /// never was. So new events and repeats find the same lives as the old ones, and so does whoever copies the log.
     pub(super) fn push(&mut self, mut event: Event) -> Result<(), OpenError> {
         let head = self.tail.head(&event.stream).unwrap_or_default();
-        event.life = self.tail.retentions.get(&event.stream).map(|retention| retention.life).unwrap_or_default();
+        let retention = self.tail.retentions.get(&event.stream).copied().unwrap_or_default();
+        event.life = life_of(&event.event_type, retention.status, retention.life);
         let effect = Effect::of(&event);
         let (position, time) = (event.position, event.time);
         self.tail.push(event, head)?;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use crate::event::{
     Content, Digest, Event, EventId, EventType, Life, LogHead, Number, Order, Position, Source, StreamName, Timestamp,
+    life_of,
 };
 
 use super::decide::Group;
@@ -277,11 +278,11 @@ impl Group {
             let (stream, expected, found) = (event.stream, head.next, event.number);
             return Err(ReplicateError::Number { position, stream, expected, found });
         }
-        // A new life begins with settings that say so, and they come before its first event.
-        event.life = head.life;
+        event.life = life_of(&event.event_type, head.status, head.life);
+        let life_start = if event.life == head.life { head.life_start } else { event.number };
         head.next = event.number.plus(1);
         self.heads.insert(event.stream.clone(), head);
         self.log = LogHead { next: position.plus(1), time: event.time };
-        Ok(self.place(view, event, fingerprint, head.life_start)?)
+        Ok(self.place(view, event, fingerprint, life_start)?)
     }
 }

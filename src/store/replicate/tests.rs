@@ -97,6 +97,10 @@ async fn a_replica_shows_what_its_source_shows_also_of_what_was_removed() {
     delete(&source, "s-reborn", Deletion::Soft).await;
     append(&source, "s-reborn", vec![new_event(1, "again"), new_event(99, "new")]).await.expect("a new life");
     delete(&source, "s-gone", Deletion::Hard).await;
+    // The copy of such a stream's last event once had the life before it, and with it another entity tag.
+    append(&source, "s-both", vec![new_event(7, "{}")]).await.expect("appended");
+    delete(&source, "s-both", Deletion::Soft).await;
+    delete(&source, "s-both", Deletion::Hard).await;
     let mut link = new_event(60, "3@s-whole");
     link.event_type = EventType::parse("$>").expect("a type");
     append(&source, "s-links", vec![link]).await.expect("appended");
