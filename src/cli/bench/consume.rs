@@ -71,12 +71,7 @@ struct Seen {
 pub(crate) async fn run(options: &Options) -> io::Result<Report> {
     let mut report = Report::new("consume", options);
     let scratch = Scratch::new(&options.server.scratch)?;
-    let mut server = options.server.clone();
-    if server.url.is_none() && server.data.is_none() {
-        let data = scratch.path().join("data");
-        fill::fill(&data, &options.history).await?;
-        server.data = Some(data);
-    }
+    let server = fill::served(&options.server, &options.history, &scratch).await?;
     if !machine::drop_page_cache() {
         report.note("the page cache could not be dropped (that takes root): files may have been read from memory");
     }

@@ -17,6 +17,7 @@ use super::load;
 use super::machine;
 use super::orders::{Orders, Random};
 use super::report::Report;
+use super::server::{self, Scratch};
 
 /// When the first event happened: 2025-01-01. The following ones follow at the pace at which they are written.
 const BEGIN_MICROS: i64 = 1_735_689_600_000_000;
@@ -72,6 +73,21 @@ pub(crate) fn open(data: &Path) -> io::Result<Store> {
     let (store, _) = Store::open(&options, Random::seeded().uuid(), Timestamp::from_micros(BEGIN_MICROS))
         .map_err(io::Error::other)?;
     Ok(store)
+}
+
+/// The server that is to be measured: unless the options name one, or a store for it, over a new store with the history.
+pub(crate) async fn served(
+    options: &server::Options,
+    history: &History,
+    scratch: &Scratch,
+) -> io::Result<server::Options> {
+    let mut options = options.clone();
+    if options.url.is_none() && options.data.is_none() {
+        let data = scratch.path().join("filled");
+        fill(&data, history).await?;
+        options.data = Some(data);
+    }
+    Ok(options)
 }
 
 /// Appends the history to the store in `data`, waits until all that is complete is sealed, and closes it. Says

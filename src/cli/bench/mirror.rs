@@ -35,12 +35,7 @@ struct Info {
 pub(crate) async fn run(options: &Options) -> io::Result<Report> {
     let mut report = Report::new("mirror", options);
     let scratch = Scratch::new(&options.server.scratch)?;
-    let mut server = options.server.clone();
-    if server.url.is_none() && server.data.is_none() {
-        let data = scratch.path().join("source");
-        fill::fill(&data, &options.history).await?;
-        server.data = Some(data);
-    }
+    let server = fill::served(&options.server, &options.history, &scratch).await?;
     let source = Target::new(&server, &[])?;
     let all = events(&source).await?;
     let before = source.usage()?;

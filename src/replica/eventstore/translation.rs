@@ -86,7 +86,13 @@ impl Translation {
             return Ok(());
         }
         let is_deletion = &*event.event_type == HARD_DELETION_TYPE;
-        if self.head(store, &stream)?.status == Status::SoftDeleted && !is_deletion && self.held.len() < HELD_MAX {
+        if self.head(store, &stream)?.status == Status::SoftDeleted && !is_deletion {
+            // The oldest goes first: whatever overtook it would leave a gap in its place.
+            if HELD_MAX <= self.held.len()
+                && let Some((stream, oldest)) = self.held.pop_front()
+            {
+                self.place(store, stream, oldest)?;
+            }
             self.held.push_back((stream, event));
             return Ok(());
         }
