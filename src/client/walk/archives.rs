@@ -56,7 +56,11 @@ pub(super) async fn walk(walk: &Walk, current: Fetched, since: Since<'_>) -> Res
         Since::Now => reader.skip(&current, current.page.events.len()),
         Since::Oldest | Since::Time(_) => due = reader.archives_before(&current, since).await?.0,
         Since::After(checkpoint) => match current.page.events.iter().position(|event| checkpoint.is_of(event)) {
-            Some(at) => reader.skip(&current, at + 1),
+            Some(at) => {
+                let read = read_before(&current, at, checkpoint);
+                reader.skip(&current, read);
+                reader.seen.insert(current.page.events[at].id.clone());
+            }
             None => {
                 let (newer, found) = reader.archives_before(&current, since).await?;
                 let Some(mut found) = found else { return Err(resume::missing(walk, checkpoint, &current).into()) };
@@ -207,6 +211,15 @@ impl Reader<'_> {
             ask = Ask { known: tag.clone(), ..self.walk.ask_for_news(&url, false) };
         }
     }
+}
+
+/// How many entries of a document were read by then. One that was edited since has moved behind others that were not.
+fn read_before(current: &Fetched, at: usize, checkpoint: &Checkpoint) -> usize {
+    let events = &current.page.events;
+    if events[at].time.micros() == checkpoint.time_micros {
+        return at + 1;
+    }
+    events.iter().take_while(|event| event.time.micros() <= checkpoint.time_micros).count()
 }
 
 /// An archive. A publisher may show the feed that leads to a new one a moment before it, so it is asked for again.

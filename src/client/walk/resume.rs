@@ -13,8 +13,9 @@ pub(super) async fn walk(walk: &Walk, checkpoint: &Checkpoint) -> Result<(), End
     let mut url = Url::parse(&checkpoint.page).map_err(|error| FollowError::Usage(error.to_string()))?;
     loop {
         let (mut page, _) = walk.await_page(&url, true).await?;
-        if page.link("previous").is_none() && !page.page.events.is_empty() {
-            // It is an archive, or what goes on changing.
+        let has_no_places = checkpoint.place.is_none();
+        if page.link("previous").is_none() && (has_no_places || !page.page.events.is_empty()) {
+            // It is an archive, or what goes on changing, also when all of it has just been archived.
             let (current, _) = walk.await_page(&walk.home, true).await?;
             return archives::walk(walk, current, Since::After(checkpoint)).await;
         }

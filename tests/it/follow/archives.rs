@@ -133,3 +133,51 @@ async fn archives_that_are_larger_than_what_may_be_ahead_of_the_reader_are_read_
     let all = rest(follow(&files).ends_at_the_end().start().expect("it starts")).await;
     assert_eq!(all.iter().map(number).collect::<Vec<_>>(), (0..125).collect::<Vec<_>>());
 }
+
+/// The feed was empty then, which once passed for a history without the entry that was read last.
+#[tokio::test]
+async fn a_feed_of_which_all_was_archived_meanwhile_is_gone_on_with() {
+    let files = Files::start();
+    publish(&files, 9, 0);
+    let mut follower = follow(&files).start().expect("it starts");
+    let mut last = None;
+    for expected in 0..9 {
+        let event = next(&mut follower).await;
+        assert_eq!(number(&event), expected);
+        last = Some(event.checkpoint());
+    }
+    drop(follower);
+    publish(&files, 10, 0);
+    let start = Start::After(last.expect("nine were read"));
+    let mut follower = follow(&files).from(start).start().expect("it starts");
+    assert_eq!(number(&next(&mut follower).await), 9);
+    assert_quiet(&mut follower).await;
+}
+
+/// An entry that is edited moves behind those that were published after it, which once were taken for read with it.
+#[tokio::test]
+async fn an_entry_that_was_edited_takes_no_others_with_it() {
+    let files = Files::start();
+    let publish = |entries: &[(u64, u64)]| {
+        let entry = |(number, minute): &(u64, u64)| {
+            format!(
+                "<entry><id>tag:example.org,2026:{number}</id><title>{number}</title>\
+                 <updated>2026-01-01T00:{minute:02}:00Z</updated><content type=\"text\">{number}</content></entry>"
+            )
+        };
+        let entries: String = entries.iter().rev().map(entry).collect();
+        let head = "<id>tag:example.org,2026:feed</id><title>All</title><updated>2026-01-01T00:00:00Z</updated>\
+                    <author><name>A</name></author>";
+        files.put("feed.atom", &format!("<feed xmlns=\"http://www.w3.org/2005/Atom\">{head}{entries}</feed>"));
+    };
+    publish(&[(0, 0), (1, 1)]);
+    let mut follower = follow(&files).start().expect("it starts");
+    assert_eq!(number(&next(&mut follower).await), 0);
+    let last = next(&mut follower).await.checkpoint();
+    drop(follower);
+    publish(&[(0, 0), (2, 2), (3, 3), (1, 4)]);
+    let mut follower = follow(&files).from(Start::After(last)).start().expect("it starts");
+    assert_eq!(number(&next(&mut follower).await), 2);
+    assert_eq!(number(&next(&mut follower).await), 3);
+    assert_quiet(&mut follower).await;
+}
