@@ -13,7 +13,7 @@
 //! | [`feed`] | documents: `write` renders feeds and events, `read` understands what producers send, and pages of feeds, anybody's. No sockets, no store |
 //! | [`client`] | the other half: following feeds by their links, for ever and in order, and keeping what their events come to. Nothing of the server |
 //! | [`store`] | durable events: sled for what is new, immutable files for what is old. The only module that names sled |
-//! | [`access`] | who may do what; makes the permit that reading and writing ask for |
+//! | [`access`] | who is calling and what they may do; makes the permit that reading and writing ask for |
 //! | [`http`] | serving: connections, negotiation, conditional requests, caching, long polls and event streams, problems; one file for each resource |
 //! | [`replica`] | copies of a log, event for event: mirrors, exports and imports; and another server's events as a new log |
 //! | [`server`] | a store and a listener, from start to orderly end |
@@ -25,7 +25,7 @@
 //! ```text
 //! event ← address ← feed ← client ← replica        event ← store, access
 //! http → access, feed, address, store              replica → client, store, feed
-//! server → http, store, replica, client            cli → server, replica, client, store, feed
+//! server → http, access, store, replica, client    cli → server, access, replica, client, store, feed
 //! ```
 //!
 //! What an aggregator needs (the Cargo feature `client`) is `event`, `address`, `feed` and `client` alone.

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::access::Access;
 use crate::config::{Config, DerivedStreams};
 use crate::event::{Derived, EventId, Timestamp};
 use crate::http::{self, Ambient, Hosts, Served, Settings};
@@ -100,7 +101,7 @@ async fn serve(config: &Config, mirroring: Option<Mirroring>) -> Result<(), Erro
     let settings = settings(config);
     background::start(&store, config, &draining);
     let ambient = Ambient { now, new_id };
-    let served = Arc::new(Served::new(store.clone(), &settings, ambient, &new_id().uuid(), draining));
+    let served = Arc::new(Served::new(store.clone(), Access::open(), &settings, ambient, &new_id().uuid(), draining));
     let impatient = signalled_twice(drain.clone())?;
     announce(config, address, &store);
     let mirroring = mirroring.map(|mirroring| mirror::start(mirroring, &store, drain));

@@ -1,84 +1,133 @@
-//! Who may do what. A permit is proof, as a value, that this caller may do this here; whatever reads or writes
-//! asks for one.
+//! Who is calling, and what they may do. A permit is proof, as a value, that this caller may do this here; whatever reads
+//! or writes asks for one.
 //!
-//! This server is open: everybody may read every stream, and write all but those that the server keeps itself.
+//! A server is open (everybody may read every stream, and write all but those that the server keeps itself) or goes by
+//! rights. These come in as values; nothing here reads a stream. Reading order is the order of the modules below.
 
-use crate::event::{Source, StreamName};
+mod caller;
+mod pattern;
+mod rights;
+mod rules;
+mod permit;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::event::{Acl, DefaultAcls, Source, StreamName};
+
+pub use caller::{Caller, Scope};
+pub use pattern::{InvalidPattern, Pattern};
+pub use permit::{Audience, Deed, Denied, OperatePermit, ReadPermit, WritePermit};
+pub use rights::{Action, StreamRights};
+pub use rules::{Anonymous, Rule, Rules};
 
 /// Decides what callers may do.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Access {
-    _private: (),
+    /// None on a server that is open.
+    ruled: Option<Arc<Ruled>>,
 }
 
-/// The caller may read these events.
-#[derive(Debug, Clone)]
-pub struct ReadPermit {
-    source: Source,
-}
-
-/// The caller may append to this stream.
-#[derive(Debug, Clone)]
-pub struct WritePermit {
-    stream: StreamName,
-}
-
-/// The caller may ask for what keeps the store in order.
-#[derive(Debug, Clone)]
-pub struct OperatePermit {
-    _private: (),
-}
-
-/// Why a caller may not.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Denied {
-    /// Names that begin with `$` belong to the server.
-    #[error("names that begin with `$` belong to the server, so nobody can append to `{0}`")]
-    Reserved(StreamName),
-    /// Settings are part of their stream, and what the server keeps itself it keeps.
-    #[error("`{0}` belongs to the server; only streams whose names do not begin with `$` can be deleted")]
-    Undeletable(StreamName),
+#[derive(Debug)]
+struct Ruled {
+    rules: ArcSwap<Rules>,
+    anonymous: Anonymous,
 }
 
 impl Access {
     /// Everybody may do everything that anybody may.
     #[must_use]
     pub const fn open() -> Self {
-        Self { _private: () }
+        Self { ruled: None }
     }
 
-    /// A permit to read.
+    /// By rights: those of streams, and these rules.
     #[must_use]
-    pub fn read(&self, source: Source) -> ReadPermit {
-        ReadPermit { source }
+    pub fn ruled(rules: Rules, anonymous: Anonymous) -> Self {
+        Self { ruled: Some(Arc::new(Ruled { rules: ArcSwap::from_pointee(rules), anonymous })) }
     }
 
-    /// A permit to operate. What it allows changes no event that anybody sees, and does no more when asked twice.
+    /// Whether everybody may do everything that anybody may.
     #[must_use]
-    pub const fn operate(&self) -> OperatePermit {
-        OperatePermit { _private: () }
+    pub const fn is_open(&self) -> bool {
+        self.ruled.is_none()
     }
 
-    /// A permit to append.
+    /// Who may do what with a stream, given the `$acl` of its settings and what `$settings` says.
+    #[must_use]
+    pub fn rights(&self, stream: &StreamName, own: &Acl, defaults: &DefaultAcls) -> StreamRights {
+        match &self.ruled {
+            None => StreamRights::open(stream.clone()),
+            Some(ruled) => StreamRights::new(stream.clone(), own, &ruled.rules.load(), defaults, ruled.anonymous),
+        }
+    }
+
+    /// A permit to read. `rights` are those of [`governing`] stream.
     ///
     /// # Errors
-    /// For streams that belong to the server.
-    pub fn write(&self, stream: StreamName) -> Result<WritePermit, Denied> {
+    /// For callers who may not.
+    pub fn read(&self, caller: &Caller, source: Source, rights: &StreamRights) -> Result<ReadPermit, Denied> {
+        let is_settings = source.name().starts_with("$$");
+        let action = if is_settings { Action::ReadSettings } else { Action::Read };
+        check(caller, action, rights)?;
+        let is_open = rights.allow(&Caller::anonymous(), action);
+        let audience = if is_open { Audience::Everybody } else { Audience::Some };
+        Ok(ReadPermit { source, caller: caller.clone(), audience })
+    }
+
+    /// A permit to append. `rights` are those of [`governing`] stream.
+    ///
+    /// # Errors
+    /// For streams that belong to the server, and for callers who may not.
+    pub fn write(&self, caller: &Caller, stream: StreamName, rights: &StreamRights) -> Result<WritePermit, Denied> {
         if stream.is_system() && !is_written_by_others(&stream) {
             return Err(Denied::Reserved(stream));
         }
-        Ok(WritePermit { stream })
+        let is_settings = stream.as_str().starts_with("$$");
+        check(caller, if is_settings { Action::WriteSettings } else { Action::Write }, rights)?;
+        Ok(WritePermit { stream, caller: caller.clone() })
     }
-}
 
-impl Access {
     /// A permit to delete. Settings go with their stream alone.
     ///
     /// # Errors
-    /// For streams that belong to the server.
-    pub fn delete(&self, stream: StreamName) -> Result<WritePermit, Denied> {
-        if stream.is_system() { Err(Denied::Undeletable(stream)) } else { Ok(WritePermit { stream }) }
+    /// For streams that belong to the server, and for callers who may not.
+    pub fn delete(&self, caller: &Caller, stream: StreamName, rights: &StreamRights) -> Result<WritePermit, Denied> {
+        if stream.is_system() {
+            return Err(Denied::Undeletable(stream));
+        }
+        check(caller, Action::Delete, rights)?;
+        Ok(WritePermit { stream, caller: caller.clone() })
     }
+
+    /// A permit to operate. What it allows changes no event that anybody sees, and does no more when asked twice.
+    ///
+    /// # Errors
+    /// For callers who are neither operators nor administrators, on a server that is not open.
+    pub fn operate(&self, caller: &Caller) -> Result<OperatePermit, Denied> {
+        if self.is_open() || caller.is_operator() {
+            return Ok(OperatePermit { caller: caller.clone() });
+        }
+        Err(denied(caller, Deed::Operate))
+    }
+}
+
+/// The stream whose rights count: settings belong to their stream.
+#[must_use]
+pub fn governing(stream: &StreamName) -> StreamName {
+    stream.with_settings().unwrap_or_else(|| stream.clone())
+}
+
+fn check(caller: &Caller, action: Action, rights: &StreamRights) -> Result<(), Denied> {
+    if rights.allow(caller, action) {
+        return Ok(());
+    }
+    Err(denied(caller, Deed::Stream(action, rights.stream().clone())))
+}
+
+fn denied(caller: &Caller, deed: Deed) -> Denied {
+    if caller.is_anonymous() { Denied::Unknown(deed) } else { Denied::Forbidden(deed) }
 }
 
 /// Of the server's own streams those that others write: the settings of streams, and `$settings`.
@@ -86,40 +135,59 @@ fn is_written_by_others(stream: &StreamName) -> bool {
     stream.as_str() == "$settings" || stream.with_settings().is_some_and(|stream| !stream.is_system())
 }
 
-impl ReadPermit {
-    /// What may be read.
-    #[must_use]
-    pub const fn source(&self) -> &Source {
-        &self.source
-    }
-}
-
-impl WritePermit {
-    /// What may be appended to.
-    #[must_use]
-    pub const fn stream(&self) -> &StreamName {
-        &self.stream
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::ADMINS;
+
+    fn stream(name: &str) -> StreamName {
+        StreamName::parse(name).expect("a name")
+    }
+
+    fn rights(access: &Access, name: &str, own: &str) -> StreamRights {
+        let own = Acl::of_settings(own.as_bytes()).expect("settings");
+        access.rights(&governing(&stream(name)), &own, &DefaultAcls::default())
+    }
 
     #[test]
     fn names_of_the_server_are_read_by_everybody_and_written_by_nobody_but_for_settings() {
-        let stream = |name| StreamName::parse(name).expect("a name");
-        let access = Access::open();
-        assert_eq!(access.read(Source::All).source(), &Source::All);
+        let (access, caller) = (Access::open(), Caller::anonymous());
+        let of = |name| rights(&access, name, "{}");
+        let permit = access.read(&caller, Source::All, &of("$all")).expect("a permit");
+        assert_eq!((permit.source(), permit.audience()), (&Source::All, Audience::Everybody));
+        assert!(access.operate(&caller).is_ok());
         for name in ["orders", "$$orders", "$settings"] {
-            assert!(access.write(stream(name)).is_ok(), "{name}");
+            assert!(access.write(&caller, stream(name), &of(name)).is_ok(), "{name}");
         }
         for name in ["$all", "$ce-orders", "$streams", "$truncations", "$$$ce-orders"] {
-            assert_eq!(access.write(stream(name)).err(), Some(Denied::Reserved(stream(name))));
+            let refused = access.write(&caller, stream(name), &of(name)).err();
+            assert_eq!(refused, Some(Denied::Reserved(stream(name))));
         }
-        assert!(access.delete(stream("orders")).is_ok());
+        assert!(access.delete(&caller, stream("orders"), &of("orders")).is_ok());
         for name in ["$$orders", "$settings", "$all"] {
-            assert_eq!(access.delete(stream(name)).err(), Some(Denied::Undeletable(stream(name))));
+            let refused = access.delete(&caller, stream(name), &of(name)).err();
+            assert_eq!(refused, Some(Denied::Undeletable(stream(name))));
         }
+    }
+
+    #[test]
+    fn settings_have_rights_of_their_own_and_who_is_unknown_is_told_apart_from_who_may_not() {
+        let access = Access::ruled(Rules::default(), Anonymous::Read);
+        let (ann, root) = (Caller::user("ann".into(), [].into()), Caller::user("root".into(), [ADMINS.into()].into()));
+        let own = r#"{"$acl":{"$r":"$all","$mr":"root","$mw":"ann"}}"#;
+        let (orders, settings) = (rights(&access, "orders", own), rights(&access, "$$orders", own));
+        let source = |name| Source::named(stream(name));
+        let read =
+            |caller: &Caller, name, rights| access.read(caller, source(name), rights).map(|permit| permit.audience());
+        assert_eq!(read(&Caller::anonymous(), "orders", &orders), Ok(Audience::Everybody));
+        assert_eq!(read(&root, "$$orders", &settings), Ok(Audience::Some));
+        let deed = Deed::Stream(Action::ReadSettings, stream("orders"));
+        assert_eq!(read(&ann, "$$orders", &settings), Err(Denied::Forbidden(deed.clone())));
+        assert_eq!(read(&Caller::anonymous(), "$$orders", &settings), Err(Denied::Unknown(deed)));
+        assert!(access.write(&ann, stream("$$orders"), &settings).is_ok());
+        let all = rights(&access, "$all", "{}");
+        assert!(access.read(&ann, Source::All, &all).is_err() && access.read(&root, Source::All, &all).is_ok());
+        assert!(access.operate(&root).is_ok());
+        assert_eq!(access.operate(&ann).err(), Some(Denied::Forbidden(Deed::Operate)));
     }
 }

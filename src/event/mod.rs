@@ -5,6 +5,7 @@
 //!
 //! Reading order is the order of the modules below.
 
+mod acl;
 mod apply;
 mod deletion;
 mod derived;
@@ -22,6 +23,7 @@ mod settings;
 mod source;
 mod time;
 
+pub use acl::{ADMINS, Acl, DefaultAcls, EVERYBODY, OPERATORS, Roles};
 pub use apply::{Known, LogHead, Outcome, Proposal, Receipt, Refusal, Status, StreamHead, apply};
 pub use deletion::{Deletion, DeletionOutcome, check, delete, life_of};
 pub use derived::Derived;

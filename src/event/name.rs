@@ -84,6 +84,12 @@ impl StreamName {
         Self("$streams".into())
     }
 
+    /// `$settings`: what holds for the rights of all streams.
+    #[must_use]
+    pub fn server_settings() -> Self {
+        Self("$settings".into())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -7,8 +7,8 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::Number;
 use super::limits::SETTINGS_BYTES_MAX;
+use super::{Acl, Number};
 
 /// What the server itself understands of a stream's settings. Whatever else they hold is its users' own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -65,7 +65,7 @@ impl Settings {
             },
         };
         let limit = |key| Ok(integer(key)?.filter(|value| *value > 0));
-        check_rights(members.get("$acl"))?;
+        Acl::member(&members, "$acl")?;
         if !matches!(members.get("$tmp"), None | Some(Value::Null | Value::Bool(_))) {
             return Err(InvalidSettings::WrongType { key: "$tmp", expected: "true or false" });
         }
@@ -87,28 +87,6 @@ impl Settings {
     #[must_use]
     pub fn has_limits(&self) -> bool {
         self.max_age.is_some() || self.max_count.is_some() || self.truncate_before > Number::ZERO
-    }
-}
-
-/// Rights are names, alone or in a list.
-fn check_rights(rights: Option<&Value>) -> Result<(), InvalidSettings> {
-    let wrong = Err(InvalidSettings::WrongType {
-        key: "$acl",
-        expected: "an object that gives `$r`, `$w`, `$d`, `$mr` and `$mw` a name or a list of names each",
-    });
-    let rights = match rights {
-        None | Some(Value::Null) => return Ok(()),
-        Some(Value::Object(rights)) => rights,
-        Some(_) => return wrong,
-    };
-    let is_name = |value: &Value| value.is_string();
-    let is_names = |value: &Value| {
-        value.is_null() || is_name(value) || value.as_array().is_some_and(|names| names.iter().all(is_name))
-    };
-    if ["$r", "$w", "$d", "$mr", "$mw"].iter().filter_map(|key| rights.get(*key)).all(is_names) {
-        Ok(())
-    } else {
-        wrong
     }
 }
 

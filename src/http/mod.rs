@@ -12,6 +12,7 @@ mod listener;
 mod connection;
 mod host;
 mod request;
+mod rights;
 mod handlers;
 mod links;
 mod showing;
@@ -46,7 +47,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
-use crate::access::Access;
+use crate::access::{Access, Caller};
 use crate::address::{Address, BaseUrl, Shape, Target, Unaddressable};
 use crate::event::{Count, EventId, Source, StreamName, Timestamp};
 use crate::store::{Identity, Store};
@@ -165,6 +166,7 @@ impl Served {
     #[must_use]
     pub fn new(
         store: Store,
+        access: Access,
         settings: &Settings,
         ambient: Ambient,
         run: &Uuid,
@@ -174,7 +176,7 @@ impl Served {
         let documents = Documents::new(settings.page_size, settings.page_cache_bytes);
         Self {
             store,
-            access: Access::open(),
+            access,
             settings: Limits {
                 hosts: settings.hosts.clone(),
                 eventstore_strict: settings.eventstore_strict,
@@ -272,6 +274,7 @@ impl Served {
         }
         let is_head = method == Method::HEAD;
         let asked = Asked { headers: &headers, target: &target, base, peer: ends.peer, is_head };
+        let caller = Caller::anonymous();
         let (is_post, is_delete) = (method == Method::POST, method == Method::DELETE);
         if !is_post
             && !is_delete
@@ -282,60 +285,64 @@ impl Served {
         // Boxed, or every request would carry room for the largest of them all, also while it waits.
         let answer = match &target.address {
             Address::Feed(source) if is_post => {
-                let permit = self.access.write(source.stream())?;
+                let permit = self.may_write(&caller, source.stream()).await?;
                 Box::pin(handlers::append::post(self, &asked, &permit, None, incoming)).await
             }
             Address::Feed(source) if is_delete => {
-                let permit = self.access.delete(source.stream())?;
+                let permit = self.may_delete(&caller, source.stream()).await?;
                 Box::pin(handlers::delete::delete(self, &asked, &permit)).await
             }
             Address::Incoming { stream, id } => {
-                let permit = self.access.write(stream.clone())?;
+                let permit = self.may_write(&caller, stream.clone()).await?;
                 Box::pin(handlers::append::post(self, &asked, &permit, Some(*id), incoming)).await
             }
             Address::Feed(source) => {
-                let permit = self.access.read(source.clone());
+                let permit = self.may_read(&caller, source.clone()).await?;
                 let answer = Box::pin(handlers::feed::get(self, &asked, &permit, Shape::Head)).await;
                 answer.map_err(|problem| chosen_by_accept(problem, &target))
             }
             Address::Page { source, request } => {
-                let shape = Shape::Page(*request);
-                Box::pin(handlers::feed::get(self, &asked, &self.access.read(source.clone()), shape)).await
+                let permit = self.may_read(&caller, source.clone()).await?;
+                Box::pin(handlers::feed::get(self, &asked, &permit, Shape::Page(*request))).await
             }
             Address::Event { source, place } => {
-                let permit = self.access.read(source.clone());
+                let permit = self.may_read(&caller, source.clone()).await?;
                 let answer = Box::pin(handlers::event::get(self, &asked, &permit, *place)).await;
                 answer.map_err(|problem| chosen_by_accept(problem, &target))
             }
             Address::Data { source, place } => {
-                Box::pin(handlers::data::get(self, &asked, &self.access.read(source.clone()), *place)).await
+                let permit = self.may_read(&caller, source.clone()).await?;
+                Box::pin(handlers::data::get(self, &asked, &permit, *place)).await
             }
             Address::Info => Ok(handlers::operations::info(self)),
             Address::Ping => Ok(handlers::operations::ping()),
             Address::Live => Ok(handlers::operations::live()),
             Address::Ready => Ok(handlers::operations::ready(self)),
             Address::Metrics => Ok(handlers::metrics::get(self)),
-            Address::Scavenge if is_post => handlers::scavenge::post(self, &self.access.operate()),
+            Address::Scavenge if is_post => handlers::scavenge::post(self, &self.access.operate(&caller)?),
             Address::Scavenge => Ok(handlers::scavenge::get(self)),
             Address::Promote if !self.settings.cors.trusts(headers.get(ORIGIN)) => Err(Problem::foreign_script()),
-            Address::Promote => Box::pin(handlers::promote::post(self, &self.access.operate())).await,
-            Address::Ui(ui) => Box::pin(handlers::ui::get(self, &asked, &self.access.read(ui.source()), ui)).await,
+            Address::Promote => Box::pin(handlers::promote::post(self, &self.access.operate(&caller)?)).await,
+            Address::Ui(ui) => {
+                let permit = self.may_read(&caller, ui.source()).await?;
+                Box::pin(handlers::ui::get(self, &asked, &permit, ui)).await
+            }
             Address::Problem { kind } => handlers::help::problem(&asked, kind),
             Address::Stylesheet => Ok(handlers::help::stylesheet(&asked)),
             Address::Metadata { stream } if is_post => {
-                let permit = self.access.write(stream.settings())?;
+                let permit = self.may_write(&caller, stream.settings()).await?;
                 Box::pin(handlers::metadata::post(self, &asked, &permit, incoming)).await
             }
             Address::Metadata { stream } => {
-                let permit = self.access.read(Source::Stream(stream.settings()));
+                let permit = self.may_read(&caller, Source::Stream(stream.settings())).await?;
                 Box::pin(handlers::metadata::get(self, &asked, &permit, stream)).await
             }
             Address::Home => {
-                let permit = self.access.read(Source::named(StreamName::streams()));
+                let permit = self.may_read(&caller, Source::named(StreamName::streams())).await?;
                 Box::pin(handlers::service::get(self, &asked, &permit)).await
             }
             Address::Categories { stream } => {
-                let permit = self.access.read(Source::named(stream.clone()));
+                let permit = self.may_read(&caller, Source::named(stream.clone())).await?;
                 Box::pin(handlers::service::categories(self, &asked, &permit, stream)).await
             }
         };

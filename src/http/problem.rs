@@ -4,7 +4,7 @@
 //! goes to the log under the same request id.
 
 use hyper::StatusCode;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::{Map, Value};
 
 use crate::access::Denied;
@@ -31,6 +31,9 @@ pub(crate) struct Problem {
     pub(crate) headers: HeaderMap,
     pub(crate) members: Map<String, Value>,
 }
+
+/// How to say who one is (RFC 7617, RFC 6750).
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"everfeed\", charset=\"UTF-8\", Bearer");
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $slug:literal $status:ident $title:literal $explanation:literal;)*) => {
@@ -111,6 +114,13 @@ kinds! {
     BodyTooLarge = "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "The request body, one of its events, or the number of its events is over a limit. Nothing was written. Send \
          fewer events at once, or keep large data elsewhere and the reference to it in the event.";
+    Unauthenticated = "unauthenticated" UNAUTHORIZED "The server does not know who is asking"
+        "Not everybody may do this, and the request says nothing of who it comes from. Send a user's name and password \
+         (Basic), or a token (Bearer).";
+    Forbidden = "forbidden" FORBIDDEN "The caller has not got the right"
+        "The server knows who is asking, and that user may not do this. Rights come from the settings of the stream \
+         ($acl), from the rules of the server's configuration, and from the stream $settings; whoever administers the \
+         server can give them.";
     ReservedStream = "reserved-stream" FORBIDDEN "The stream belongs to the server"
         "Names that begin with `$` belong to the server, which keeps those streams itself. Choose another name.";
     StreamNotFound = "stream-not-found" NOT_FOUND "There is no such stream"
@@ -374,8 +384,11 @@ impl From<ReplicateError> for Problem {
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
+        let detail = denied.to_string();
         match denied {
-            Denied::Reserved(_) | Denied::Undeletable(_) => Self::new(Kind::ReservedStream, denied.to_string()),
+            Denied::Reserved(_) | Denied::Undeletable(_) => Self::new(Kind::ReservedStream, detail),
+            Denied::Unknown(_) => Self::new(Kind::Unauthenticated, detail).header(WWW_AUTHENTICATE, CHALLENGE),
+            Denied::Forbidden(_) => Self::new(Kind::Forbidden, detail),
         }
     }
 }

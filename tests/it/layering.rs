@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("http", &["access", "feed", "address", "store", "event"]),
     ("replica", &["client", "store", "feed", "address", "event"]),
     ("server", &["http", "replica", "client", "store", "access", "config", "telemetry", "address", "event"]),
-    ("cli", &["server", "replica", "client", "store", "config", "telemetry", "address", "feed", "event"]),
+    ("cli", &["server", "replica", "client", "store", "access", "config", "telemetry", "address", "feed", "event"]),
     ("config", &["event", "address"]),
     ("telemetry", &["config"]),
 ];
