@@ -27,6 +27,7 @@ mod report;
 mod scavenge;
 mod server;
 mod size;
+mod soak;
 mod wait;
 
 use std::io::Write;
@@ -70,6 +71,8 @@ enum Bench {
     Scavenge(scavenge::Options),
     /// Bytes on disk over bytes of JSON
     Size(size::Options),
+    /// Everything at once for a long time: what grows, and what becomes slower
+    Soak(soak::Options),
     /// Fill a store, for the others to be run over
     Fill(fill::Options),
 }
@@ -91,6 +94,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
                 Bench::Open(options) => open::run(options).await,
                 Bench::Scavenge(options) => scavenge::run(options).await,
                 Bench::Size(options) => size::run(options).await,
+                Bench::Soak(options) => soak::run(options).await,
                 Bench::Fill(options) => fill::run(options).await,
             }
         };

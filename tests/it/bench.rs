@@ -120,3 +120,12 @@ fn histories_are_opened_appended_to_and_weighed() {
     assert_eq!(figures["events"], 1_000);
     check_positive(&figures, &["raw_json_mb", "disk_mb", "ratio_disk_to_raw_json"]);
 }
+
+#[test]
+fn a_soak_tells_what_grew_from_its_second_window_to_its_last() {
+    let figures =
+        check_bench("soak --minutes 0.05 --window 1 --producers 2 --readers 1 --pollers 1 --listeners 3 --pages 2");
+    assert_eq!(figures["windows"], 3);
+    check_positive(&figures, &["appends_per_second_median", "pages_per_second_median", "polls_per_second_median"]);
+    check_positive(&figures, &["server_rss_mb_last_to_second", "server_files_last_to_second", "append_p99_ms_max"]);
+}

@@ -15,6 +15,8 @@ pub(crate) struct Usage {
     pub(crate) rss_bytes_peak: u64,
     /// Time on any core, in user code and in the kernel.
     pub(crate) cpu: Duration,
+    /// Open files, sockets among them.
+    pub(crate) files: u64,
 }
 
 /// Cores, memory, kernel, processor and load.
@@ -63,6 +65,7 @@ pub(crate) fn usage(pid: u32) -> io::Result<Usage> {
         rss_bytes: kilobytes("VmRSS:") * 1024,
         rss_bytes_peak: kilobytes("VmHWM:") * 1024,
         cpu: Duration::from_secs_f64((ticks(14) + ticks(15)) as f64 / per_second as f64),
+        files: fs::read_dir(format!("/proc/{pid}/fd"))?.count() as u64,
     })
 }
 
