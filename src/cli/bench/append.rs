@@ -57,7 +57,8 @@ impl EventOptions {
 
 /// One producer.
 pub(crate) struct Producer {
-    host: String,
+    /// Those headers that all requests have.
+    lines: String,
     options: EventOptions,
     orders: Arc<Orders>,
     random: Random,
@@ -67,10 +68,14 @@ pub(crate) struct Producer {
 }
 
 impl Producer {
-    pub(crate) fn new(index: usize, host: &str, options: &EventOptions, orders: &Arc<Orders>) -> Self {
+    pub(crate) fn new(index: usize, target: &Target, options: &EventOptions, orders: &Arc<Orders>) -> Self {
+        Self::with(target.lines(index), index, options, orders)
+    }
+
+    fn with(lines: String, index: usize, options: &EventOptions, orders: &Arc<Orders>) -> Self {
         let stream = index % options.streams;
-        let (host, options, orders) = (host.to_string(), options.clone(), orders.clone());
-        Self { host, options, orders, random: Random::seeded(), stream, headers: String::new(), body: Vec::new() }
+        let (options, orders) = (options.clone(), orders.clone());
+        Self { lines, options, orders, random: Random::seeded(), stream, headers: String::new(), body: Vec::new() }
     }
 
     /// One event: its id and type are headers.
@@ -118,10 +123,10 @@ impl Work for Producer {
             self.write_batch();
             "application/vnd.eventstore.events+json"
         };
-        let Self { host, headers, body, .. } = self;
+        let Self { lines, headers, body, .. } = self;
         write!(
             request,
-            "POST /streams/{stream} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {media_type}\r\n{headers}Content-Length: {}\r\n\r\n",
+            "POST /streams/{stream} HTTP/1.1\r\n{lines}Content-Type: {media_type}\r\n{headers}Content-Length: {}\r\n\r\n",
             body.len()
         )
         .expect("a vector takes all that is written");
@@ -142,7 +147,7 @@ pub(crate) async fn load(
     orders: &Arc<Orders>,
     measuring: impl FnOnce() -> io::Result<()>,
 ) -> io::Result<Tally> {
-    load::run(target.address, load, |index| Producer::new(index, &target.host, events, orders), measuring).await
+    load::run(target.address, load, |index| Producer::new(index, target, events, orders), measuring).await
 }
 
 pub(crate) async fn run(options: &Options) -> io::Result<Report> {
@@ -181,7 +186,7 @@ mod tests {
         let options = EventOptions { batch, event_bytes: 300, stream: "orders".into(), streams, server_ids };
         let orders = Arc::new(Orders::new(300, &mut Random::new(1)));
         let mut request = Vec::new();
-        let events = Producer::new(0, "h", &options, &orders).prepare(&mut request);
+        let events = Producer::with("Host: h\r\n".into(), 0, &options, &orders).prepare(&mut request);
         assert_eq!(events, batch as u64);
         String::from_utf8(request).expect("it is text")
     }

@@ -111,7 +111,7 @@ async fn fill(target: &Target, stream: &str) -> io::Result<()> {
     let what =
         EventOptions { batch: HISTORY_BATCH, event_bytes: 1_024, stream: stream.into(), streams: 1, server_ids: true };
     let orders = Arc::new(Orders::new(what.event_bytes, &mut Random::seeded()));
-    let mut producer = append::Producer::new(0, &target.host, &what, &orders);
+    let mut producer = append::Producer::new(0, target, &what, &orders);
     let mut connection = Connection::open(target.address, 4 << 10).await?;
     let mut request = Vec::new();
     for _ in 0..HISTORY_APPENDS {

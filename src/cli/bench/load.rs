@@ -46,6 +46,31 @@ pub(crate) trait Work: Send + 'static {
     fn check(&mut self, answer: Answer, connection: &Connection) -> io::Result<()>;
 }
 
+/// Asks for the same things in turn, and expects all of them.
+pub(crate) struct Asking {
+    requests: Arc<Vec<Vec<u8>>>,
+    next: usize,
+}
+
+impl Asking {
+    /// Connections begin at different ones.
+    pub(crate) fn new(connection: usize, requests: &Arc<Vec<Vec<u8>>>) -> Self {
+        Self { requests: requests.clone(), next: connection * 7 % requests.len() }
+    }
+}
+
+impl Work for Asking {
+    fn prepare(&mut self, request: &mut Vec<u8>) -> u64 {
+        self.next = (self.next + 1) % self.requests.len();
+        request.extend_from_slice(&self.requests[self.next]);
+        1
+    }
+
+    fn check(&mut self, answer: Answer, _: &Connection) -> io::Result<()> {
+        if answer.status == 200 { Ok(()) } else { Err(unexpected(answer, 200)) }
+    }
+}
+
 /// What was counted while it was measured.
 pub(crate) struct Tally {
     pub(crate) requests: u64,

@@ -70,7 +70,7 @@ pub(crate) async fn run(options: &Options) -> io::Result<Report> {
     let what =
         EventOptions { batch: 1, event_bytes: 1_024, stream: options.stream.clone(), streams: 1, server_ids: false };
     let orders = Arc::new(Orders::new(what.event_bytes, &mut Random::seeded()));
-    let mut producer = Producer::new(0, &target.host, &what, &orders);
+    let mut producer = Producer::new(0, &target, &what, &orders);
     // A few pages, so that the head feed is as long as it gets.
     for _ in 0..300 {
         append(&mut connection, &mut producer).await?;

@@ -183,7 +183,7 @@ async fn fill(target: &Target, options: &Options) -> io::Result<()> {
         server_ids: false,
     };
     let orders = Arc::new(Orders::new(options.event_bytes, &mut Random::seeded()));
-    let mut producer = Producer::new(0, &target.host, &what, &orders);
+    let mut producer = Producer::new(0, target, &what, &orders);
     let mut request = Vec::new();
     for _ in 0..=events / FILL_BATCH {
         request.clear();

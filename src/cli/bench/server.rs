@@ -66,6 +66,8 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     /// For the `Host` header.
     pub(crate) host: String,
+    /// Values of `Authorization`, of which each connection sends one; none to a server that is open.
+    pub(crate) callers: Vec<String>,
     /// None when it runs elsewhere.
     pub(crate) server: Option<Server>,
     /// Dropped after the server that uses it.
@@ -81,7 +83,7 @@ impl Target {
             let with_port = if host.contains(':') { host.clone() } else { format!("{host}:80") };
             let address = with_port.to_socket_addrs()?.next();
             let address = address.ok_or_else(|| io::Error::other(format!("{host} has no address")))?;
-            return Ok(Self { address, host, server: None, _scratch: None });
+            return Ok(Self { address, host, callers: Vec::new(), server: None, _scratch: None });
         }
         let scratch = if options.data.is_none() { Some(Scratch::new(&options.scratch)?) } else { None };
         let data = options.data.clone().or_else(|| scratch.as_ref().map(|scratch| scratch.path().join("data")));
@@ -91,7 +93,8 @@ impl Target {
 
     /// A server of our own.
     pub(crate) fn of(server: Server) -> Self {
-        Self { address: server.address, host: server.address.to_string(), server: Some(server), _scratch: None }
+        let (address, host) = (server.address, server.address.to_string());
+        Self { address, host, callers: Vec::new(), server: Some(server), _scratch: None }
     }
 
     /// What the server has used so far, if it is ours.
@@ -99,9 +102,23 @@ impl Target {
         self.server.as_ref().map(Server::usage).transpose()
     }
 
-    /// The bytes of a GET.
+    /// The headers that every request of this connection has: for whom it is, and from whom.
+    pub(crate) fn lines(&self, connection: usize) -> String {
+        let host = &self.host;
+        match self.callers.get(connection % self.callers.len().max(1)) {
+            Some(caller) => format!("Host: {host}\r\nAuthorization: {caller}\r\n"),
+            None => format!("Host: {host}\r\n"),
+        }
+    }
+
+    /// The bytes of a GET, on the first connection.
     pub(crate) fn get(&self, path: &str, headers: &str) -> Vec<u8> {
-        format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n", self.host).into_bytes()
+        self.get_on(0, path, headers)
+    }
+
+    /// The bytes of a GET on this connection.
+    pub(crate) fn get_on(&self, connection: usize, path: &str, headers: &str) -> Vec<u8> {
+        format!("GET {path} HTTP/1.1\r\n{}{headers}\r\n", self.lines(connection)).into_bytes()
     }
 }
 

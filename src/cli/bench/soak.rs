@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::append::{EventOptions, Producer};
 use super::connection::{Answer, Connection};
-use super::load::{self, Tally, Work};
+use super::load::{self, Asking, Tally, Work};
 use super::machine::{self, Usage};
 use super::orders::{Orders, Random};
 use super::report::Report;
@@ -24,7 +24,7 @@ use super::wait;
 const FILL_BATCH: usize = 100;
 
 /// Of the pages that are read over and over.
-const PAGE_EVENTS: usize = 100;
+pub(super) const PAGE_EVENTS: usize = 100;
 
 /// What is offered to the server all the time.
 #[derive(Debug, Clone, Serialize, clap::Args)]
@@ -64,24 +64,6 @@ struct Window {
     usage: Usage,
 }
 
-/// Asks for the same things in turn.
-struct Asking {
-    requests: Arc<Vec<Vec<u8>>>,
-    next: usize,
-}
-
-impl Work for Asking {
-    fn prepare(&mut self, request: &mut Vec<u8>) -> u64 {
-        self.next = (self.next + 1) % self.requests.len();
-        request.extend_from_slice(&self.requests[self.next]);
-        1
-    }
-
-    fn check(&mut self, answer: Answer, _: &Connection) -> io::Result<()> {
-        if answer.status == 200 { Ok(()) } else { Err(load::unexpected(answer, 200)) }
-    }
-}
-
 pub(crate) async fn run(options: &Options) -> io::Result<Report> {
     let mut report = Report::new("soak", options);
     let target = Target::new(&options.server, &[])?;
@@ -103,9 +85,9 @@ pub(crate) async fn run(options: &Options) -> io::Result<Report> {
     let mut seen = Vec::with_capacity(windows);
     for window in 0..windows {
         let load = |connections| load::Options { connections, seconds: options.window, warmup: 0.0, rate: None };
-        let producer = |index| Producer::new(index, &target.host, &one, &orders);
-        let reader = |index: usize| Asking { requests: pages.clone(), next: index * 7 % pages.len() };
-        let poller = |_| Asking { requests: head.clone(), next: 0 };
+        let producer = |index| Producer::new(index, &target, &one, &orders);
+        let reader = |index| Asking::new(index, &pages);
+        let poller = |index| Asking::new(index, &head);
         let (appending, reading, polling) = (load(options.producers), load(options.readers), load(options.pollers));
         let (appended, read, polled) = tokio::try_join!(
             load::run(target.address, &appending, producer, || Ok(())),
@@ -128,8 +110,8 @@ pub(crate) async fn run(options: &Options) -> io::Result<Report> {
 }
 
 /// Appends all that is read later, and one event more, so that the last page is complete.
-async fn fill(target: &Target, stream: &EventOptions, orders: &Arc<Orders>, pages: usize) -> io::Result<()> {
-    let mut producer = Producer::new(0, &target.host, stream, orders);
+pub(super) async fn fill(target: &Target, stream: &EventOptions, orders: &Arc<Orders>, pages: usize) -> io::Result<()> {
+    let mut producer = Producer::new(0, target, stream, orders);
     let mut connection = Connection::open(target.address, 64 << 10).await?;
     let mut request = Vec::new();
     for _ in 0..=pages * PAGE_EVENTS / FILL_BATCH {

@@ -164,7 +164,7 @@ impl News {
     pub(super) async fn new(target: &Target, stream: &str) -> io::Result<Self> {
         let what = EventOptions { batch: 1, event_bytes: 1_024, stream: stream.into(), streams: 1, server_ids: false };
         let orders = Arc::new(Orders::new(what.event_bytes, &mut Random::seeded()));
-        let producer = Producer::new(0, &target.host, &what, &orders);
+        let producer = Producer::new(0, target, &what, &orders);
         Ok(Self { producer, connection: Connection::open(target.address, BUFFER_BYTES).await?, request: Vec::new() })
     }
 
