@@ -13,8 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::access::Access;
-use crate::config::{Config, DerivedStreams};
+use crate::access::{self, Access, Rules};
+use crate::config::{self, Config, DerivedStreams};
 use crate::event::{Derived, EventId, Timestamp};
 use crate::http::{self, Ambient, Hosts, Served, Settings};
 use crate::replica::MirrorError;
@@ -101,7 +101,8 @@ async fn serve(config: &Config, mirroring: Option<Mirroring>) -> Result<(), Erro
     let settings = settings(config);
     background::start(&store, config, &draining);
     let ambient = Ambient { now, new_id };
-    let served = Arc::new(Served::new(store.clone(), Access::open(), &settings, ambient, &new_id().uuid(), draining));
+    let served = Served::new(store.clone(), access(&config.access), &settings, ambient, &new_id().uuid(), draining);
+    let served = Arc::new(served);
     let impatient = signalled_twice(drain.clone())?;
     announce(config, address, &store);
     let mirroring = mirroring.map(|mirroring| mirror::start(mirroring, &store, drain));
@@ -137,6 +138,19 @@ async fn open_or_make(config: &Config, new: NewStore) -> Result<(Store, Recovery
     let open = move || Store::open_or_make(&options, &new);
     let opened = tokio::task::spawn_blocking(open).await.map_err(std::io::Error::other)?;
     Ok(opened?)
+}
+
+/// Who may do what.
+fn access(settings: &config::Access) -> Access {
+    if !settings.enabled {
+        return Access::open();
+    }
+    let anonymous = match settings.anonymous {
+        config::Anonymous::Nothing => access::Anonymous::Nothing,
+        config::Anonymous::Read => access::Anonymous::Read,
+        config::Anonymous::Write => access::Anonymous::Write,
+    };
+    Access::ruled(Rules::default(), anonymous)
 }
 
 /// The kinds of derived streams that are switched on.

@@ -11,9 +11,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 
-pub use parse::{Filter, LogFormat};
+pub use parse::{Anonymous, Filter, LogFormat};
 pub use settings::{
-    Cache, Config, Cors, DerivedStreams, Disk, EventStore, Limits, Log, MaxAge, SETTINGS, Scavenge, Setting, Timeouts,
+    Access, Cache, Config, Cors, DerivedStreams, Disk, EventStore, Limits, Log, MaxAge, SETTINGS, Scavenge, Setting,
+    Timeouts,
 };
 
 /// The variable that names the file.

@@ -44,6 +44,26 @@ pub enum LogFormat {
     Json,
 }
 
+/// What those may do at most who do not say who they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anonymous {
+    /// Nothing.
+    Nothing,
+    /// Read what everybody may read.
+    Read,
+    /// Whatever everybody may do.
+    Write,
+}
+
+pub(super) fn anonymous(text: &str) -> Result<Anonymous, String> {
+    match text {
+        "none" => Ok(Anonymous::Nothing),
+        "read" => Ok(Anonymous::Read),
+        "write" => Ok(Anonymous::Write),
+        _ => Err(format!("{text:?} is none of \"none\", \"read\" and \"write\"")),
+    }
+}
+
 pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() { Err("a path is needed".into()) } else { Ok(PathBuf::from(text)) }
 }

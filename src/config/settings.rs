@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use crate::address::BaseUrl;
 use crate::event::Count;
 
-use super::parse::{self, Filter, LogFormat, MIB};
+use super::parse::{self, Anonymous, Filter, LogFormat, MIB};
 
 /// A setting: one row of the table.
 #[derive(Debug)]
@@ -97,6 +97,16 @@ settings! {
         page_size: Count = 100, parse::count;
         /// Refuse all appends.
         read_only: bool = false, parse::boolean;
+    }
+
+    /// Who may do what: users, their rights, and what is hidden from whom.
+    access: Access {
+        /// Ask who is calling, and let nobody do what they have no right to.
+        enabled: bool = false, parse::boolean;
+        /// What those may do at most who do not say who they are: "none", "read" or "write" what everybody may.
+        anonymous: Anonymous = "none", parse::anonymous;
+        /// Answer 404 for a stream that the caller may not read, as if it were not there.
+        secret_existence: bool = false, parse::boolean;
     }
 
     /// For clients of EventStoreDB.

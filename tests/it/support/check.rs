@@ -4,7 +4,8 @@ use super::Reply;
 
 /// Every status that the server ever gives.
 const STATUSES: &[u16] = &[
-    200, 201, 204, 303, 304, 307, 400, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 417, 421, 431, 503, 507,
+    200, 201, 204, 303, 304, 307, 400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 417, 421, 429, 431,
+    503, 507,
 ];
 
 /// Asserts what holds for all answers. `what` is shown when it does not.
@@ -89,10 +90,13 @@ fn check_problem(reply: &Reply, what: &str) {
         410 => assert!(matches!(cache_control, Some("public, max-age=60" | "no-store")), "{cache_control:?} {what}"),
         _ => assert_eq!(cache_control, Some("no-store"), "{what}"),
     }
+    if reply.status == 401 {
+        assert!(reply.header("www-authenticate").is_some_and(|challenge| challenge.contains("Bearer")), "{what}");
+    }
     if reply.status == 405 {
         assert!(reply.header("allow").is_some(), "{what}");
     }
-    if matches!(reply.status, 503 | 507) {
+    if matches!(reply.status, 429 | 503 | 507) {
         assert!(reply.header("retry-after").is_some(), "{what}");
     }
 }
