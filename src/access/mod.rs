@@ -9,6 +9,12 @@ mod pattern;
 mod rights;
 mod rules;
 mod permit;
+mod credentials;
+mod password;
+pub mod users;
+mod tries;
+mod verifier;
+mod identities;
 
 use std::sync::Arc;
 
@@ -17,6 +23,9 @@ use arc_swap::ArcSwap;
 use crate::event::{Acl, DefaultAcls, Source, StreamName};
 
 pub use caller::{Caller, Scope};
+pub use credentials::{Credentials, Unidentified};
+pub use identities::{ChangeError, Creation, Identities, NewUser, Sources};
+pub use password::{InvalidHash, InvalidPassword, PasswordHash, generate as generate_password};
 pub use pattern::{InvalidPattern, Pattern};
 pub use permit::{Audience, Deed, Denied, OperatePermit, ReadPermit, WritePermit};
 pub use rights::{Action, StreamRights};
