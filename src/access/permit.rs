@@ -12,13 +12,15 @@ pub struct ReadPermit {
     pub(super) audience: Audience,
 }
 
-/// Who else may read what a reader gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Who else may have what a reader gets, from the most to the fewest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Audience {
     /// Everybody, so that shared caches may keep it.
     Everybody,
     /// Those alone who have the right.
     Some,
+    /// The reader alone: others who may read it see something else in it.
+    Reader,
 }
 
 /// The caller may append to this stream, or delete it.

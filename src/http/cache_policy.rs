@@ -1,13 +1,18 @@
-//! The whole caching rule. The only place that writes `Cache-Control`; handlers say what an answer *is*.
+//! The whole caching rule. The only place that writes `Cache-Control`; handlers say what an answer *is*, and the permit
+//! that it was made with says who else may have it.
 //!
 //! `public, max-age=1, stale-while-revalidate=2` instead of `no-cache` for what changes: a shared second lets
 //! any number of pollers cost the origin one request a second, while proxies turn `no-cache` into no
 //! coalescing and full answers to every conditional request. `s-maxage` would forbid the stale answers.
+//!
+//! Whether an answer is `public` follows from the rights alone and never from what a request carries: a cache may keep
+//! a public answer to a request that had credentials, and must not keep a private one to a request that had none.
 
 use std::borrow::Cow;
 
 use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 
+use crate::access::Audience;
 use crate::event::Settings;
 
 /// What may be truncated is kept this long.
@@ -41,6 +46,22 @@ pub(crate) enum Freshness {
 }
 
 impl Freshness {
+    /// All of them; one for all numbers of seconds.
+    #[cfg(test)]
+    const ALL: [Self; 11] = [
+        Self::Frozen,
+        Self::OffGrid,
+        Self::Live,
+        Self::Overview,
+        Self::Seconds(7),
+        Self::EventStoreFrozen,
+        Self::EventStoreLive,
+        Self::MayCome,
+        Self::Gone,
+        Self::Moved,
+        Self::Never,
+    ];
+
     /// For a spelling of an address that our own links never use. It gets the same bytes, but strangers cannot
     /// fill caches with it.
     pub(crate) fn of_another_spelling(self) -> Self {
@@ -72,7 +93,17 @@ impl Freshness {
         }
     }
 
-    fn cache_control(self) -> Cow<'static, str> {
+    fn cache_control(self, audience: Audience) -> Cow<'static, str> {
+        match (audience, self) {
+            (Audience::Everybody, _) => self.for_everybody(),
+            (Audience::Some, _) => self.for_some(),
+            (Audience::Reader, Self::Never) => self.for_some(),
+            // Another reader, or the same one with other rights, gets something else at the same address.
+            (Audience::Reader, _) => "private, no-cache".into(),
+        }
+    }
+
+    fn for_everybody(self) -> Cow<'static, str> {
         let fixed = match self {
             Self::Seconds(seconds) => return format!("public, max-age={seconds}").into(),
             Self::Frozen => "public, max-age=31536000, immutable",
@@ -87,11 +118,27 @@ impl Freshness {
         };
         fixed.into()
     }
+
+    /// Nothing is kept by caches that serve more than one; what changes is asked after each time, since the right may
+    /// end before it does.
+    fn for_some(self) -> Cow<'static, str> {
+        let fixed = match self {
+            Self::Seconds(seconds) => return format!("private, max-age={seconds}").into(),
+            Self::Frozen => "private, max-age=31536000, immutable",
+            Self::OffGrid => "private, max-age=3600",
+            Self::EventStoreFrozen | Self::Moved => "max-age=31536000, private",
+            Self::EventStoreLive => "max-age=0, private, no-cache, must-revalidate",
+            Self::Overview | Self::Live | Self::MayCome => "private, no-cache",
+            Self::Gone => "private, max-age=60",
+            Self::Never => "no-store",
+        };
+        fixed.into()
+    }
 }
 
 /// Writes the header.
-pub(crate) fn apply(freshness: Freshness, headers: &mut HeaderMap) {
-    let value = match freshness.cache_control() {
+pub(crate) fn apply(freshness: Freshness, audience: Audience, headers: &mut HeaderMap) {
+    let value = match freshness.cache_control(audience) {
         Cow::Borrowed(value) => HeaderValue::from_static(value),
         Cow::Owned(value) => HeaderValue::from_str(&value).expect("words and digits"),
     };
@@ -106,9 +153,29 @@ mod tests {
     fn another_spelling_never_lives_longer_than_a_second_in_a_shared_cache() {
         use Freshness::{EventStoreFrozen, EventStoreLive, Frozen, Gone, Live, MayCome, Never, OffGrid};
         for freshness in [Frozen, OffGrid, Live, EventStoreFrozen, EventStoreLive, MayCome, Never] {
-            let value = freshness.of_another_spelling().cache_control();
+            let value = freshness.of_another_spelling().for_everybody();
             assert!(!value.contains("max-age=3"), "{value}");
         }
         assert_eq!(Gone.of_another_spelling(), Gone);
+    }
+
+    #[test]
+    fn what_not_everybody_may_have_is_kept_by_no_shared_cache() {
+        for freshness in Freshness::ALL {
+            let value = freshness.cache_control(Audience::Some);
+            let words: Vec<&str> = value.split(", ").collect();
+            let is_kept_from_others = words.contains(&"private") || words == ["no-store"];
+            assert!(is_kept_from_others, "{freshness:?}: {value}");
+            for word in ["public", "stale-while-revalidate", "stale-if-error", "s-maxage"] {
+                assert!(!value.contains(word), "{freshness:?}: {value}");
+            }
+            // How long it lives otherwise is the same, or it is asked after each time.
+            let lives = |value: &str| value.split(", ").find(|word| word.starts_with("max-age=")).map(String::from);
+            let is_asked_after = words.contains(&"no-cache");
+            let is_as_for_everybody = lives(&value) == lives(&freshness.for_everybody());
+            assert!(is_asked_after || is_as_for_everybody, "{freshness:?}: {value}");
+            let of_a_reader = freshness.cache_control(Audience::Reader);
+            assert!(matches!(&*of_a_reader, "private, no-cache" | "no-store"), "{freshness:?}: {of_a_reader}");
+        }
     }
 }

@@ -47,7 +47,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
-use crate::access::{Access, Caller};
+use crate::access::{Access, Audience, Caller};
 use crate::address::{Address, BaseUrl, Shape, Target, Unaddressable};
 use crate::event::{Count, EventId, Source, StreamName, Timestamp};
 use crate::store::{Identity, Store};
@@ -282,6 +282,8 @@ impl Served {
         {
             return Ok(redirect);
         }
+        // Nobody else may have the answer unless something says that everybody may.
+        let mut audience = Audience::Some;
         // Boxed, or every request would carry room for the largest of them all, also while it waits.
         let answer = match &target.address {
             Address::Feed(source) if is_post => {
@@ -297,21 +299,21 @@ impl Served {
                 Box::pin(handlers::append::post(self, &asked, &permit, Some(*id), incoming)).await
             }
             Address::Feed(source) => {
-                let permit = self.may_read(&caller, source.clone()).await?;
+                let permit = self.may_read(&caller, source.clone(), &mut audience).await?;
                 let answer = Box::pin(handlers::feed::get(self, &asked, &permit, Shape::Head)).await;
                 answer.map_err(|problem| chosen_by_accept(problem, &target))
             }
             Address::Page { source, request } => {
-                let permit = self.may_read(&caller, source.clone()).await?;
+                let permit = self.may_read(&caller, source.clone(), &mut audience).await?;
                 Box::pin(handlers::feed::get(self, &asked, &permit, Shape::Page(*request))).await
             }
             Address::Event { source, place } => {
-                let permit = self.may_read(&caller, source.clone()).await?;
+                let permit = self.may_read(&caller, source.clone(), &mut audience).await?;
                 let answer = Box::pin(handlers::event::get(self, &asked, &permit, *place)).await;
                 answer.map_err(|problem| chosen_by_accept(problem, &target))
             }
             Address::Data { source, place } => {
-                let permit = self.may_read(&caller, source.clone()).await?;
+                let permit = self.may_read(&caller, source.clone(), &mut audience).await?;
                 Box::pin(handlers::data::get(self, &asked, &permit, *place)).await
             }
             Address::Info => Ok(handlers::operations::info(self)),
@@ -324,30 +326,37 @@ impl Served {
             Address::Promote if !self.settings.cors.trusts(headers.get(ORIGIN)) => Err(Problem::foreign_script()),
             Address::Promote => Box::pin(handlers::promote::post(self, &self.access.operate(&caller)?)).await,
             Address::Ui(ui) => {
-                let permit = self.may_read(&caller, ui.source()).await?;
+                let permit = self.may_read(&caller, ui.source(), &mut audience).await?;
                 Box::pin(handlers::ui::get(self, &asked, &permit, ui)).await
             }
-            Address::Problem { kind } => handlers::help::problem(&asked, kind),
-            Address::Stylesheet => Ok(handlers::help::stylesheet(&asked)),
+            Address::Problem { kind } => {
+                audience = Audience::Everybody;
+                handlers::help::problem(&asked, kind)
+            }
+            Address::Stylesheet => {
+                audience = Audience::Everybody;
+                Ok(handlers::help::stylesheet(&asked))
+            }
             Address::Metadata { stream } if is_post => {
                 let permit = self.may_write(&caller, stream.settings()).await?;
                 Box::pin(handlers::metadata::post(self, &asked, &permit, incoming)).await
             }
             Address::Metadata { stream } => {
-                let permit = self.may_read(&caller, Source::Stream(stream.settings())).await?;
+                let permit = self.may_read(&caller, Source::Stream(stream.settings()), &mut audience).await?;
                 Box::pin(handlers::metadata::get(self, &asked, &permit, stream)).await
             }
             Address::Home => {
-                let permit = self.may_read(&caller, Source::named(StreamName::streams())).await?;
+                let permit = self.may_read(&caller, Source::named(StreamName::streams()), &mut audience).await?;
                 Box::pin(handlers::service::get(self, &asked, &permit)).await
             }
             Address::Categories { stream } => {
-                let permit = self.may_read(&caller, Source::named(stream.clone())).await?;
+                let permit = self.may_read(&caller, Source::named(stream.clone()), &mut audience).await?;
                 Box::pin(handlers::service::categories(self, &asked, &permit, stream)).await
             }
         };
         let shows_events = !is_post && !is_delete && shows_events(&target.address);
-        answer.map(|reply| if shows_events { reply.header(header::LOG, self.log()) } else { reply })
+        let answer = answer.map(|reply| if shows_events { reply.header(header::LOG, self.log()) } else { reply });
+        answer.map(|reply| reply.to(audience)).map_err(|problem| problem.to(audience))
     }
 
     /// Which log answers here; a replica that is promoted begins a new epoch of it.

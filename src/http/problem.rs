@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde_json::{Map, Value};
 
-use crate::access::Denied;
+use crate::access::{Audience, Denied};
 use crate::address::Unaddressable;
 use crate::event::{InvalidExpectedVersion, Number, Refusal, Source};
 use crate::feed::read::{UnreadableBody, UnsupportedBody};
@@ -28,6 +28,8 @@ pub(crate) struct Problem {
     /// For HTTP/1.1, where clients of EventStore look at it.
     pub(crate) reason: Option<&'static str>,
     pub(crate) freshness: Freshness,
+    /// Who else may be told.
+    pub(crate) audience: Audience,
     pub(crate) headers: HeaderMap,
     pub(crate) members: Map<String, Value>,
 }
@@ -193,6 +195,7 @@ impl Problem {
             cause: None,
             reason: None,
             freshness: Freshness::Never,
+            audience: Audience::Everybody,
             headers: HeaderMap::new(),
             members: Map::new(),
         }
@@ -211,6 +214,11 @@ impl Problem {
     pub(crate) fn freshness(mut self, freshness: Freshness) -> Self {
         self.freshness = freshness;
         self
+    }
+
+    /// For those alone who may know; nobody who was left out before is let in.
+    pub(crate) fn to(self, audience: Audience) -> Self {
+        Self { audience: self.audience.max(audience), ..self }
     }
 
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {

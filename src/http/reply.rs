@@ -11,6 +11,7 @@ use hyper::{Response, StatusCode};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
 
+use crate::access::Audience;
 use crate::address::BaseUrl;
 
 use super::cache_policy::{self, Freshness};
@@ -25,6 +26,8 @@ pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) reason: Option<&'static str>,
     pub(crate) freshness: Freshness,
+    /// Who else may have it.
+    pub(crate) audience: Audience,
     /// What the choice of this answer depended on.
     pub(crate) vary: Vary,
     pub(crate) headers: HeaderMap,
@@ -79,7 +82,13 @@ pub(crate) struct Body {
 
 impl Reply {
     pub(crate) fn new(status: StatusCode, freshness: Freshness, body: Content) -> Self {
-        Self { status, reason: None, freshness, vary: Vary::Nothing, headers: HeaderMap::new(), body }
+        let (audience, headers) = (Audience::Everybody, HeaderMap::new());
+        Self { status, reason: None, freshness, audience, vary: Vary::Nothing, headers, body }
+    }
+
+    /// For those alone who may have it; nobody who was left out before is let in.
+    pub(crate) fn to(self, audience: Audience) -> Self {
+        Self { audience: self.audience.max(audience), ..self }
     }
 
     /// A JSON document about this server, for now.
@@ -110,6 +119,7 @@ impl Reply {
             status: problem.status,
             reason: problem.reason,
             freshness: problem.freshness,
+            audience: problem.audience,
             vary: Vary::Nothing,
             headers: problem.headers,
             body: Content::Whole(Value::Object(document).to_string().into()),
@@ -144,8 +154,8 @@ impl Reply {
 
     /// Puts it on the wire.
     pub(crate) fn into_response(self, in_flight: Option<InFlight>) -> Response<Body> {
-        let Self { status, reason, freshness, vary, mut headers, body } = self;
-        cache_policy::apply(freshness, &mut headers);
+        let Self { status, reason, freshness, audience, vary, mut headers, body } = self;
+        cache_policy::apply(freshness, audience, &mut headers);
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         let vary = match vary {
             Vary::Nothing => None,

@@ -1,6 +1,6 @@
 //! Who may do what here: the rights of a stream, found in its settings, and the permits that follow.
 
-use crate::access::{Caller, ReadPermit, StreamRights, WritePermit, governing};
+use crate::access::{Audience, Caller, ReadPermit, StreamRights, WritePermit, governing};
 use crate::event::{Acl, DefaultAcls, Order, Source, StreamName};
 use crate::store::{ReadError, View};
 
@@ -8,10 +8,17 @@ use super::Served;
 use super::problem::Problem;
 
 impl Served {
-    /// A permit to read this.
-    pub(super) async fn may_read(&self, caller: &Caller, source: Source) -> Result<ReadPermit, Problem> {
+    /// A permit to read this. Who else may is who else may have the answer.
+    pub(super) async fn may_read(
+        &self,
+        caller: &Caller,
+        source: Source,
+        audience: &mut Audience,
+    ) -> Result<ReadPermit, Problem> {
         let rights = self.rights(&governing(&source.stream())).await?;
-        Ok(self.access.read(caller, source, &rights)?)
+        let permit = self.access.read(caller, source, &rights)?;
+        *audience = permit.audience();
+        Ok(permit)
     }
 
     /// A permit to append to a stream.

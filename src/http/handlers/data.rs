@@ -123,5 +123,5 @@ pub(crate) async fn send(
     // A producer's own media type must never run as a page of this server.
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     let body = Content::Whole(content.data.clone());
-    Ok(Reply { status: StatusCode::OK, reason: None, freshness, vary, headers, body })
+    Ok(Reply { vary, headers, ..Reply::new(StatusCode::OK, freshness, body) })
 }

@@ -77,7 +77,7 @@ pub(crate) async fn get(
                 headers.remove(LAST_MODIFIED);
             }
             let body = Content::Whole(document.body.clone());
-            Ok(Reply { status: StatusCode::OK, reason: None, freshness, vary, headers, body })
+            Ok(Reply { vary, headers, ..Reply::new(StatusCode::OK, freshness, body) })
         }
         Err(NoDocument::Problem(problem)) => Err(*problem),
         Err(NoDocument::Large) => Err(Problem::new(Kind::Internal, "one event is never too large")),

@@ -160,14 +160,14 @@ async fn page(
         Err(NoDocument::Large) => large::send(served, view, wanted, standing, coding).await?,
         Err(NoDocument::Problem(problem)) => return Err(*problem),
     };
-    Ok(Reply { status: StatusCode::OK, reason: None, freshness, vary, headers, body })
+    Ok(Reply { vary, headers, ..Reply::new(StatusCode::OK, freshness, body) })
 }
 
 /// RFC 9110 §15.4.5: what the 200 would have said of who may keep it, and nothing else.
 pub(crate) fn not_modified(marks: &Marks, freshness: Freshness, vary: Vary) -> Reply {
     let mut headers = HeaderMap::new();
     document::insert(&mut headers, ETAG, &marks.tag);
-    Reply { status: StatusCode::NOT_MODIFIED, reason: None, freshness, vary, headers, body: Content::None }
+    Reply { vary, headers, ..Reply::new(StatusCode::NOT_MODIFIED, freshness, Content::None) }
 }
 
 /// Whether there is a stream to read.

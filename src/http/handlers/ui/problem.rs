@@ -85,7 +85,7 @@ pub(crate) fn refusal(problem: &Problem, path: &str, id: &RequestId) -> Reply {
     let reply = html(problem.status, problem.freshness, &page);
     let mut headers = problem.headers.clone();
     headers.extend(reply.headers);
-    Reply { headers, reason: problem.reason, ..reply }
+    Reply { headers, reason: problem.reason, audience: problem.audience, ..reply }
 }
 
 /// `/ui/problems/{kind}`: what a kind of refusal means.
