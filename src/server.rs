@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::access::{self, Access, Rules};
+use crate::access::{self, Access, InvalidRules, Rules};
 use crate::config::{self, Config, DerivedStreams};
 use crate::event::{Derived, EventId, Timestamp};
 use crate::http::{self, Ambient, Hosts, Served, Settings};
@@ -28,6 +28,9 @@ pub enum Error {
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// It is not known who may do what.
+    #[error(transparent)]
+    Rules(#[from] InvalidRules),
     /// Nobody can be served at this address.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -82,6 +85,7 @@ pub async fn mirror(config: &Config, mirroring: Mirroring) -> Result<(), Error> 
 }
 
 async fn serve(config: &Config, mirroring: Option<Mirroring>) -> Result<(), Error> {
+    let access = access(&config.access)?;
     // The address is taken before the store is opened, which may take seconds: whoever must not run twice
     // learns so at once.
     let listener =
@@ -101,7 +105,7 @@ async fn serve(config: &Config, mirroring: Option<Mirroring>) -> Result<(), Erro
     let settings = settings(config);
     background::start(&store, config, &draining);
     let ambient = Ambient { now, new_id };
-    let served = Served::new(store.clone(), access(&config.access), &settings, ambient, &new_id().uuid(), draining);
+    let served = Served::new(store.clone(), access, &settings, ambient, &new_id().uuid(), draining);
     let served = Arc::new(served);
     let impatient = signalled_twice(drain.clone())?;
     announce(config, address, &store);
@@ -141,16 +145,21 @@ async fn open_or_make(config: &Config, new: NewStore) -> Result<(Store, Recovery
 }
 
 /// Who may do what.
-fn access(settings: &config::Access) -> Access {
+fn access(settings: &config::Access) -> Result<Access, InvalidRules> {
     if !settings.enabled {
-        return Access::open();
+        return Ok(Access::open());
     }
     let anonymous = match settings.anonymous {
         config::Anonymous::Nothing => access::Anonymous::Nothing,
         config::Anonymous::Read => access::Anonymous::Read,
         config::Anonymous::Write => access::Anonymous::Write,
     };
-    Access::ruled(Rules::default(), anonymous)
+    Ok(Access::ruled(rules(settings)?, anonymous))
+}
+
+/// The rules of the file that the settings name.
+fn rules(settings: &config::Access) -> Result<Rules, InvalidRules> {
+    settings.rules.as_deref().map_or_else(|| Ok(Rules::default()), Rules::read)
 }
 
 /// The kinds of derived streams that are switched on.

@@ -8,6 +8,7 @@ mod caller;
 mod pattern;
 mod rights;
 mod rules;
+mod rules_file;
 mod permit;
 mod credentials;
 mod password;
@@ -30,6 +31,7 @@ pub use pattern::{InvalidPattern, Pattern};
 pub use permit::{Audience, Deed, Denied, OperatePermit, ReadPermit, WritePermit};
 pub use rights::{Action, StreamRights};
 pub use rules::{Anonymous, Rule, Rules};
+pub use rules_file::InvalidRules;
 
 /// Decides what callers may do.
 #[derive(Debug, Clone)]
@@ -63,12 +65,25 @@ impl Access {
         self.ruled.is_none()
     }
 
-    /// Who may do what with a stream, given the `$acl` of its settings and what `$settings` says.
+    /// The rules in force; none on a server that is open.
     #[must_use]
-    pub fn rights(&self, stream: &StreamName, own: &Acl, defaults: &DefaultAcls) -> StreamRights {
+    pub fn rules(&self) -> Option<Arc<Rules>> {
+        self.ruled.as_ref().map(|ruled| ruled.rules.load_full())
+    }
+
+    /// Puts other rules in force. They count for the next request.
+    pub fn reload_rules(&self, rules: Rules) {
+        if let Some(ruled) = &self.ruled {
+            ruled.rules.store(Arc::new(rules));
+        }
+    }
+
+    /// Who may do what with a stream by these rules, given the `$acl` of its settings and what `$settings` says.
+    #[must_use]
+    pub fn rights(&self, stream: &StreamName, own: &Acl, rules: &Rules, defaults: &DefaultAcls) -> StreamRights {
         match &self.ruled {
-            None => StreamRights::open(stream.clone()),
-            Some(ruled) => StreamRights::new(stream.clone(), own, &ruled.rules.load(), defaults, ruled.anonymous),
+            None => StreamRights::OPEN,
+            Some(ruled) => StreamRights::new(stream.clone(), own, rules, defaults, ruled.anonymous),
         }
     }
 
@@ -79,7 +94,7 @@ impl Access {
     pub fn read(&self, caller: &Caller, source: Source, rights: &StreamRights) -> Result<ReadPermit, Denied> {
         let is_settings = source.name().starts_with("$$");
         let action = if is_settings { Action::ReadSettings } else { Action::Read };
-        check(caller, action, rights)?;
+        rights.check(caller, action)?;
         let is_open = rights.allow(&Caller::anonymous(), action);
         let audience = if is_open { Audience::Everybody } else { Audience::Some };
         Ok(ReadPermit { source, caller: caller.clone(), audience })
@@ -94,7 +109,7 @@ impl Access {
             return Err(Denied::Reserved(stream));
         }
         let is_settings = stream.as_str().starts_with("$$");
-        check(caller, if is_settings { Action::WriteSettings } else { Action::Write }, rights)?;
+        rights.check(caller, if is_settings { Action::WriteSettings } else { Action::Write })?;
         Ok(WritePermit { stream, caller: caller.clone() })
     }
 
@@ -106,7 +121,7 @@ impl Access {
         if stream.is_system() {
             return Err(Denied::Undeletable(stream));
         }
-        check(caller, Action::Delete, rights)?;
+        rights.check(caller, Action::Delete)?;
         Ok(WritePermit { stream, caller: caller.clone() })
     }
 
@@ -118,7 +133,7 @@ impl Access {
         if self.is_open() || caller.is_operator() {
             return Ok(OperatePermit { caller: caller.clone() });
         }
-        Err(denied(caller, Deed::Operate))
+        Err(Denied::to(caller, Deed::Operate))
     }
 }
 
@@ -126,17 +141,6 @@ impl Access {
 #[must_use]
 pub fn governing(stream: &StreamName) -> StreamName {
     stream.with_settings().unwrap_or_else(|| stream.clone())
-}
-
-fn check(caller: &Caller, action: Action, rights: &StreamRights) -> Result<(), Denied> {
-    if rights.allow(caller, action) {
-        return Ok(());
-    }
-    Err(denied(caller, Deed::Stream(action, rights.stream().clone())))
-}
-
-fn denied(caller: &Caller, deed: Deed) -> Denied {
-    if caller.is_anonymous() { Denied::Unknown(deed) } else { Denied::Forbidden(deed) }
 }
 
 /// Of the server's own streams those that others write: the settings of streams, and `$settings`.
@@ -155,7 +159,7 @@ mod tests {
 
     fn rights(access: &Access, name: &str, own: &str) -> StreamRights {
         let own = Acl::of_settings(own.as_bytes()).expect("settings");
-        access.rights(&governing(&stream(name)), &own, &DefaultAcls::default())
+        access.rights(&governing(&stream(name)), &own, &Rules::default(), &DefaultAcls::default())
     }
 
     #[test]

@@ -64,6 +64,13 @@ pub enum Deed {
     ManageUsers,
 }
 
+impl Denied {
+    /// To whom it depends on who it is.
+    pub(super) const fn to(caller: &Caller, deed: Deed) -> Self {
+        if caller.is_anonymous() { Self::Unknown(deed) } else { Self::Forbidden(deed) }
+    }
+}
+
 impl std::fmt::Display for Deed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::event::{ADMINS, Acl, DefaultAcls, EVERYBODY, Roles, StreamName};
 
-use super::{Anonymous, Caller, Rules};
+use super::{Anonymous, Caller, Deed, Denied, Rules};
 
 /// What can be done with a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,10 +24,14 @@ pub enum Action {
 
 /// Who may do what with one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StreamRights {
+pub struct StreamRights(Option<Ruled>);
+
+/// Where not everybody may do everything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Ruled {
     stream: StreamName,
-    /// What those may do at most who are unknown; none where nothing is protected.
-    anonymous: Option<Anonymous>,
+    /// What those may do at most who are unknown.
+    anonymous: Anonymous,
     read: Roles,
     write: Roles,
     delete: Roles,
@@ -70,21 +74,9 @@ impl Action {
 
 impl StreamRights {
     /// Everybody may do everything.
-    #[must_use]
-    pub fn open(stream: StreamName) -> Self {
-        let everybody: Roles = Arc::from([Arc::from(EVERYBODY)]);
-        Self {
-            stream,
-            anonymous: None,
-            read: everybody.clone(),
-            write: everybody.clone(),
-            delete: everybody.clone(),
-            read_settings: everybody.clone(),
-            write_settings: everybody,
-        }
-    }
+    pub const OPEN: Self = Self(None);
 
-    /// From all that says something about it.
+    /// From all that says something about the stream.
     pub(super) fn new(
         stream: StreamName,
         own: &Acl,
@@ -94,34 +86,46 @@ impl StreamRights {
     ) -> Self {
         let (defaults, by_itself) =
             if stream.is_system() { (&defaults.system_streams, ADMINS) } else { (&defaults.user_streams, EVERYBODY) };
-        let matching: Vec<&Acl> = rules.about(&stream).collect();
+        let fitting: Vec<&Acl> = rules.about(&stream).collect();
         let by_itself: Roles = Arc::from([Arc::from(by_itself)]);
         let roles = |action: Action| {
-            let said = std::iter::once(own).chain(matching.iter().copied()).chain([defaults]);
+            let said = std::iter::once(own).chain(fitting.iter().copied()).chain([defaults]);
             said.filter_map(|acl| action.of(acl)).next().unwrap_or(&by_itself).clone()
         };
-        Self {
-            anonymous: Some(anonymous),
+        Self(Some(Ruled {
+            anonymous,
             read: roles(Action::Read),
             write: roles(Action::Write),
             delete: roles(Action::Delete),
             read_settings: roles(Action::ReadSettings),
             write_settings: roles(Action::WriteSettings),
             stream,
-        }
-    }
-
-    /// The stream that they are about.
-    #[must_use]
-    pub const fn stream(&self) -> &StreamName {
-        &self.stream
+        }))
     }
 
     /// Whether the caller may.
     #[must_use]
     pub fn allow(&self, caller: &Caller, action: Action) -> bool {
-        let Some(anonymous) = self.anonymous else { return true };
-        if caller.is_anonymous() && !anonymous.may(action) || !caller.is_lent(action, &self.stream) {
+        self.check(caller, action).is_ok()
+    }
+
+    /// That the caller may.
+    ///
+    /// # Errors
+    /// When not.
+    pub(super) fn check(&self, caller: &Caller, action: Action) -> Result<(), Denied> {
+        match &self.0 {
+            Some(ruled) if !ruled.allow(caller, action) => {
+                Err(Denied::to(caller, Deed::Stream(action, ruled.stream.clone())))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl Ruled {
+    fn allow(&self, caller: &Caller, action: Action) -> bool {
+        if caller.is_anonymous() && !self.anonymous.may(action) || !caller.is_lent(action, &self.stream) {
             return false;
         }
         caller.is_admin() || self.roles(action).iter().any(|role| caller.has_role(role))
@@ -140,6 +144,8 @@ impl StreamRights {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::access::{Pattern, Rule};
 
@@ -186,6 +192,90 @@ mod tests {
             assert_eq!(rights.allow(&Caller::anonymous(), Action::Read), reads);
             assert_eq!(rights.allow(&Caller::anonymous(), Action::Write), writes);
             assert!(rights.allow(&user("ann", "shop"), Action::Write));
+        }
+    }
+
+    /// Everything that says something of a stream, as texts.
+    #[derive(Debug, Clone)]
+    struct Said {
+        own: AclOfTest,
+        rules: Vec<(String, AclOfTest)>,
+        user_streams: AclOfTest,
+        system_streams: AclOfTest,
+    }
+
+    type AclOfTest = [Option<Vec<String>>; 5];
+
+    fn acl_of(said: &AclOfTest) -> Acl {
+        let roles = |index: usize| -> Option<Roles> {
+            said[index].as_ref().map(|names| names.iter().map(|name| Arc::from(name.as_str())).collect())
+        };
+        Acl { read: roles(0), write: roles(1), delete: roles(2), read_settings: roles(3), write_settings: roles(4) }
+    }
+
+    /// The plain definition: ask each in turn, and whoever says something of the right has said it.
+    fn may_by_definition(said: &Said, anonymous: Anonymous, stream: &str, caller: &Caller, right: usize) -> bool {
+        let mut answer: Option<&Vec<String>> = said.own[right].as_ref();
+        for (pattern, acl) in &said.rules {
+            let is_of_its_kind = pattern.starts_with('$') || !stream.starts_with('$');
+            if answer.is_none() && is_of_its_kind && Pattern::parse(pattern).expect("a pattern").fits(stream) {
+                answer = acl[right].as_ref();
+            }
+        }
+        let is_system = stream.starts_with('$');
+        if answer.is_none() {
+            answer = if is_system { said.system_streams[right].as_ref() } else { said.user_streams[right].as_ref() };
+        }
+        let by_itself = vec![if is_system { ADMINS } else { EVERYBODY }.to_string()];
+        let roles = answer.unwrap_or(&by_itself);
+        let Some(name) = caller.name() else {
+            let is_reading = right == 0 || right == 3;
+            let may_at_most = anonymous == Anonymous::Write || anonymous == Anonymous::Read && is_reading;
+            return may_at_most && roles.iter().any(|role| role == EVERYBODY);
+        };
+        let mut own_roles: Vec<&str> = caller.groups().iter().map(|group| &**group).collect();
+        own_roles.extend([name, EVERYBODY]);
+        own_roles.contains(&ADMINS) || roles.iter().any(|role| own_roles.contains(&role.as_str()))
+    }
+
+    fn some_acl() -> impl Strategy<Value = AclOfTest> {
+        let role = prop::sample::select(vec!["ann", "bob", "shop", "ops", EVERYBODY, ADMINS]).prop_map(String::from);
+        prop::array::uniform5(prop::option::weighted(0.4, prop::collection::vec(role, 0..3)))
+    }
+
+    fn some_caller() -> impl Strategy<Value = Caller> {
+        let groups = prop::collection::vec(prop::sample::select(vec!["shop", "ops", "bob", ADMINS]), 0..3);
+        (prop::option::of(prop::sample::select(vec!["ann", "bob", "eve"])), groups).prop_map(
+            |(name, groups)| match name {
+                Some(name) => Caller::user(name.into(), groups.into_iter().map(Arc::from).collect()),
+                None => Caller::anonymous(),
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn rights_are_what_the_plain_definition_says(
+            (own, user_streams, system_streams) in (some_acl(), some_acl(), some_acl()),
+            rules in prop::collection::vec(("[$ab*]{1,4}", some_acl()), 0..5),
+            stream in "[$ab]{1,4}",
+            caller in some_caller(),
+            anonymous in prop::sample::select(vec![Anonymous::Nothing, Anonymous::Read, Anonymous::Write]),
+        ) {
+            let said = Said { own, rules, user_streams, system_streams };
+            let rules = said.rules.iter().map(|(pattern, acl)| {
+                Rule { streams: Pattern::parse(pattern).expect("a pattern"), acl: acl_of(acl) }
+            });
+            let defaults = DefaultAcls {
+                user_streams: acl_of(&said.user_streams),
+                system_streams: acl_of(&said.system_streams),
+            };
+            let name = StreamName::parse(&stream).expect("a name");
+            let rights = StreamRights::new(name, &acl_of(&said.own), &Rules::new(rules.collect()), &defaults, anonymous);
+            for (index, action) in Action::ALL.into_iter().enumerate() {
+                let expected = may_by_definition(&said, anonymous, &stream, &caller, index);
+                prop_assert_eq!(rights.allow(&caller, action), expected, "{:?} {:?} {}", &said, &caller, stream);
+            }
         }
     }
 }

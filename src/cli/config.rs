@@ -4,7 +4,9 @@ use std::io::Write;
 
 use clap::{Args, Subcommand};
 
-use super::{Environment, Failure, settings};
+use crate::access::Rules;
+
+use super::{Environment, Exit, Failure, settings};
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -16,7 +18,7 @@ pub(super) struct Options {
 enum Command {
     /// Print every setting, its value and where that came from, as a file that could be used
     Show(settings::Options),
-    /// Say what is wrong with the settings, if anything is
+    /// Say what is wrong with the settings, and with the rules that they name, if anything is
     Check(settings::Options),
 }
 
@@ -38,7 +40,10 @@ pub(super) fn run(options: &Options, environment: Environment) -> Result<(), Fai
             Ok(())
         }
         Command::Check(settings) => {
-            settings.load(environment)?;
+            let config = settings.load(environment)?.config;
+            if let Some(rules) = &config.access.rules {
+                Rules::read(rules).map_err(|mistakes| Failure::new(Exit::Usage, mistakes))?;
+            }
             writeln!(std::io::stdout(), "the settings are sound")?;
             Ok(())
         }

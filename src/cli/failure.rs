@@ -123,7 +123,7 @@ impl From<server::Error> for Failure {
         match error {
             server::Error::Store(error) => error.into(),
             server::Error::StorageFailed => Self::new(Exit::StorageFailed, error),
-            server::Error::NoReplica { .. } => Self::new(Exit::Usage, error),
+            server::Error::NoReplica { .. } | server::Error::Rules(_) => Self::new(Exit::Usage, error),
             server::Error::Listen { .. }
             | server::Error::System(_)
             | server::Error::Mirror(_)

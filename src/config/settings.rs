@@ -105,6 +105,8 @@ settings! {
         enabled: bool = false, parse::boolean;
         /// What those may do at most who do not say who they are: "none", "read" or "write" what everybody may.
         anonymous: Anonymous = "none", parse::anonymous;
+        /// The file of rules that say who may do what with which streams, such as config/access.toml; empty: none.
+        rules: Option<PathBuf> = "", parse::path_or_none;
         /// Answer 404 for a stream that the caller may not read, as if it were not there.
         secret_existence: bool = false, parse::boolean;
     }

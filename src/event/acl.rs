@@ -43,6 +43,14 @@ pub struct DefaultAcls {
 }
 
 impl Acl {
+    /// Says of every right that nobody has it, but for those who may do everything: where it is not known any more what
+    /// was said.
+    #[must_use]
+    pub fn nobody() -> Self {
+        let nobody = || Some(Roles::from([]));
+        Self { read: nobody(), write: nobody(), delete: nobody(), read_settings: nobody(), write_settings: nobody() }
+    }
+
     /// Of the settings of a stream. Settings without rights say nothing about them.
     ///
     /// # Errors
@@ -82,6 +90,12 @@ impl Acl {
 }
 
 impl DefaultAcls {
+    /// Nobody may do anything with any stream, but for those who may do everything.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self { user_streams: Acl::nobody(), system_streams: Acl::nobody() }
+    }
+
     /// Reads a document.
     ///
     /// # Errors

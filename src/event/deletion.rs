@@ -1,5 +1,6 @@
 //! Deciding a deletion, and what only deletions and settings may write.
 
+use super::acl::DefaultAcls;
 use super::settings::{InvalidSettings, Settings};
 use super::{
     EventType, ExpectedVersion, HARD_DELETION_TYPE, Life, NewEvent, Refusal, SETTINGS_TYPE, Status, StreamHead,
@@ -58,7 +59,7 @@ pub fn delete(head: &StreamHead, deletion: Deletion, expected: ExpectedVersion) 
 /// # Errors
 /// For events that only the server writes, and for settings that are none.
 pub fn check(stream: &StreamName, events: &[NewEvent]) -> Result<(), Refusal> {
-    let holds_settings = stream.with_settings().is_some();
+    let (holds_settings, is_of_server) = (stream.with_settings().is_some(), *stream == StreamName::server_settings());
     for (index, event) in events.iter().enumerate() {
         let event_type = event.event_type.as_str();
         if event_type == HARD_DELETION_TYPE {
@@ -70,6 +71,10 @@ pub fn check(stream: &StreamName, events: &[NewEvent]) -> Result<(), Refusal> {
                 _ => Err(InvalidSettings::NotAnObject(format!("an event of type `{event_type}` holds none"))),
             };
             settings.map_err(|why| Refusal::InvalidSettings { index, why })?;
+        }
+        if is_of_server {
+            let defaults = DefaultAcls::parse(&event.content.data);
+            defaults.map_err(|why| Refusal::InvalidSettings { index, why })?;
         }
     }
     Ok(())

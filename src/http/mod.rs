@@ -63,6 +63,7 @@ use self::problem::{Kind, Problem};
 use self::read_ahead::ReadAhead;
 use self::reply::{Body, Content, Reply};
 use self::request::{Asked, RequestId, RequestIds};
+use self::rights::{KnownRights, Reading};
 
 pub use host::Hosts;
 pub use listener::serve;
@@ -127,6 +128,7 @@ pub struct Ambient {
 pub struct Served {
     store: Store,
     access: Access,
+    known_rights: KnownRights,
     settings: Limits,
     ambient: Ambient,
     documents: Arc<Documents>,
@@ -177,6 +179,7 @@ impl Served {
         Self {
             store,
             access,
+            known_rights: KnownRights::new(),
             settings: Limits {
                 hosts: settings.hosts.clone(),
                 eventstore_strict: settings.eventstore_strict,
@@ -282,8 +285,7 @@ impl Served {
         {
             return Ok(redirect);
         }
-        // Nobody else may have the answer unless something says that everybody may.
-        let mut audience = Audience::Some;
+        let mut reading = Reading::default();
         // Boxed, or every request would carry room for the largest of them all, also while it waits.
         let answer = match &target.address {
             Address::Feed(source) if is_post => {
@@ -299,21 +301,21 @@ impl Served {
                 Box::pin(handlers::append::post(self, &asked, &permit, Some(*id), incoming)).await
             }
             Address::Feed(source) => {
-                let permit = self.may_read(&caller, source.clone(), &mut audience).await?;
+                let permit = self.may_read(&caller, source.clone(), &mut reading).await?;
                 let answer = Box::pin(handlers::feed::get(self, &asked, &permit, Shape::Head)).await;
                 answer.map_err(|problem| chosen_by_accept(problem, &target))
             }
             Address::Page { source, request } => {
-                let permit = self.may_read(&caller, source.clone(), &mut audience).await?;
+                let permit = self.may_read(&caller, source.clone(), &mut reading).await?;
                 Box::pin(handlers::feed::get(self, &asked, &permit, Shape::Page(*request))).await
             }
             Address::Event { source, place } => {
-                let permit = self.may_read(&caller, source.clone(), &mut audience).await?;
+                let permit = self.may_read(&caller, source.clone(), &mut reading).await?;
                 let answer = Box::pin(handlers::event::get(self, &asked, &permit, *place)).await;
                 answer.map_err(|problem| chosen_by_accept(problem, &target))
             }
             Address::Data { source, place } => {
-                let permit = self.may_read(&caller, source.clone(), &mut audience).await?;
+                let permit = self.may_read(&caller, source.clone(), &mut reading).await?;
                 Box::pin(handlers::data::get(self, &asked, &permit, *place)).await
             }
             Address::Info => Ok(handlers::operations::info(self)),
@@ -326,15 +328,15 @@ impl Served {
             Address::Promote if !self.settings.cors.trusts(headers.get(ORIGIN)) => Err(Problem::foreign_script()),
             Address::Promote => Box::pin(handlers::promote::post(self, &self.access.operate(&caller)?)).await,
             Address::Ui(ui) => {
-                let permit = self.may_read(&caller, ui.source(), &mut audience).await?;
+                let permit = self.may_read(&caller, ui.source(), &mut reading).await?;
                 Box::pin(handlers::ui::get(self, &asked, &permit, ui)).await
             }
             Address::Problem { kind } => {
-                audience = Audience::Everybody;
+                reading.audience = Audience::Everybody;
                 handlers::help::problem(&asked, kind)
             }
             Address::Stylesheet => {
-                audience = Audience::Everybody;
+                reading.audience = Audience::Everybody;
                 Ok(handlers::help::stylesheet(&asked))
             }
             Address::Metadata { stream } if is_post => {
@@ -342,20 +344,21 @@ impl Served {
                 Box::pin(handlers::metadata::post(self, &asked, &permit, incoming)).await
             }
             Address::Metadata { stream } => {
-                let permit = self.may_read(&caller, Source::Stream(stream.settings()), &mut audience).await?;
+                let permit = self.may_read(&caller, Source::Stream(stream.settings()), &mut reading).await?;
                 Box::pin(handlers::metadata::get(self, &asked, &permit, stream)).await
             }
             Address::Home => {
-                let permit = self.may_read(&caller, Source::named(StreamName::streams()), &mut audience).await?;
+                let permit = self.may_read(&caller, Source::named(StreamName::streams()), &mut reading).await?;
                 Box::pin(handlers::service::get(self, &asked, &permit)).await
             }
             Address::Categories { stream } => {
-                let permit = self.may_read(&caller, Source::named(stream.clone()), &mut audience).await?;
+                let permit = self.may_read(&caller, Source::named(stream.clone()), &mut reading).await?;
                 Box::pin(handlers::service::categories(self, &asked, &permit, stream)).await
             }
         };
         let shows_events = !is_post && !is_delete && shows_events(&target.address);
         let answer = answer.map(|reply| if shows_events { reply.header(header::LOG, self.log()) } else { reply });
+        let audience = self.may_still_read(&caller, reading).await?;
         answer.map(|reply| reply.to(audience)).map_err(|problem| problem.to(audience))
     }
 

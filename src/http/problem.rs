@@ -123,6 +123,9 @@ kinds! {
         "The server knows who is asking, and that user may not do this. Rights come from the settings of the stream \
          ($acl), from the rules of the server's configuration, and from the stream $settings; whoever administers the \
          server can give them.";
+    RightsUnknown = "rights-unknown" SERVICE_UNAVAILABLE "It is unknown who may do this"
+        "What says who may (the stream's settings, or the stream $settings) could not be read, and while it is not known \
+         nobody may. The log says why under the request id of the problem.";
     ReservedStream = "reserved-stream" FORBIDDEN "The stream belongs to the server"
         "Names that begin with `$` belong to the server, which keeps those streams itself. Choose another name.";
     StreamNotFound = "stream-not-found" NOT_FOUND "There is no such stream"

@@ -1,11 +1,122 @@
 //! Who may do what here: the rights of a stream, found in its settings, and the permits that follow.
+//!
+//! What was found is kept, with what it followed from: the event that changed the stream's settings last, what
+//! `$settings` says, and the rules. While these are the newest it holds, so a change counts for the very next request, and
+//! all other requests read nothing. On a server that is open nobody looks.
 
-use crate::access::{Audience, Caller, ReadPermit, StreamRights, WritePermit, governing};
-use crate::event::{Acl, DefaultAcls, Order, Source, StreamName};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::access::{Audience, Caller, ReadPermit, Rules, StreamRights, WritePermit, governing};
+use crate::event::{Acl, DefaultAcls, Number, Order, Position, Source, StreamName};
 use crate::store::{ReadError, View};
 
 use super::Served;
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
+
+/// Memory for the rights of streams.
+const CACHE_BYTES: u64 = 16 << 20;
+
+/// What the rights of a stream take beside its name and its own settings.
+const BYTES_EACH: usize = 512;
+
+/// What has been found out about rights.
+pub(super) struct KnownRights {
+    open: Arc<StreamRights>,
+    defaults: ArcSwap<Defaults>,
+    streams: Cache<StreamName, Arc<Known>, ByNames>,
+}
+
+/// What `$settings` says.
+struct Defaults {
+    /// How long the log was when this was looked at.
+    log_next: Position,
+    /// How long `$settings` was.
+    next: Number,
+    acls: Arc<DefaultAcls>,
+}
+
+/// The rights of a stream, and what they follow from.
+struct Known {
+    /// What changed the stream's settings last; none for a stream that never had any.
+    changed_at: Option<Position>,
+    defaults: Arc<DefaultAcls>,
+    rules: Arc<Rules>,
+    rights: Arc<StreamRights>,
+    own_bytes: usize,
+}
+
+#[derive(Debug, Clone)]
+struct ByNames;
+
+impl Weighter<StreamName, Arc<Known>> for ByNames {
+    fn weight(&self, stream: &StreamName, known: &Arc<Known>) -> u64 {
+        (BYTES_EACH + 2 * stream.as_str().len() + known.own_bytes) as u64
+    }
+}
+
+/// Of a stream that says something with its newest event alone.
+enum Newest {
+    /// Nobody ever wrote to it.
+    None,
+    /// What it says, and that was removed.
+    Removed,
+    Said(Bytes),
+}
+
+/// What is read for an answer, and who else may have that.
+pub(super) struct Reading {
+    source: Option<Source>,
+    pub(super) audience: Audience,
+}
+
+impl Default for Reading {
+    /// Nobody else may have the answer unless something says that everybody may.
+    fn default() -> Self {
+        Self { source: None, audience: Audience::Some }
+    }
+}
+
+impl KnownRights {
+    pub(super) fn new() -> Self {
+        let nothing = Defaults { log_next: Position::ZERO, next: Number::ZERO, acls: Arc::default() };
+        let streams_about = CACHE_BYTES as usize / BYTES_EACH;
+        Self {
+            open: Arc::new(StreamRights::OPEN),
+            defaults: ArcSwap::from_pointee(nothing),
+            streams: Cache::with_weighter(streams_about, CACHE_BYTES, ByNames),
+        }
+    }
+
+    /// What `$settings` says. It is looked for only where the log has grown.
+    async fn defaults(&self, view: &View) -> Result<Arc<DefaultAcls>, ReadError> {
+        let known = self.defaults.load_full();
+        let log_next = view.log().next;
+        if known.log_next == log_next {
+            return Ok(known.acls.clone());
+        }
+        let source = Source::Stream(StreamName::server_settings());
+        let next = view.head(&source)?.next;
+        let acls = if next == known.next {
+            known.acls.clone()
+        } else {
+            match newest(view, &source).await? {
+                Newest::None => Arc::default(),
+                Newest::Removed => Arc::new(DefaultAcls::nobody()),
+                Newest::Said(document) => Arc::new(DefaultAcls::parse(&document).unwrap_or_else(|why| {
+                    tracing::warn!(%why, "the newest event of $settings is none, so only $admins have rights by it");
+                    DefaultAcls::nobody()
+                })),
+            }
+        };
+        self.defaults.store(Arc::new(Defaults { log_next, next, acls: acls.clone() }));
+        Ok(acls)
+    }
+}
 
 impl Served {
     /// A permit to read this. Who else may is who else may have the answer.
@@ -13,48 +124,84 @@ impl Served {
         &self,
         caller: &Caller,
         source: Source,
-        audience: &mut Audience,
+        reading: &mut Reading,
     ) -> Result<ReadPermit, Problem> {
-        let rights = self.rights(&governing(&source.stream())).await?;
+        let rights = self.rights_over(|| governing(&source.stream())).await?;
         let permit = self.access.read(caller, source, &rights)?;
-        *audience = permit.audience();
+        if !self.access.is_open() {
+            reading.source = Some(permit.source().clone());
+        }
+        reading.audience = permit.audience();
         Ok(permit)
+    }
+
+    /// Who else may have what was read, now that it has been. Rights may have been taken in the meantime, and the answer
+    /// may show what came after that: so those count that hold at the end.
+    pub(super) async fn may_still_read(&self, caller: &Caller, reading: Reading) -> Result<Audience, Problem> {
+        let Reading { source, audience } = reading;
+        let Some(source) = source else { return Ok(audience) };
+        let rights = self.rights_over(|| governing(&source.stream())).await?;
+        Ok(audience.max(self.access.read(caller, source, &rights)?.audience()))
     }
 
     /// A permit to append to a stream.
     pub(super) async fn may_write(&self, caller: &Caller, stream: StreamName) -> Result<WritePermit, Problem> {
-        let rights = self.rights(&governing(&stream)).await?;
+        let rights = self.rights_over(|| governing(&stream)).await?;
         Ok(self.access.write(caller, stream, &rights)?)
     }
 
     /// A permit to delete a stream.
     pub(super) async fn may_delete(&self, caller: &Caller, stream: StreamName) -> Result<WritePermit, Problem> {
-        let rights = self.rights(&governing(&stream)).await?;
+        let rights = self.rights_over(|| governing(&stream)).await?;
         Ok(self.access.delete(caller, stream, &rights)?)
     }
 
-    /// Who may do what with a stream, as its settings are now. Nobody reads them on a server that is open.
-    pub(crate) async fn rights(&self, stream: &StreamName) -> Result<StreamRights, ReadError> {
+    async fn rights_over(&self, stream: impl FnOnce() -> StreamName) -> Result<Arc<StreamRights>, Problem> {
         if self.access.is_open() {
-            return Ok(StreamRights::open(stream.clone()));
+            return Ok(self.known_rights.open.clone());
         }
+        self.rights(&stream()).await.map_err(|error| {
+            // Who may is not known, and might be known in a moment; it is not that everybody may.
+            Problem { kind: Kind::RightsUnknown, ..Problem::from(error) }.status(Kind::RightsUnknown.status())
+        })
+    }
+
+    /// Who may do what with a stream, as its settings, `$settings` and the rules are now.
+    ///
+    /// # Errors
+    /// When its settings cannot be read. Nobody has rights then.
+    pub(crate) async fn rights(&self, stream: &StreamName) -> Result<Arc<StreamRights>, ReadError> {
+        let known_rights = &self.known_rights;
+        let Some(rules) = self.access.rules() else { return Ok(known_rights.open.clone()) };
         let view = self.store.view();
-        let own = match newest(&view, stream.settings()).await? {
-            Some(document) => Acl::of_settings(&document).unwrap_or_default(),
-            None => Acl::default(),
+        let defaults = known_rights.defaults(&view).await?;
+        let changed_at = view.retention(stream).map(|retention| retention.known_to);
+        if let Some(known) = known_rights.streams.get(stream)
+            && known.changed_at == changed_at
+            && Arc::ptr_eq(&known.defaults, &defaults)
+            && Arc::ptr_eq(&known.rules, &rules)
+        {
+            return Ok(known.rights.clone());
+        }
+        let settings = newest(&view, &Source::Stream(stream.settings())).await?;
+        let own_bytes = if let Newest::Said(document) = &settings { document.len() } else { 0 };
+        let own = match settings {
+            Newest::None => Acl::default(),
+            Newest::Said(document) => Acl::of_settings(&document).unwrap_or_else(|_| Acl::nobody()),
+            // As after a deletion for ever: what its rights were is not known any more.
+            Newest::Removed => Acl::nobody(),
         };
-        let defaults = match newest(&view, StreamName::server_settings()).await? {
-            Some(document) => DefaultAcls::parse(&document).unwrap_or_default(),
-            None => DefaultAcls::default(),
-        };
-        Ok(self.access.rights(stream, &own, &defaults))
+        let rights = Arc::new(self.access.rights(stream, &own, &rules, &defaults));
+        let known = Known { changed_at, defaults, rules, rights: rights.clone(), own_bytes };
+        known_rights.streams.insert(stream.clone(), Arc::new(known));
+        Ok(rights)
     }
 }
 
-/// What the newest event of a stream carries; none if there is none.
-async fn newest(view: &View, stream: StreamName) -> Result<Option<bytes::Bytes>, ReadError> {
-    let source = Source::Stream(stream);
-    let Some(last) = view.head(&source)?.last() else { return Ok(None) };
-    let event = view.read(&source, last, last, Order::OldestFirst, usize::MAX).await?.pop();
-    Ok(event.and_then(|event| event.content).map(|content| content.data))
+/// What the newest event of a stream says, also where the stream is deleted.
+async fn newest(view: &View, source: &Source) -> Result<Newest, ReadError> {
+    let Some(last) = view.head(source)?.last() else { return Ok(Newest::None) };
+    let event = view.read(source, last, last, Order::OldestFirst, usize::MAX).await?.pop();
+    let content = event.and_then(|event| event.content);
+    Ok(content.map_or(Newest::Removed, |content| Newest::Said(content.data)))
 }

@@ -100,3 +100,24 @@ fn the_shipped_file_is_sound() {
     let run = everfeed(&["config", "check", "--config", file]).run();
     assert_eq!((run.code, run.errors.as_str()), (0, ""));
 }
+
+#[test]
+fn what_is_wrong_with_the_rules_is_told_with_its_line_and_ends_a_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let rules = dir.path().join("access.toml");
+    fs::write(&rules, "[[rule]]\nstreams = \"orders-*\"\nwriet = \"shop\"\n").unwrap();
+    let named = format!("access.rules={}", rules.display());
+    let expected = format!("{}:3: unknown key wriet; the nearest is write", rules.display());
+    let run = everfeed(&["config", "check", "--set", &named]).run();
+    assert_eq!(run.code, 2);
+    assert!(run.errors.contains(&expected), "{}", run.errors);
+    let data = dir.path().join("data");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()];
+    let run = everfeed(&[&serve[..], &["--set", &named, "--set", "access.enabled=true"]].concat()).run();
+    assert_eq!(run.code, 2);
+    assert!(run.errors.contains("unknown key wriet"), "{}", run.errors);
+    assert!(!data.exists(), "nothing was begun");
+
+    fs::write(&rules, "[[rule]]\nstreams = \"orders-*\"\nwrite = \"shop\"\n").unwrap();
+    assert_eq!(everfeed(&["config", "check", "--set", &named]).run().code, 0);
+}

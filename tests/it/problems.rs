@@ -17,6 +17,7 @@ const NOT_PROVOKED: &[(&str, &str)] = &[
     ("stream-being-built", "needs a long history: derived.rs"),
     ("too-busy", "needs eight slow readers: large_pages.rs"),
     ("outcome-unknown", "needs a disk that fails"),
+    ("rights-unknown", "needs a damaged store"),
     ("damaged", "needs a damaged store"),
     ("internal", "needs a fault of ours"),
 ];
