@@ -56,8 +56,14 @@ sub vcl_recv {
 
     # What must reach Everfeed itself, told from the request alone: a response comes too late, for by then everybody
     # who asks for the same URL has been queued behind it. These bodies are passed on as they come.
+    #
+    # Whoever says who they are may be allowed more than others. Everfeed marks what not everybody may read as `private`,
+    # whoever asks, and no such answer is kept below; so pages and events by their numbers, which never change, are looked
+    # for in the cache for them too: what everybody may read comes from there. All else of theirs goes to Everfeed, with
+    # their If-None-Match, which it answers with a few bytes.
     if (req.method != "GET" && req.method != "HEAD"
-        || req.http.Authorization
+        || (req.http.Authorization
+            && req.url !~ "^/streams/[^/?]+/[0-9]+(/(forward|backward)/[0-9]+)?(/data)?(\.[a-z]+)?(\?embed=[A-Za-z]+)?$")
         || req.url ~ "[?&]wait="
         || req.http.Prefer ~ "(?i)(^|[,;\s])wait\s*="
         || req.http.ES-LongPoll
