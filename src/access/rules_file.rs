@@ -71,7 +71,7 @@ impl Reader<'_> {
             let at = key.span().start;
             match (key.get_ref().as_ref(), value.get_ref()) {
                 ("rule", DeValue::Array(items)) => {
-                    for item in items.iter() {
+                    for item in items {
                         match item.get_ref() {
                             DeValue::Table(rule) => rules.extend(self.rule(rule, item.span().start)),
                             _ => self.mistake(item.span().start, "a rule is a table: [[rule]]"),

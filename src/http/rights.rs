@@ -70,14 +70,21 @@ enum Newest {
 
 /// What is read for an answer, and who else may have that.
 pub(super) struct Reading {
-    source: Option<Source>,
+    /// None where nothing is protected.
+    read: Option<(Source, AsOf)>,
     pub(super) audience: Audience,
+}
+
+/// All that rights follow from.
+struct AsOf {
+    log_next: Position,
+    rules: Arc<Rules>,
 }
 
 impl Default for Reading {
     /// Nobody else may have the answer unless something says that everybody may.
     fn default() -> Self {
-        Self { source: None, audience: Audience::Some }
+        Self { read: None, audience: Audience::Some }
     }
 }
 
@@ -126,11 +133,10 @@ impl Served {
         source: Source,
         reading: &mut Reading,
     ) -> Result<ReadPermit, Problem> {
+        let as_of = self.as_of();
         let rights = self.rights_over(|| governing(&source.stream())).await?;
         let permit = self.access.read(caller, source, &rights)?;
-        if !self.access.is_open() {
-            reading.source = Some(permit.source().clone());
-        }
+        reading.read = as_of.map(|as_of| (permit.source().clone(), as_of));
         reading.audience = permit.audience();
         Ok(permit)
     }
@@ -138,10 +144,18 @@ impl Served {
     /// Who else may have what was read, now that it has been. Rights may have been taken in the meantime, and the answer
     /// may show what came after that: so those count that hold at the end.
     pub(super) async fn may_still_read(&self, caller: &Caller, reading: Reading) -> Result<Audience, Problem> {
-        let Reading { source, audience } = reading;
-        let Some(source) = source else { return Ok(audience) };
+        let Reading { read, audience } = reading;
+        let Some((source, then)) = read else { return Ok(audience) };
+        let is_as_then = |now: AsOf| now.log_next == then.log_next && Arc::ptr_eq(&now.rules, &then.rules);
+        if self.as_of().is_some_and(is_as_then) {
+            return Ok(audience);
+        }
         let rights = self.rights_over(|| governing(&source.stream())).await?;
         Ok(audience.max(self.access.read(caller, source, &rights)?.audience()))
+    }
+
+    fn as_of(&self) -> Option<AsOf> {
+        self.access.rules().map(|rules| AsOf { log_next: self.store.view().log().next, rules })
     }
 
     /// A permit to append to a stream.
