@@ -1,6 +1,7 @@
 //! A server: a store, a listener, and what ends them.
 
 mod background;
+mod first_users;
 mod mirror;
 
 use std::io::IsTerminal;
@@ -13,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::access::{self, Access, InvalidRules, Rules};
+use crate::access::{self, Access, ChangeError, InvalidRules, Rules};
 use crate::config::{self, Config, DerivedStreams};
 use crate::event::{Derived, EventId, Timestamp};
 use crate::http::{self, Ambient, Hosts, Served, Settings};
@@ -28,6 +29,9 @@ pub enum Error {
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// It is not known who may come in.
+    #[error(transparent)]
+    Users(#[from] ChangeError),
     /// It is not known who may do what.
     #[error(transparent)]
     Rules(#[from] InvalidRules),
@@ -105,7 +109,14 @@ async fn serve(config: &Config, mirroring: Option<Mirroring>) -> Result<(), Erro
     let settings = settings(config);
     background::start(&store, config, &draining);
     let ambient = Ambient { now, new_id };
-    let served = Served::new(store.clone(), access, &settings, ambient, &new_id().uuid(), draining);
+    let identities = if config.access.enabled {
+        let identities = first_users::open_or_make(config).await?;
+        tokio::spawn(identities.clone().keep(draining.clone()));
+        Some(identities)
+    } else {
+        None
+    };
+    let served = Served::new(store.clone(), access, identities, &settings, ambient, &new_id().uuid(), draining);
     let served = Arc::new(served);
     let impatient = signalled_twice(drain.clone())?;
     announce(config, address, &store);
@@ -129,6 +140,12 @@ async fn serve(config: &Config, mirroring: Option<Mirroring>) -> Result<(), Erro
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+impl From<access::users::Error> for Error {
+    fn from(error: access::users::Error) -> Self {
+        Self::Users(error.into())
+    }
 }
 
 async fn open_or_make(config: &Config, new: NewStore) -> Result<(Store, Recovery), Error> {
@@ -183,6 +200,7 @@ fn settings(config: &Config) -> Settings {
             trusted_proxies: config.trusted_proxies.clone(),
         },
         page_size: config.page_size,
+        secret_existence: config.access.secret_existence,
         eventstore_strict: config.eventstore.strict,
         cors_origins: config.cors.origins.clone(),
         page_cache_bytes: config.cache.pages,

@@ -28,7 +28,7 @@ pub use credentials::{Credentials, Unidentified};
 pub use identities::{ChangeError, Creation, Identities, NewUser, Sources};
 pub use password::{InvalidHash, InvalidPassword, PasswordHash, generate as generate_password};
 pub use pattern::{InvalidPattern, Pattern};
-pub use permit::{Audience, Deed, Denied, OperatePermit, ReadPermit, WritePermit};
+pub use permit::{Audience, Deed, Denied, ManagePermit, OperatePermit, ReadPermit, WritePermit};
 pub use rights::{Action, StreamRights};
 pub use rules::{Anonymous, Rule, Rules};
 pub use rules_file::InvalidRules;
@@ -100,6 +100,16 @@ impl Access {
         Ok(ReadPermit { source, caller: caller.clone(), audience })
     }
 
+    /// A permit to read where there never is anything, in place of what the caller may not know to be there. So whatever
+    /// is not there and whatever is hidden are answered by the same steps, waits and all.
+    #[must_use]
+    pub fn read_nothing(&self, caller: &Caller, hidden: &Source) -> ReadPermit {
+        let nothing = StreamName::nothing();
+        let is_settings = hidden.name().starts_with("$$");
+        let source = Source::Stream(if is_settings { nothing.settings() } else { nothing });
+        ReadPermit { source, caller: caller.clone(), audience: Audience::Some }
+    }
+
     /// A permit to append. `rights` are those of [`governing`] stream.
     ///
     /// # Errors
@@ -134,6 +144,17 @@ impl Access {
             return Ok(OperatePermit { caller: caller.clone() });
         }
         Err(Denied::to(caller, Deed::Operate))
+    }
+
+    /// A permit to manage users.
+    ///
+    /// # Errors
+    /// For callers who are no administrators.
+    pub fn manage_users(&self, caller: &Caller) -> Result<ManagePermit, Denied> {
+        if caller.manages_users() {
+            return Ok(ManagePermit { caller: caller.clone() });
+        }
+        Err(Denied::to(caller, Deed::ManageUsers))
     }
 }
 

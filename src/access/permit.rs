@@ -36,6 +36,12 @@ pub struct OperatePermit {
     pub(super) caller: Caller,
 }
 
+/// The caller may make users, change them and remove them.
+#[derive(Debug, Clone)]
+pub struct ManagePermit {
+    pub(super) caller: Caller,
+}
+
 /// Why a caller may not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
@@ -129,6 +135,14 @@ impl WritePermit {
 
 impl OperatePermit {
     /// Who operates.
+    #[must_use]
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl ManagePermit {
+    /// Who manages.
     #[must_use]
     pub const fn caller(&self) -> &Caller {
         &self.caller

@@ -19,4 +19,6 @@ pub use link::{Link, link_header};
 pub use paging::{At, Extent, Paging, Shape};
 pub use print::{BaseUrl, InvalidBaseUrl, StreamPath, Suffix};
 pub use query::{Embed, Format, LastEventId, Query};
-pub use target::{Address, Direction, NotDecimal, NotPosition, PageRequest, Place, Target, Ui, Unaddressable};
+pub use target::{
+    Address, Direction, NotDecimal, NotPosition, PageRequest, Place, Target, Ui, Unaddressable, UserCommand,
+};

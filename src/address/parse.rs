@@ -7,7 +7,9 @@ use uuid::Uuid;
 use crate::event::{Count, EventId, Number, Position, Source, StreamName};
 
 use super::query::{self, Parameters};
-use super::{Address, Direction, Format, NotDecimal, NotPosition, PageRequest, Place, Target, Ui, Unaddressable};
+use super::{
+    Address, Direction, Format, NotDecimal, NotPosition, PageRequest, Place, Target, Ui, Unaddressable, UserCommand,
+};
 
 /// The longest path has this many segments: `streams/{stream}/metadata/{n}/forward/{count}`.
 const SEGMENTS_MAX: usize = 6;
@@ -97,6 +99,14 @@ impl Parsed {
             ["metrics"] => Address::Metrics.into(),
             ["admin", "scavenge"] => Address::Scavenge.into(),
             ["admin", "promote"] => Address::Promote.into(),
+            ["users"] => Address::Users.into(),
+            ["users", CURRENT] => Address::CurrentUser.into(),
+            ["users", login] if !login.is_empty() => Address::User { login: (*login).to_string() }.into(),
+            ["users", login, "command", command] if !login.is_empty() => {
+                let command = UserCommand::ALL.into_iter().find(|known| known.as_str() == *command);
+                let command = command.ok_or(Unaddressable::Unknown)?;
+                Address::UserCommand { login: (*login).to_string(), command }.into()
+            }
             ["ui", ""] => Address::Ui(Ui::Overview).into(),
             ["ui", "streams", stream, place @ ..] => {
                 let source = Source::named(StreamName::parse(stream).map_err(Unaddressable::InvalidName)?);
@@ -184,6 +194,9 @@ fn page(source: Source, from: &str, direction: Direction, count: &str) -> Result
     let request = PageRequest { from, direction, count };
     Ok(Parsed { suffix, is_canonical: spelled_as_ours, ..Address::Page { source, request }.into() })
 }
+
+/// The name of whoever asks.
+pub(super) const CURRENT: &str = "$current";
 
 /// The word for the newest event.
 const HEAD: &str = "head";

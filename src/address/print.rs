@@ -7,6 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::event::{Number, Source};
 
+use super::parse::CURRENT;
 use super::{Address, Direction, Embed, Format, PageRequest, Place, Ui};
 
 /// All but RFC 3986's unreserved characters.
@@ -174,6 +175,12 @@ impl Address {
             Self::Metrics => "/metrics".to_string(),
             Self::Scavenge => "/admin/scavenge".to_string(),
             Self::Promote => "/admin/promote".to_string(),
+            Self::Users => "/users".to_string(),
+            Self::CurrentUser => format!("/users/{}", utf8_percent_encode(CURRENT, RESERVED)),
+            Self::User { login } => format!("/users/{}", utf8_percent_encode(login, RESERVED)),
+            Self::UserCommand { login, command } => {
+                format!("/users/{}/command/{}", utf8_percent_encode(login, RESERVED), command.as_str())
+            }
             Self::Ui(ui) => ui.path(),
             Self::Problem { kind } => format!("/ui/problems/{}", utf8_percent_encode(kind, RESERVED)),
             Self::Stylesheet => "/ui/everfeed.css".to_string(),
@@ -219,6 +226,14 @@ impl BaseUrl {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Scheme, host and port, as browsers name the site that a page is of.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        let behind_scheme = self.0.find("://").map_or(0, |at| at + 3);
+        let end = self.0[behind_scheme..].find('/').map_or(self.0.len(), |at| behind_scheme + at);
+        &self.0[..end]
     }
 
     /// The absolute URL of anything.

@@ -79,6 +79,22 @@ pub enum Address {
     Scavenge,
     /// `/admin/promote`: ending that a replica takes no appends.
     Promote,
+    /// `/users`: everybody whom the server knows.
+    Users,
+    /// `/users/$current`: whoever asks.
+    CurrentUser,
+    /// `/users/{login}`: one of them.
+    User {
+        /// The name; not checked here.
+        login: String,
+    },
+    /// `/users/{login}/command/{command}`: something to be done with one of them.
+    UserCommand {
+        /// The name; not checked here.
+        login: String,
+        /// What.
+        command: UserCommand,
+    },
     /// Below `/ui/`: a page for people.
     Ui(Ui),
     /// `/ui/problems/{kind}`: an explanation of a kind of refusal.
@@ -88,6 +104,35 @@ pub enum Address {
     },
     /// `/ui/everfeed.css`
     Stylesheet,
+}
+
+/// What can be done with a user, besides changing and deleting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UserCommand {
+    /// `enable`: let the user in again.
+    Enable,
+    /// `disable`: keep the user out.
+    Disable,
+    /// `reset-password`: give the user another password.
+    ResetPassword,
+    /// `change-password`: the same by the user, who knows the old one.
+    ChangePassword,
+}
+
+impl UserCommand {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Enable, Self::Disable, Self::ResetPassword, Self::ChangePassword];
+
+    /// As paths name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+            Self::ResetPassword => "reset-password",
+            Self::ChangePassword => "change-password",
+        }
+    }
 }
 
 /// What there is to be looked at, with a browser.

@@ -87,6 +87,13 @@ fn what_is_not_a_stream_has_its_address_too() {
         ("/metrics", Address::Metrics),
         ("/admin/scavenge", Address::Scavenge),
         ("/admin/promote", Address::Promote),
+        ("/users", Address::Users),
+        ("/users/%24current", Address::CurrentUser),
+        ("/users/ann%20b", Address::User { login: "ann b".to_string() }),
+        ("/users/a/command/enable", command("a", UserCommand::Enable)),
+        ("/users/a/command/disable", command("a", UserCommand::Disable)),
+        ("/users/%24x/command/reset-password", command("$x", UserCommand::ResetPassword)),
+        ("/users/a/command/change-password", command("a", UserCommand::ChangePassword)),
         ("/ui/", Address::Ui(Ui::Overview)),
         ("/ui/everfeed.css", Address::Stylesheet),
         ("/ui/problems/wrong-version", Address::Problem { kind: "wrong-version".to_string() }),
@@ -95,6 +102,13 @@ fn what_is_not_a_stream_has_its_address_too() {
         assert!(is_canonical(path));
         assert_eq!(is.path(), path);
     }
+    for path in ["/users/a/enable", "/users/a/command", "/users/a/command/", "/users/a/command/Enable", "/users/a/b"] {
+        assert_eq!(parse(path), Err(Unaddressable::Unknown), "{path}");
+    }
+}
+
+fn command(login: &str, command: UserCommand) -> Address {
+    Address::UserCommand { login: login.to_string(), command }
 }
 
 #[test]

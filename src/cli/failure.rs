@@ -124,7 +124,8 @@ impl From<server::Error> for Failure {
             server::Error::Store(error) => error.into(),
             server::Error::StorageFailed => Self::new(Exit::StorageFailed, error),
             server::Error::NoReplica { .. } | server::Error::Rules(_) => Self::new(Exit::Usage, error),
-            server::Error::Listen { .. }
+            server::Error::Users(_)
+            | server::Error::Listen { .. }
             | server::Error::System(_)
             | server::Error::Mirror(_)
             | server::Error::NoAnswer { .. } => Self::failed(error),

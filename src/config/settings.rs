@@ -107,6 +107,8 @@ settings! {
         anonymous: Anonymous = "none", parse::anonymous;
         /// The file of rules that say who may do what with which streams, such as config/access.toml; empty: none.
         rules: Option<PathBuf> = "", parse::path_or_none;
+        /// The file that keeps users and tokens; empty: `users.json` in the data directory.
+        users: Option<PathBuf> = "", parse::path_or_none;
         /// Answer 404 for a stream that the caller may not read, as if it were not there.
         secret_existence: bool = false, parse::boolean;
     }

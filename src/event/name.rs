@@ -90,6 +90,18 @@ impl StreamName {
         Self("$settings".into())
     }
 
+    /// `$audit`: what was done that has to be accounted for.
+    #[must_use]
+    pub fn audit() -> Self {
+        Self("$audit".into())
+    }
+
+    /// `$nothing`, which nobody ever writes to: what a stream looks like that is not there.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self("$nothing".into())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -5,8 +5,12 @@
 
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HeaderMap, HeaderValue, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HeaderMap, HeaderName, HeaderValue, ORIGIN, VARY,
 };
+
+use crate::address::BaseUrl;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What requests may carry. The star takes in the rest, such as the attributes of CloudEvents; browsers that do not
 /// know it go by the names.
@@ -53,6 +57,15 @@ impl Cors {
             (_, None) => true,
             (Self::Listed(origins), Some(origin)) => origins.iter().any(|listed| listed == origin),
             (Self::Nobody | Self::Anybody, Some(_)) => false,
+        }
+    }
+
+    /// Whether a browser may have been made to send this by a page of another site. `own` is our own base URL. A browser
+    /// names the page's site with whatever writes, or says at least how it is related to ours.
+    pub(crate) fn is_from_elsewhere(&self, headers: &HeaderMap, own: &BaseUrl) -> bool {
+        match headers.get(ORIGIN) {
+            Some(origin) => !self.trusts(Some(origin)) && origin.as_bytes() != own.origin().as_bytes(),
+            None => headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none"),
         }
     }
 
@@ -123,5 +136,27 @@ mod tests {
         assert!(listed.trusts(Some(&site)) && !other.trusts(Some(&site)));
         assert!(!Cors::Anybody.trusts(Some(&site)) && !Cors::Nobody.trusts(Some(&site)));
         assert!(Cors::Anybody.trusts(None) && Cors::Nobody.trusts(None) && other.trusts(None));
+    }
+
+    #[test]
+    fn a_page_of_another_site_is_told_from_our_own_and_from_programs() {
+        let own = BaseUrl::parse("https://feeds.example/behind").expect("a URL");
+        let listed = Cors::Listed(vec!["https://a.example".to_string()]);
+        for (name, value, expected) in [
+            ("origin", "https://feeds.example", false),
+            ("origin", "https://a.example", false),
+            ("origin", "https://b.example", true),
+            ("origin", "null", true),
+            ("sec-fetch-site", "cross-site", true),
+            ("sec-fetch-site", "same-site", true),
+            ("sec-fetch-site", "same-origin", false),
+            ("sec-fetch-site", "none", false),
+            ("user-agent", "curl", false),
+        ] {
+            let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
+            assert_eq!(listed.is_from_elsewhere(&headers, &own), expected, "{name}: {value}");
+        }
+        let origin = HeaderMap::from_iter([(ORIGIN, HeaderValue::from_static("https://a.example"))]);
+        assert!(Cors::Anybody.is_from_elsewhere(&origin, &own), "whoever may read may not write in somebody's name");
     }
 }

@@ -2,7 +2,7 @@
 //! application, `event` holds its rules.
 //!
 //! One request on its way: `listener` (a connection, its deadlines) → `host` (under which name) →
-//! [`Address`] (what is asked for, the one match below) → `access` (a permit) → a
+//! [`Address`] (what is asked for, the one match below) → `identify` (who asks) → `access` (a permit) → a
 //! handler, which answers with facts or a `problem` → `cors` (which scripts may read it) → `cache_policy` (who may
 //! keep it) → `reply` (the wire).
 //!
@@ -12,7 +12,9 @@ mod listener;
 mod connection;
 mod host;
 mod request;
+mod identify;
 mod rights;
+mod audit;
 mod handlers;
 mod links;
 mod showing;
@@ -41,17 +43,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, EXPECT, HeaderValue, LOCATION, ORIGIN, TRANSFER_ENCODING, VARY};
+use hyper::header::{ALLOW, EXPECT, HeaderValue, LOCATION, ORIGIN, TRANSFER_ENCODING, VARY, WWW_AUTHENTICATE};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
-use crate::access::{Access, Audience, Caller};
+use crate::access::{Access, Audience, Caller, Identities, WritePermit};
 use crate::address::{Address, BaseUrl, Shape, Target, Unaddressable};
 use crate::event::{Count, EventId, Source, StreamName, Timestamp};
 use crate::store::{Identity, Store};
 
+use self::audit::{Deed, RefusedLogIns};
 use self::body::{Bodies, BodyLimits};
 use self::cache_policy::Freshness;
 use self::connection::InFlight;
@@ -75,6 +78,8 @@ pub struct Settings {
     pub hosts: Hosts,
     /// The count of the pages that head feeds link to.
     pub page_size: Count,
+    /// Answer 404 for a stream that the caller may not read, as if it were not there.
+    pub secret_existence: bool,
     /// Answer as EventStore does even where that surprises everybody else.
     pub eventstore_strict: bool,
     /// Scripts of which sites browsers let in: their origins, `*` for all of them.
@@ -129,6 +134,9 @@ pub struct Served {
     store: Store,
     access: Access,
     known_rights: KnownRights,
+    /// None on a server that is open.
+    identities: Option<Identities>,
+    refused_log_ins: RefusedLogIns,
     settings: Limits,
     ambient: Ambient,
     documents: Arc<Documents>,
@@ -146,6 +154,7 @@ pub struct Served {
 /// The settings that requests meet.
 struct Limits {
     hosts: Hosts,
+    secret_existence: bool,
     eventstore_strict: bool,
     cors: Cors,
     request_line_bytes_max: usize,
@@ -169,6 +178,7 @@ impl Served {
     pub fn new(
         store: Store,
         access: Access,
+        identities: Option<Identities>,
         settings: &Settings,
         ambient: Ambient,
         run: &Uuid,
@@ -180,8 +190,11 @@ impl Served {
             store,
             access,
             known_rights: KnownRights::new(),
+            identities,
+            refused_log_ins: RefusedLogIns::default(),
             settings: Limits {
                 hosts: settings.hosts.clone(),
+                secret_existence: settings.secret_existence,
                 eventstore_strict: settings.eventstore_strict,
                 cors: Cors::new(&settings.cors_origins),
                 request_line_bytes_max: settings.request_line_bytes_max,
@@ -226,34 +239,51 @@ impl Served {
         let id = self.request_ids.next();
         let (method, path) = (request.method().clone(), request.uri().path().to_string());
         let origin = request.headers().get(ORIGIN).cloned();
+        let challenge = (!self.access.is_open()).then(|| identify::challenge(request.headers()));
+        let mut caller = Caller::anonymous();
         let base = host::base_url(&request, &self.settings.hosts, ends.local, ends.peer);
         let known_base = base.as_ref().ok().cloned();
         let result = match base {
-            Ok(base) => self.route(request, &base, ends).await,
+            Ok(base) => self.route(request, &id, &base, ends, &mut caller).await,
             Err(problem) => Err(problem),
         };
         let mut reply = match result {
             Ok(reply) => reply,
             Err(problem) => {
                 log_problem(&problem, &id);
+                // What is hidden and what is missing are told in the same bytes, so nothing in them may be of this request.
+                let is_hidden = self.settings.secret_existence && problem.kind == Kind::StreamNotFound;
+                let problem = if is_hidden { problem.without_particulars() } else { problem };
                 if handlers::ui::is_for_people(&path) {
                     handlers::ui::refusal(&problem, &path, &id)
                 } else {
-                    Reply::problem(problem, known_base.as_ref(), Some(&id))
+                    Reply::problem(problem, known_base.as_ref(), (!is_hidden).then_some(&id))
                 }
             }
         };
+        if reply.status == StatusCode::UNAUTHORIZED
+            && let Some(challenge) = challenge
+        {
+            reply.headers.insert(WWW_AUTHENTICATE, challenge);
+        }
         self.settings.cors.apply(origin.as_ref(), method == Method::OPTIONS, &mut reply.headers);
         let reply = if method == Method::HEAD { reply.without_body() } else { reply };
         tracing::debug!(
-            target: "everfeed::access", request = %id, peer = %ends.peer, %method, path,
+            target: "everfeed::access", request = %id, peer = %ends.peer, user = caller.name(), %method, path,
             status = reply.status.as_u16(), micros = started.elapsed().as_micros() as u64, "request"
         );
         reply.into_response(Some(in_flight))
     }
 
-    /// The one match that decides who answers.
-    async fn route(&self, request: Request<Incoming>, base: &BaseUrl, ends: Ends) -> Result<Reply, Problem> {
+    /// The one match that decides who answers. It finds out who asks on its way.
+    async fn route(
+        &self,
+        request: Request<Incoming>,
+        id: &RequestId,
+        base: &BaseUrl,
+        ends: Ends,
+        caller: &mut Caller,
+    ) -> Result<Reply, Problem> {
         self.check_head(&request)?;
         // Of the server as a whole one can only ask what it takes (RFC 9110 §9.3.7). CONNECT names no path at all.
         if matches!(request.uri().path(), "*" | "") {
@@ -268,17 +298,24 @@ impl Served {
             Err(Unaddressable::TrailingSlash { location }) => return Ok(moved(base, &location)),
             Err(error) => return Err(error.into()),
         };
+        if self.access.is_open() && is_of_users(&target.address) {
+            return Err(Unaddressable::Unknown.into());
+        }
         let allowed = allowed(&target.address);
         match method {
-            Method::GET | Method::HEAD | Method::POST | Method::DELETE
+            Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE
                 if allowed.split(", ").any(|allowed| allowed == method) => {}
             Method::OPTIONS => return Ok(options(allowed)),
             _ => return Err(method_not_allowed(&method, allowed, instead_of_changing(&method, &target.address))),
         }
         let is_head = method == Method::HEAD;
-        let asked = Asked { headers: &headers, target: &target, base, peer: ends.peer, is_head };
-        let caller = Caller::anonymous();
+        let asked = Asked { id, headers: &headers, target: &target, base, peer: ends.peer, is_head };
         let (is_post, is_delete) = (method == Method::POST, method == Method::DELETE);
+        if is_post || is_delete || method == Method::PUT {
+            self.check_site(&headers, base)?;
+        }
+        *caller = self.identify(&headers, ends).await?;
+        let caller = &*caller;
         if !is_post
             && !is_delete
             && let Some(redirect) = handlers::ui::redirect(&asked)
@@ -289,46 +326,59 @@ impl Served {
         // Boxed, or every request would carry room for the largest of them all, also while it waits.
         let answer = match &target.address {
             Address::Feed(source) if is_post => {
-                let permit = self.may_write(&caller, source.stream()).await?;
-                Box::pin(handlers::append::post(self, &asked, &permit, None, incoming)).await
+                let permit = self.may_write(caller, source.stream()).await?;
+                Box::pin(self.append(&asked, &permit, None, incoming)).await
             }
             Address::Feed(source) if is_delete => {
-                let permit = self.may_delete(&caller, source.stream()).await?;
-                Box::pin(handlers::delete::delete(self, &asked, &permit)).await
+                let permit = self.may_delete(caller, source.stream()).await?;
+                let deed = Deed::DeleteStream(permit.stream().clone());
+                Box::pin(self.recorded(&asked, caller, deed, handlers::delete::delete(self, &asked, &permit))).await
             }
             Address::Incoming { stream, id } => {
-                let permit = self.may_write(&caller, stream.clone()).await?;
-                Box::pin(handlers::append::post(self, &asked, &permit, Some(*id), incoming)).await
+                let permit = self.may_write(caller, stream.clone()).await?;
+                Box::pin(self.append(&asked, &permit, Some(*id), incoming)).await
             }
             Address::Feed(source) => {
-                let permit = self.may_read(&caller, source.clone(), &mut reading).await?;
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
                 let answer = Box::pin(handlers::feed::get(self, &asked, &permit, Shape::Head)).await;
                 answer.map_err(|problem| chosen_by_accept(problem, &target))
             }
             Address::Page { source, request } => {
-                let permit = self.may_read(&caller, source.clone(), &mut reading).await?;
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
                 Box::pin(handlers::feed::get(self, &asked, &permit, Shape::Page(*request))).await
             }
             Address::Event { source, place } => {
-                let permit = self.may_read(&caller, source.clone(), &mut reading).await?;
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
                 let answer = Box::pin(handlers::event::get(self, &asked, &permit, *place)).await;
                 answer.map_err(|problem| chosen_by_accept(problem, &target))
             }
             Address::Data { source, place } => {
-                let permit = self.may_read(&caller, source.clone(), &mut reading).await?;
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
                 Box::pin(handlers::data::get(self, &asked, &permit, *place)).await
             }
             Address::Info => Ok(handlers::operations::info(self)),
             Address::Ping => Ok(handlers::operations::ping()),
             Address::Live => Ok(handlers::operations::live()),
-            Address::Ready => Ok(handlers::operations::ready(self)),
-            Address::Metrics => Ok(handlers::metrics::get(self)),
-            Address::Scavenge if is_post => handlers::scavenge::post(self, &self.access.operate(&caller)?),
-            Address::Scavenge => Ok(handlers::scavenge::get(self)),
+            Address::Ready => Ok(handlers::operations::ready(self, self.access.operate(caller).ok().as_ref())),
+            Address::Metrics => Ok(handlers::metrics::get(self, &self.access.operate(caller)?)),
+            Address::Scavenge if is_post => {
+                let permit = self.access.operate(caller)?;
+                let work = async { handlers::scavenge::post(self, &permit) };
+                Box::pin(self.recorded(&asked, caller, Deed::Scavenge, work)).await
+            }
+            Address::Scavenge => Ok(handlers::scavenge::get(self, &self.access.operate(caller)?)),
             Address::Promote if !self.settings.cors.trusts(headers.get(ORIGIN)) => Err(Problem::foreign_script()),
-            Address::Promote => Box::pin(handlers::promote::post(self, &self.access.operate(&caller)?)).await,
+            Address::Promote => {
+                let permit = self.access.operate(caller)?;
+                Box::pin(self.recorded(&asked, caller, Deed::Promote, handlers::promote::post(self, &permit))).await
+            }
+            Address::Users | Address::CurrentUser | Address::User { .. } | Address::UserCommand { .. } => {
+                let identities = self.identities.as_ref().expect("a server that is not open has users");
+                let work = handlers::users::answer(self, identities, &asked, caller, &method, incoming);
+                Box::pin(work).await
+            }
             Address::Ui(ui) => {
-                let permit = self.may_read(&caller, ui.source(), &mut reading).await?;
+                let permit = self.may_read(caller, ui.source(), &mut reading).await?;
                 Box::pin(handlers::ui::get(self, &asked, &permit, ui)).await
             }
             Address::Problem { kind } => {
@@ -340,26 +390,43 @@ impl Served {
                 Ok(handlers::help::stylesheet(&asked))
             }
             Address::Metadata { stream } if is_post => {
-                let permit = self.may_write(&caller, stream.settings()).await?;
-                Box::pin(handlers::metadata::post(self, &asked, &permit, incoming)).await
+                let permit = self.may_write(caller, stream.settings()).await?;
+                Box::pin(self.append(&asked, &permit, None, incoming)).await
             }
             Address::Metadata { stream } => {
-                let permit = self.may_read(&caller, Source::Stream(stream.settings()), &mut reading).await?;
-                Box::pin(handlers::metadata::get(self, &asked, &permit, stream)).await
+                let permit = self.may_read(caller, Source::Stream(stream.settings()), &mut reading).await?;
+                Box::pin(handlers::metadata::get(self, &asked, &permit)).await
             }
             Address::Home => {
-                let permit = self.may_read(&caller, Source::named(StreamName::streams()), &mut reading).await?;
+                let permit = self.may_read(caller, Source::named(StreamName::streams()), &mut reading).await?;
                 Box::pin(handlers::service::get(self, &asked, &permit)).await
             }
             Address::Categories { stream } => {
-                let permit = self.may_read(&caller, Source::named(stream.clone()), &mut reading).await?;
-                Box::pin(handlers::service::categories(self, &asked, &permit, stream)).await
+                let permit = self.may_read(caller, Source::named(stream.clone()), &mut reading).await?;
+                Box::pin(handlers::service::categories(self, &asked, &permit)).await
             }
         };
         let shows_events = !is_post && !is_delete && shows_events(&target.address);
         let answer = answer.map(|reply| if shows_events { reply.header(header::LOG, self.log()) } else { reply });
-        let audience = self.may_still_read(&caller, reading).await?;
+        let audience = self.may_still_read(caller, reading).await?;
         answer.map(|reply| reply.to(audience)).map_err(|problem| problem.to(audience))
+    }
+
+    /// Appends what is sent. Settings, which change what others may do, go on record first.
+    async fn append(
+        &self,
+        asked: &Asked<'_>,
+        permit: &WritePermit,
+        id: Option<EventId>,
+        incoming: Incoming,
+    ) -> Result<Reply, Problem> {
+        let work = handlers::append::post(self, asked, permit, id, incoming);
+        let stream = permit.stream();
+        if !stream.is_system() {
+            return work.await;
+        }
+        let of = stream.with_settings().unwrap_or_else(|| stream.clone());
+        self.recorded(asked, permit.caller(), Deed::WriteSettings(of), work).await
     }
 
     /// Which log answers here; a replica that is promoted begins a new epoch of it.
@@ -430,6 +497,11 @@ const fn shows_events(address: &Address) -> bool {
     matches!(address, Address::Feed(_) | Address::Page { .. } | Address::Event { .. } | Address::Data { .. })
 }
 
+/// Whether it is there only where users are.
+const fn is_of_users(address: &Address) -> bool {
+    matches!(address, Address::Users | Address::CurrentUser | Address::User { .. } | Address::UserCommand { .. })
+}
+
 /// A follower compares it with what it followed before: another log, or another epoch, is another history.
 fn log_header(Identity { log, epoch }: Identity) -> HeaderValue {
     HeaderValue::from_str(&format!("{log}; epoch={epoch}")).expect("a UUID and a number")
@@ -442,9 +514,11 @@ const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, POST";
 const fn allowed(address: &Address) -> &'static str {
     match address {
         Address::Feed(_) => METHODS,
-        Address::Incoming { .. } | Address::Promote => "OPTIONS, POST",
-        Address::Metadata { .. } | Address::Scavenge => "GET, HEAD, OPTIONS, POST",
-        Address::Home
+        Address::Incoming { .. } | Address::Promote | Address::UserCommand { .. } => "OPTIONS, POST",
+        Address::Metadata { .. } | Address::Scavenge | Address::Users => "GET, HEAD, OPTIONS, POST",
+        Address::User { .. } => "DELETE, GET, HEAD, OPTIONS, PUT",
+        Address::CurrentUser
+        | Address::Home
         | Address::Categories { .. }
         | Address::Page { .. }
         | Address::Event { .. }

@@ -4,10 +4,11 @@
 //! goes to the log under the same request id.
 
 use hyper::StatusCode;
-use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use serde_json::{Map, Value};
 
-use crate::access::{Audience, Denied};
+use crate::access::users::{self, Refused};
+use crate::access::{Audience, ChangeError, Denied, Unidentified};
 use crate::address::Unaddressable;
 use crate::event::{InvalidExpectedVersion, Number, Refusal, Source};
 use crate::feed::read::{UnreadableBody, UnsupportedBody};
@@ -33,9 +34,6 @@ pub(crate) struct Problem {
     pub(crate) headers: HeaderMap,
     pub(crate) members: Map<String, Value>,
 }
-
-/// How to say who one is (RFC 7617, RFC 6750).
-const CHALLENGE: HeaderValue = HeaderValue::from_static("Basic realm=\"everfeed\", charset=\"UTF-8\", Bearer");
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $slug:literal $status:ident $title:literal $explanation:literal;)*) => {
@@ -119,6 +117,14 @@ kinds! {
     Unauthenticated = "unauthenticated" UNAUTHORIZED "The server does not know who is asking"
         "Not everybody may do this, and the request says nothing of who it comes from. Send a user's name and password \
          (Basic), or a token (Bearer).";
+    WrongCredentials = "wrong-credentials" UNAUTHORIZED "The credentials do not count"
+        "The request says who it comes from, and that does not hold: the Authorization header cannot be read, or there is \
+         no such user or token, or the password is wrong, or the user is disabled, or the token has expired. Which of \
+         these it is nobody is told. Send a user's name and password (Basic), or a token (Bearer), or neither.";
+    TooManyTries = "too-many-tries" TOO_MANY_REQUESTS "There were too many wrong log-ins"
+        "So many log-ins went wrong, from this address or with this name, that further ones have to wait, right or \
+         wrong. Try again after the time that Retry-After names. Whoever has a log-in stored somewhere that is not right \
+         any more should mend that first.";
     Forbidden = "forbidden" FORBIDDEN "The caller has not got the right"
         "The server knows who is asking, and that user may not do this. Rights come from the settings of the stream \
          ($acl), from the rules of the server's configuration, and from the stream $settings; whoever administers the \
@@ -126,11 +132,17 @@ kinds! {
     RightsUnknown = "rights-unknown" SERVICE_UNAVAILABLE "It is unknown who may do this"
         "What says who may (the stream's settings, or the stream $settings) could not be read, and while it is not known \
          nobody may. The log says why under the request id of the problem.";
+    UserNotFound = "user-not-found" NOT_FOUND "There is no such user"
+        "Nobody has this name. Names of users are compared byte for byte; /users lists them.";
+    UserExists = "user-exists" CONFLICT "There is such a user already"
+        "Somebody has this name, with another full name, other groups or another password. Nothing was changed. PUT \
+         changes a user, and the command reset-password the password.";
     ReservedStream = "reserved-stream" FORBIDDEN "The stream belongs to the server"
         "Names that begin with `$` belong to the server, which keeps those streams itself. Choose another name.";
     StreamNotFound = "stream-not-found" NOT_FOUND "There is no such stream"
         "Nothing was ever appended to the stream. It comes into being with its first event; a reader can wait for that \
-         with ?wait=30. Names are compared byte for byte, so look for a different spelling first.";
+         with ?wait=30. Names are compared byte for byte, so look for a different spelling first. Where the server keeps \
+         secret which streams there are (access.secret_existence), it may also be there for others.";
     EventNotFound = "event-not-found" NOT_FOUND "There is no such event"
         "The stream has no event with this number yet. Numbers begin at 0 and have no gaps.";
     EventRemoved = "event-removed" NOT_FOUND "The event was removed"
@@ -150,8 +162,8 @@ kinds! {
         "As many long polls and event streams are waiting as the server takes in all (limits.waits) or from one address \
          (limits.waits_per_address). Poll without waiting: a cache in front answers many with one request.";
     TooBusy = "too-busy" SERVICE_UNAVAILABLE "The server is too busy"
-        "More appends are queued or on their way, or more very large pages are being sent, than the server takes on at \
-         once. Nothing was written; try again after the time that Retry-After names.";
+        "More appends are queued or on their way, more very large pages are being sent, or more log-ins are being \
+         checked, than the server takes on at once. Nothing was written; try again after the time that Retry-After names.";
     ReadOnly = "read-only" SERVICE_UNAVAILABLE "The server takes no writes"
         "The server was started read-only, is shutting down, or its storage failed. Nothing was written. Reads go on. \
          /health/ready says which of these it is.";
@@ -160,8 +172,14 @@ kinds! {
          to that one. If it is gone for good, whoever runs this one ends the replication with `everfeed promote`; then \
          the same request, sent again, is taken here.";
     ForeignScript = "foreign-script" FORBIDDEN "Scripts of that site may not do this"
-        "What cannot be taken back is not for just any page that somebody looks at. A script may ask for it if \
-         cors.origins names its site; programs that are no browsers may anyway.";
+        "What cannot be taken back is not for just any page that somebody looks at, and neither is whatever a browser \
+         would do in the name of its user, with a password or a certificate that it has stored. A script may ask for it \
+         if cors.origins names its site, or, where that is all, with a token of its own; programs that are no browsers \
+         may anyway.";
+    Unrecorded = "unrecorded" SERVICE_UNAVAILABLE "What was to be done could not be recorded"
+        "Settings, deletions, users and the operation of the server are accounted for: the stream $audit says who did what, \
+         before it is done. That could not be written just now, so nothing was done. The detail says why; try again after \
+         the time that Retry-After names.";
     CatchingUp = "catching-up" SERVICE_UNAVAILABLE "The replica has not caught up with this"
         "Events of this document have come from the other server without their content, and what removed it there has \
          not come yet. The document is served as the other server has it as soon as it has; ask again after the time that \
@@ -251,6 +269,16 @@ impl Problem {
             .member("stream", source.name())
     }
 
+    /// There is nothing, or nothing that the caller may see.
+    pub(crate) fn nothing_to_see() -> Self {
+        Self::new(Kind::StreamNotFound, "there is no such stream, or it is not for you to see")
+    }
+
+    /// The same for every stream, whether it is missing or hidden. What it varies by is the request's.
+    pub(crate) fn without_particulars(self) -> Self {
+        Self { headers: self.headers, ..Self::nothing_to_see() }
+    }
+
     /// The stream was deleted, and nothing was appended to it since.
     pub(crate) fn stream_soft_deleted(source: &Source) -> Self {
         let detail = format!("the stream `{source}` was deleted; an append begins it anew");
@@ -290,6 +318,13 @@ impl Problem {
     /// The script of a site that is not trusted wants what cannot be taken back.
     pub(crate) fn foreign_script() -> Self {
         Self::new(Kind::ForeignScript, "the Origin header names a site that cors.origins does not".to_string())
+    }
+
+    /// Another site makes a browser write in the name of its user.
+    pub(crate) fn forged() -> Self {
+        let detail = "the request comes from a page of another site, with a password or a certificate that the browser \
+                      keeps; cors.origins does not name that site";
+        Self::new(Kind::ForeignScript, detail)
     }
 
     /// As many requests wait as the server takes.
@@ -357,6 +392,14 @@ impl Problem {
         }
     }
 
+    /// What was to be done is not on record, and so was not done.
+    pub(crate) fn unrecorded(error: &AppendError) -> Self {
+        let why = Self::append(error, false, false);
+        let detail = format!("nothing was done, because it could not be recorded: {}", why.detail);
+        let retry_after = why.headers.get(RETRY_AFTER).cloned().unwrap_or(HeaderValue::from_static("10"));
+        Self { cause: why.cause, ..Self::new(Kind::Unrecorded, detail) }.header(RETRY_AFTER, retry_after)
+    }
+
     fn id_taken(detail: String, is_dialect: bool) -> Self {
         let problem = Self::new(Kind::IdTaken, detail);
         if is_dialect { problem.status(StatusCode::BAD_REQUEST).reason("Wrong expected EventNumber") } else { problem }
@@ -398,8 +441,54 @@ impl From<Denied> for Problem {
         let detail = denied.to_string();
         match denied {
             Denied::Reserved(_) | Denied::Undeletable(_) => Self::new(Kind::ReservedStream, detail),
-            Denied::Unknown(_) => Self::new(Kind::Unauthenticated, detail).header(WWW_AUTHENTICATE, CHALLENGE),
+            Denied::Unknown(_) => Self::new(Kind::Unauthenticated, detail),
             Denied::Forbidden(_) => Self::new(Kind::Forbidden, detail),
+        }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let kind = match refused {
+            Refused::NoSuchUser(_) | Refused::NoSuchToken(_) => Kind::UserNotFound,
+            Refused::UserExists(_) | Refused::TokenExists(_) => Kind::UserExists,
+            Refused::InvalidName(_) | Refused::InvalidPassword(_) | Refused::EmptyToken | Refused::TooMany => {
+                Kind::InvalidBody
+            }
+        };
+        Self::new(kind, refused.to_string())
+    }
+}
+
+impl From<ChangeError> for Problem {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Unidentified(unidentified) => unidentified.into(),
+            ChangeError::Users(users::Error::Refused(refused)) => refused.into(),
+            ChangeError::Users(error @ users::Error::Locked { .. }) => {
+                Self::new(Kind::TooBusy, "the users are being changed by somebody else at this moment")
+                    .cause(error.to_string())
+                    .retry_after_seconds(1)
+            }
+            // Where they are kept is for the log alone.
+            ChangeError::Users(error) => {
+                Self::new(Kind::Internal, "the users could not be read, or not be changed").cause(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<Unidentified> for Problem {
+    fn from(unidentified: Unidentified) -> Self {
+        let detail = unidentified.to_string();
+        let problem = match unidentified {
+            Unidentified::Wrong | Unidentified::Expired => Self::new(Kind::WrongCredentials, detail),
+            Unidentified::TooManyTries { .. } => Self::new(Kind::TooManyTries, detail),
+            Unidentified::Busy { .. } => Self::new(Kind::TooBusy, detail),
+        };
+        match unidentified.retry_after_seconds() {
+            Some(seconds) => problem.header(RETRY_AFTER, seconds.into()),
+            None => problem,
         }
     }
 }

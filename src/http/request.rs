@@ -12,6 +12,7 @@ use super::problem::Problem;
 
 /// What handlers are given.
 pub(crate) struct Asked<'a> {
+    pub(crate) id: &'a RequestId,
     pub(crate) headers: &'a HeaderMap,
     pub(crate) target: &'a Target,
     /// What links begin with.

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::access::{Audience, Caller, ReadPermit, Rules, StreamRights, WritePermit, governing};
-use crate::event::{Acl, DefaultAcls, Number, Order, Position, Source, StreamName};
+use crate::access::{Audience, Caller, Denied, ReadPermit, Rules, StreamRights, WritePermit, governing};
+use crate::event::{Acl, DefaultAcls, Number, Order, Position, Source, Status, StreamName};
 use crate::store::{ReadError, View};
 
 use super::Served;
@@ -126,7 +126,8 @@ impl KnownRights {
 }
 
 impl Served {
-    /// A permit to read this. Who else may is who else may have the answer.
+    /// A permit to read this, or nothing where it is a secret whether it is there. Who else may is who else may have the
+    /// answer.
     pub(super) async fn may_read(
         &self,
         caller: &Caller,
@@ -135,8 +136,11 @@ impl Served {
     ) -> Result<ReadPermit, Problem> {
         let as_of = self.as_of();
         let rights = self.rights_over(|| governing(&source.stream())).await?;
-        let permit = self.access.read(caller, source, &rights)?;
-        reading.read = as_of.map(|as_of| (permit.source().clone(), as_of));
+        let permit = match self.access.read(caller, source.clone(), &rights) {
+            Err(_) if self.settings.secret_existence => return Ok(self.access.read_nothing(caller, &source)),
+            decided => decided?,
+        };
+        reading.read = as_of.map(|as_of| (source, as_of));
         reading.audience = permit.audience();
         Ok(permit)
     }
@@ -151,7 +155,10 @@ impl Served {
             return Ok(audience);
         }
         let rights = self.rights_over(|| governing(&source.stream())).await?;
-        Ok(audience.max(self.access.read(caller, source, &rights)?.audience()))
+        match self.access.read(caller, source, &rights) {
+            Err(_) if self.settings.secret_existence => Err(Problem::nothing_to_see()),
+            decided => Ok(audience.max(decided?.audience())),
+        }
     }
 
     fn as_of(&self) -> Option<AsOf> {
@@ -161,13 +168,33 @@ impl Served {
     /// A permit to append to a stream.
     pub(super) async fn may_write(&self, caller: &Caller, stream: StreamName) -> Result<WritePermit, Problem> {
         let rights = self.rights_over(|| governing(&stream)).await?;
-        Ok(self.access.write(caller, stream, &rights)?)
+        let denied = match self.access.write(caller, stream.clone(), &rights) {
+            Ok(permit) => return Ok(permit),
+            Err(denied) => denied,
+        };
+        Err(self.told_or_hidden(caller, &stream, &rights, denied))
     }
 
     /// A permit to delete a stream.
     pub(super) async fn may_delete(&self, caller: &Caller, stream: StreamName) -> Result<WritePermit, Problem> {
         let rights = self.rights_over(|| governing(&stream)).await?;
-        Ok(self.access.delete(caller, stream, &rights)?)
+        let denied = match self.access.delete(caller, stream.clone(), &rights) {
+            Ok(permit) => return Ok(permit),
+            Err(denied) => denied,
+        };
+        Err(self.told_or_hidden(caller, &stream, &rights, denied))
+    }
+
+    /// Why somebody may not change a stream; where it is a secret whether it is there, only to those who can see that it
+    /// is.
+    fn told_or_hidden(&self, caller: &Caller, stream: &StreamName, rights: &StreamRights, denied: Denied) -> Problem {
+        if !self.settings.secret_existence || matches!(denied, Denied::Reserved(_) | Denied::Undeletable(_)) {
+            return denied.into();
+        }
+        let source = Source::Stream(governing(stream));
+        let is_seen = self.access.read(caller, source.clone(), rights).is_ok()
+            && self.store.view().head(&source).is_ok_and(|head| head.exists() && head.status == Status::Live);
+        if is_seen { denied.into() } else { Problem::nothing_to_see() }
     }
 
     async fn rights_over(&self, stream: impl FnOnce() -> StreamName) -> Result<Arc<StreamRights>, Problem> {

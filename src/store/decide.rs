@@ -54,7 +54,7 @@ impl Group {
     pub(crate) fn decide(&mut self, view: &View, request: &mut Request) -> Result<Receipt, AppendError> {
         let head = self.head(view, &request.stream)?;
         match request.intent {
-            Intent::Append => self.decide_append(view, head, request),
+            Intent::Append | Intent::Record => self.decide_append(view, head, request),
             Intent::Delete(deletion) => self.decide_deletion(view, &head, deletion, request),
             Intent::Truncate(before) => {
                 let stream = StreamName::parse(TRUNCATIONS).expect("a name");

@@ -31,6 +31,8 @@ const ROW_OVERHEAD_BYTES_ABOUT: usize = 72;
 pub(crate) enum Intent {
     /// To append the request's events.
     Append,
+    /// The same, of what has to be told before anything may be done.
+    Record,
     /// To delete the stream.
     Delete(Deletion),
     /// To truncate the stream: events below this number are too old.
@@ -78,10 +80,10 @@ impl Request {
 
     /// Data and metadata of its events, or of the event that the server writes for it.
     pub(crate) fn bytes(&self) -> usize {
-        if self.intent != Intent::Append {
-            return SETTINGS_BYTES_MAX;
+        match self.intent {
+            Intent::Append | Intent::Record => self.events.iter().map(|event| event.content.len()).sum(),
+            Intent::Delete(_) | Intent::Truncate(_) => SETTINGS_BYTES_MAX,
         }
-        self.events.iter().map(|event| event.content.len()).sum()
     }
 }
 

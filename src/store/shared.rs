@@ -85,11 +85,12 @@ impl Shared {
         }
     }
 
-    /// Why this is refused now. What lets space be given back goes on a little longer than appends.
+    /// Why this is refused now. What lets space be given back goes on a little longer than appends, and so does what has
+    /// to be recorded before that.
     pub(crate) fn refuses(&self, intent: Intent) -> Option<AppendError> {
         let gives_space_back = match intent {
             Intent::Append => false,
-            Intent::Delete(_) | Intent::Truncate(_) => true,
+            Intent::Record | Intent::Delete(_) | Intent::Truncate(_) => true,
         };
         match self.refusal() {
             Some(AppendError::DiskFull) if gives_space_back && self.disk.has_room_to_scavenge(0) => None,

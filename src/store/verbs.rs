@@ -46,11 +46,25 @@ impl Store {
     /// # Errors
     /// See [`AppendError`]: only with [`AppendError::OutcomeUnknown`] something may have been written.
     pub async fn append(&self, append: Append) -> Result<Receipt, AppendError> {
-        if let Some(error) = self.running.shared.refusal() {
+        self.add(append, Intent::Append).await
+    }
+
+    /// The same for what has to be on record before anything may be done. As deletions, which it may be about, it goes on
+    /// a little longer than appends while the disk fills up.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub async fn record(&self, append: Append) -> Result<Receipt, AppendError> {
+        self.add(append, Intent::Record).await
+    }
+
+    async fn add(&self, append: Append, intent: Intent) -> Result<Receipt, AppendError> {
+        if let Some(error) = self.running.shared.refuses(intent) {
             return Err(error);
         }
         event::check(&append.stream, &append.events).map_err(AppendError::Refused)?;
-        let (request, answered) = self.look_up(append).await?;
+        let (mut request, answered) = self.look_up(append).await?;
+        request.intent = intent;
         self.queue(request, answered).await
     }
 

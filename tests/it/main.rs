@@ -4,6 +4,7 @@
 
 mod support;
 
+mod access;
 mod aggregate;
 mod aggregate_kill;
 mod append;

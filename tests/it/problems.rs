@@ -151,6 +151,26 @@ fn every_kind_of_problem_is_as_the_golden_file_has_it() {
     gathered.add(&server, "catching-up", &server.get("/streams/s/0/forward/1", &[]));
     gathered.add(&server, "replica", &server.post("/streams/s", &[text], b"x"));
 
+    let data = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start_with_access(data.path(), &[], &[("ann", &[])]);
+    let ann = br#"{"loginName":"ann","password":"another one"}"#;
+    for (kind, reply) in [
+        ("unauthenticated", server.get("/streams/s", &[])),
+        ("forbidden", server.get_as("ann", "/streams/$all", &[])),
+        ("wrong-credentials", server.get("/streams/s", &[("Authorization", "Basic")])),
+        ("user-not-found", server.get_as("admin", "/users/bob", &[])),
+        ("user-exists", server.post_as("admin", "/users", &[json], ann)),
+    ] {
+        gathered.add(&server, kind, &reply);
+    }
+    let guess = || server.get("/streams/s", &[("Authorization", "Bearer guessed")]);
+    let refused = (0..1_000).map(|_| guess()).find(|reply| reply.status != 401).expect("an end of it");
+    gathered.add(&server, "too-many-tries", &refused);
+
+    let data = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start_with_access(data.path(), &[("read_only", "true")], &[]);
+    gathered.add(&server, "unrecorded", &server.post_as("ops", "/admin/scavenge", &[], b""));
+
     let (_data, server) = start(&[("disk.floor", "1048576 MiB")]);
     gathered.add(&server, "disk-full", &server.post("/streams/s", &[text], b"x"));
 

@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::json;
 
-use crate::address::{Shape, Suffix};
+use crate::address::{Address, Shape, Suffix};
 use crate::event::Source;
 use crate::feed::Label;
 
@@ -19,7 +19,8 @@ const LEGACY: &str = "application/vnd.eventstore.streamdesc+json";
 const KURRENT: &str = "application/vnd.kurrent.streamdesc+json";
 
 /// The description, if that is what the request for a feed asks for. The stream need not be there.
-pub(crate) fn answer(served: &Served, asked: &Asked<'_>, source: &Source, shape: &Shape) -> Option<Reply> {
+pub(crate) fn answer(served: &Served, asked: &Asked<'_>, shape: &Shape) -> Option<Reply> {
+    let (Address::Feed(source) | Address::Page { source, .. }) = &asked.target.address else { return None };
     let named = asked.target.format.is_none();
     if named && let Some(label) = negotiate::description(asked.headers) {
         return Some(describe(asked, source, label, StatusCode::OK));

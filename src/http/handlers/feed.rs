@@ -38,7 +38,7 @@ pub(crate) async fn get(
     permit: &ReadPermit,
     shape: Shape,
 ) -> Result<Reply, Problem> {
-    if let Some(description) = description::answer(served, asked, permit.source(), &shape) {
+    if let Some(description) = description::answer(served, asked, &shape) {
         return Ok(description);
     }
     let target = asked.target;

@@ -1,12 +1,11 @@
 //! The settings of a stream: the newest event of the stream that holds them.
 
 use hyper::StatusCode;
-use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
-use crate::access::{ReadPermit, WritePermit};
+use crate::access::ReadPermit;
 use crate::address::Place;
-use crate::event::{Source, Status, StreamName};
+use crate::event::{Source, Status};
 use crate::feed::Representation;
 
 use super::super::Served;
@@ -15,21 +14,17 @@ use super::super::negotiate;
 use super::super::problem::Problem;
 use super::super::reply::{Content, Reply, Vary};
 use super::super::request::Asked;
-use super::{append, event, feed, fixed};
+use super::{event, feed, fixed};
 
 /// GET of the settings of a stream. One that has none has `{}`, as long as it is there.
-pub(crate) async fn get(
-    served: &Served,
-    asked: &Asked<'_>,
-    permit: &ReadPermit,
-    stream: &StreamName,
-) -> Result<Reply, Problem> {
+pub(crate) async fn get(served: &Served, asked: &Asked<'_>, permit: &ReadPermit) -> Result<Reply, Problem> {
     let view = served.store.view();
     let settings = view.head(permit.source())?;
     if settings.exists() || settings.status == Status::HardDeleted {
         return event::get(served, asked, permit, Place::Head).await;
     }
-    let source = Source::named(stream.clone());
+    let stream = permit.source().stream().with_settings().expect("the permit is for settings");
+    let source = Source::named(stream);
     feed::readable(&source, &view.head(&source)?)?;
     let target = asked.target;
     let chosen = negotiate::representation(asked.headers, negotiate::Asked::Event, target.format, target.query.embed)?;
@@ -54,14 +49,4 @@ pub(crate) async fn get(
         .header(CONTENT_TYPE, HeaderValue::from_static(media_type));
     let vary = if chosen.varies_by_accept { Vary::Accept } else { Vary::Nothing };
     Ok(fixed::tagged(asked, Reply { vary, ..nothing }))
-}
-
-/// POST of new settings. They take the place of all the old ones.
-pub(crate) async fn post(
-    served: &Served,
-    asked: &Asked<'_>,
-    permit: &WritePermit,
-    incoming: Incoming,
-) -> Result<Reply, Problem> {
-    append::post(served, asked, permit, None, incoming).await
 }

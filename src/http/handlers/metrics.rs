@@ -5,6 +5,7 @@ use std::fmt::Write;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
+use crate::access::OperatePermit;
 use crate::store::{Availability, Scavenging};
 
 use super::super::Served;
@@ -12,7 +13,7 @@ use super::super::cache_policy::Freshness;
 use super::super::reply::{Content, Reply};
 
 /// All of them. None has a label that grows with the streams.
-pub(crate) fn get(served: &Served) -> Reply {
+pub(crate) fn get(served: &Served, _permit: &OperatePermit) -> Reply {
     let sizes = served.store.view().sizes();
     let Scavenging { running, chunks_rewritten, bytes_given_back, .. } = served.store.scavenging();
     let (waits, listeners) = served.waits.waiting();

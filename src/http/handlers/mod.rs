@@ -17,3 +17,4 @@ pub(crate) mod scavenge;
 pub(crate) mod service;
 pub(crate) mod strict;
 pub(crate) mod ui;
+pub(crate) mod users;

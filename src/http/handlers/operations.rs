@@ -3,6 +3,7 @@
 use hyper::StatusCode;
 use serde_json::json;
 
+use crate::access::OperatePermit;
 use crate::store::Availability;
 
 use super::super::Served;
@@ -12,20 +13,22 @@ use super::super::reply::Reply;
 pub(crate) fn info(served: &Served) -> Reply {
     let identity = served.store.identity();
     let is_writable = served.store.availability() == Availability::Writable;
-    Reply::json(
-        StatusCode::OK,
-        &json!({
-            "name": "everfeed",
-            "version": env!("CARGO_PKG_VERSION"),
-            "log": identity.log.to_string(),
-            "epoch": identity.epoch,
-            "events": served.store.view().log().next.get(),
-            // What EventStore's clients look for.
-            "esVersion": env!("CARGO_PKG_VERSION"),
-            "state": if is_writable { "leader" } else { "readOnlyReplica" },
-            "features": { "atomPub": true, "projections": false, "userManagement": false },
-        }),
-    )
+    let has_users = !served.access.is_open();
+    let mut info = json!({
+        "name": "everfeed",
+        "version": env!("CARGO_PKG_VERSION"),
+        "log": identity.log.to_string(),
+        "epoch": identity.epoch,
+        "events": served.store.view().log().next.get(),
+        // What EventStore's clients look for.
+        "esVersion": env!("CARGO_PKG_VERSION"),
+        "state": if is_writable { "leader" } else { "readOnlyReplica" },
+        "features": { "atomPub": true, "projections": false, "userManagement": has_users },
+    });
+    if has_users {
+        info["authentication"] = json!({ "type": "internal", "properties": {} });
+    }
+    Reply::json(StatusCode::OK, &info)
 }
 
 /// `/ping`
@@ -38,13 +41,18 @@ pub(crate) fn live() -> Reply {
     Reply::json(StatusCode::OK, &json!({ "live": true }))
 }
 
-/// `/health/ready`: 200 only while writes are accepted.
-pub(crate) fn ready(served: &Served) -> Reply {
+/// `/health/ready`: 200 only while writes are accepted. What keeps them off is for those who operate the server.
+pub(crate) fn ready(served: &Served, permit: Option<&OperatePermit>) -> Reply {
     let reason = match served.store.availability() {
         _ if served.is_draining() => Some("the server is shutting down".to_string()),
         Availability::ReadOnly { reason } => Some(reason),
         Availability::Writable => None,
     };
     let status = if reason.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    Reply::json(status, &json!({ "ready": reason.is_none(), "read_only": reason.is_some(), "reason": reason }))
+    let is_ready = reason.is_none();
+    let reason = match permit {
+        Some(_) => reason,
+        None => reason.map(|_| "no writes are taken; operators are told why".to_string()),
+    };
+    Reply::json(status, &json!({ "ready": is_ready, "read_only": !is_ready, "reason": reason }))
 }

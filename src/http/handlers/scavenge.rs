@@ -20,7 +20,7 @@ pub(crate) fn post(served: &Served, _permit: &OperatePermit) -> Result<Reply, Pr
 }
 
 /// What was given back, and how far that has come.
-pub(crate) fn get(served: &Served) -> Reply {
+pub(crate) fn get(served: &Served, _permit: &OperatePermit) -> Reply {
     let Scavenging { running, waiting, last, chunks_rewritten, bytes_given_back } = served.store.scavenging();
     Reply::json(
         StatusCode::OK,

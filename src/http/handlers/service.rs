@@ -56,17 +56,12 @@ pub(crate) async fn get(served: &Served, asked: &Asked<'_>, permit: &ReadPermit)
 }
 
 /// `/streams/{stream}/categories`
-pub(crate) async fn categories(
-    served: &Served,
-    asked: &Asked<'_>,
-    permit: &ReadPermit,
-    stream: &StreamName,
-) -> Result<Reply, Problem> {
+pub(crate) async fn categories(served: &Served, asked: &Asked<'_>, permit: &ReadPermit) -> Result<Reply, Problem> {
     let vary = check(asked, None, "application/atomcat+xml")?;
     let view = served.store.view();
     let head = view.head(permit.source())?;
     feeds::readable(permit.source(), &head)?;
-    let types = view.types(stream).await?;
+    let types = view.types(&permit.source().stream()).await?;
     Ok(document(asked, feed::categories(&types), CATEGORIES_TYPE, vary))
 }
 

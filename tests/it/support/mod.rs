@@ -1,5 +1,6 @@
 //! What all tests share: the real server as a process, and a client that shows what was on the wire.
 
+mod access;
 mod check;
 pub(crate) mod faults;
 pub(crate) mod chunks;
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub(crate) use access::{WithAccess, basic};
 pub(crate) use check::check;
 pub(crate) use run::{Run, everfeed};
 

@@ -1,0 +1,245 @@
+//! `/users`: who the server knows, as EventStore's clients ask for it and change it.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, LOCATION};
+use hyper::{Method, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::access::users::{Refused, User};
+use crate::access::{Caller, ChangeError, Denied, Identities, NewUser, Unidentified};
+use crate::address::{Address, UserCommand};
+use crate::event::Timestamp;
+
+use super::super::audit::Deed;
+use super::super::problem::{Kind, Problem};
+use super::super::reply::Reply;
+use super::super::request::Asked;
+use super::super::{Served, body, document};
+
+/// What is sent to make a user.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct New {
+    login_name: String,
+    #[serde(default)]
+    full_name: String,
+    #[serde(default)]
+    groups: Vec<Arc<str>>,
+    password: String,
+}
+
+/// What is sent to change one.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Changed {
+    #[serde(default)]
+    full_name: String,
+    #[serde(default)]
+    groups: Vec<Arc<str>>,
+}
+
+/// What an administrator sends to give somebody another password.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Reset {
+    new_password: String,
+}
+
+/// What a user sends for that.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct OwnPassword {
+    current_password: String,
+    new_password: String,
+}
+
+/// Who asks, what, of whom.
+struct Request<'a> {
+    served: &'a Served,
+    identities: &'a Identities,
+    asked: &'a Asked<'a>,
+    caller: &'a Caller,
+}
+
+/// Anything below `/users`, of a server that has users.
+pub(crate) async fn answer(
+    served: &Served,
+    identities: &Identities,
+    asked: &Asked<'_>,
+    caller: &Caller,
+    method: &Method,
+    incoming: Incoming,
+) -> Result<Reply, Problem> {
+    let request = Request { served, identities, asked, caller };
+    match &asked.target.address {
+        Address::CurrentUser => request.current(),
+        Address::Users if *method == Method::POST => request.create(incoming).await,
+        Address::Users => request.list(),
+        Address::User { login } if *method == Method::PUT => request.update(login, incoming).await,
+        Address::User { login } if *method == Method::DELETE => request.delete(login).await,
+        Address::User { login } => request.show(login),
+        Address::UserCommand { login, command } => request.command(login, *command, incoming).await,
+        _ => unreachable!("the addresses of users are all here"),
+    }
+}
+
+impl Request<'_> {
+    fn manages(&self) -> Result<(), Denied> {
+        self.served.access.manage_users(self.caller).map(drop)
+    }
+
+    fn current(&self) -> Result<Reply, Problem> {
+        let Some(name) = self.caller.name() else {
+            return Err(Problem::new(Kind::Unauthenticated, "the request says nothing of who it comes from"));
+        };
+        match self.identities.users().user(name) {
+            Some(user) => Ok(Self::data(&self.details(user))),
+            // Whom another service vouches for, or a certificate, is in no list.
+            None => {
+                Ok(Self::data(&json!({ "loginName": name, "fullName": "", "groups": groups(self.caller.groups()) })))
+            }
+        }
+    }
+
+    fn list(&self) -> Result<Reply, Problem> {
+        self.manages()?;
+        let users: Vec<Value> = self.identities.users().iter().map(|user| self.details(user)).collect();
+        Ok(Self::data(&users.into()))
+    }
+
+    fn show(&self, login: &str) -> Result<Reply, Problem> {
+        self.manages()?;
+        let users = self.identities.users();
+        let user = users.user(login).ok_or_else(|| Refused::NoSuchUser(login.to_string()))?;
+        Ok(Self::data(&self.details(user)))
+    }
+
+    async fn create(&self, incoming: Incoming) -> Result<Reply, Problem> {
+        self.manages()?;
+        let New { login_name: login, full_name, groups, password } = self.read(incoming).await?;
+        let new = NewUser { name: login.clone(), full_name, groups, password };
+        // Whoever is not sure whether it was made sends the same again, and is told the same.
+        let made = async { self.identities.create(new, self.now()).await.map(drop) };
+        let reply = self.change(&login, Deed::CreateUser(login.clone()), made).await?;
+        let mut reply = Reply { status: StatusCode::CREATED, ..reply };
+        document::insert(&mut reply.headers, LOCATION, &self.asked.base.url(&Address::User { login }));
+        Ok(reply)
+    }
+
+    async fn update(&self, login: &str, incoming: Incoming) -> Result<Reply, Problem> {
+        self.manages()?;
+        let Changed { full_name, groups } = self.read(incoming).await?;
+        let updated = self.identities.update(login, full_name, groups, self.now());
+        self.change(login, Deed::UpdateUser(login.to_string()), updated).await
+    }
+
+    async fn delete(&self, login: &str) -> Result<Reply, Problem> {
+        self.manages()?;
+        self.change(login, Deed::DeleteUser(login.to_string()), self.identities.delete(login)).await
+    }
+
+    async fn command(&self, login: &str, command: UserCommand, incoming: Incoming) -> Result<Reply, Problem> {
+        let (identities, name) = (self.identities, login.to_string());
+        if command != UserCommand::ChangePassword || self.caller.name() != Some(login) {
+            self.manages()?;
+        }
+        match command {
+            UserCommand::Enable => {
+                self.change(login, Deed::EnableUser(name), identities.enable(login, self.now())).await
+            }
+            UserCommand::Disable => {
+                self.change(login, Deed::DisableUser(name), identities.disable(login, self.now())).await
+            }
+            UserCommand::ResetPassword => {
+                let Reset { new_password } = self.read(incoming).await?;
+                let set = identities.set_password(login, &new_password, self.now());
+                self.change(login, Deed::ResetPassword(name), set).await
+            }
+            UserCommand::ChangePassword => {
+                let OwnPassword { current_password, new_password } = self.read(incoming).await?;
+                let peer = self.served.client_address(self.asked.headers, self.asked.peer);
+                let set = identities.change_password(login, current_password, &new_password, peer, self.now());
+                self.change(login, Deed::ChangePassword(name), set).await
+            }
+        }
+    }
+
+    /// Changes the users once that is on record.
+    async fn change(
+        &self,
+        login: &str,
+        deed: Deed,
+        change: impl Future<Output = Result<(), ChangeError>>,
+    ) -> Result<Reply, Problem> {
+        let work = async {
+            if let Err(error) = change.await {
+                // A present password that is wrong is a log-in that failed.
+                if matches!(error, ChangeError::Unidentified(Unidentified::Wrong)) {
+                    let peer = self.served.client_address(self.asked.headers, self.asked.peer);
+                    self.served.record_refused_log_in(peer).await;
+                }
+                return Err(error.into());
+            }
+            Ok(result(login))
+        };
+        self.served.recorded(self.asked, self.caller, deed, work).await
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.served.ambient.now)()
+    }
+
+    /// A body of JSON, which no form of another site can send.
+    async fn read<T: DeserializeOwned>(&self, incoming: Incoming) -> Result<T, Problem> {
+        let media_type = self.asked.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let essence = media_type.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            let detail = "users are sent as application/json";
+            return Err(Problem::new(Kind::UnsupportedMediaType, detail));
+        }
+        let body = body::read(incoming, &self.served.settings.body, &self.served.bodies).await?;
+        // What serde says of a value may show it, and it may be a password.
+        serde_json::from_slice(&body).map_err(|error| {
+            let detail = "the body is not the JSON object that is expected here, with all its members as texts";
+            Problem::new(Kind::InvalidBody, detail).member("line", error.line()).member("column", error.column())
+        })
+    }
+
+    fn details(&self, user: &User) -> Value {
+        let login = user.name.to_string();
+        let url = |address| self.asked.base.url(&address);
+        let command = |command: UserCommand| json!({ "href": url(Address::UserCommand { login: login.clone(), command }), "rel": command.as_str() });
+        let own = |rel: &str| json!({ "href": url(Address::User { login: login.clone() }), "rel": rel });
+        let other = if user.disabled { UserCommand::Enable } else { UserCommand::Disable };
+        json!({
+            "loginName": login,
+            "fullName": user.full_name,
+            "groups": groups(&user.groups),
+            "dateLastUpdated": user.updated.to_string(),
+            "disabled": user.disabled,
+            "links": [
+                command(UserCommand::ResetPassword),
+                command(UserCommand::ChangePassword),
+                own("edit"),
+                own("delete"),
+                command(other),
+            ],
+        })
+    }
+
+    fn data(data: &Value) -> Reply {
+        Reply::json(StatusCode::OK, &json!({ "data": data, "success": true, "error": "Success" }))
+    }
+}
+
+fn groups(groups: &[Arc<str>]) -> Vec<&str> {
+    groups.iter().map(|group| &**group).collect()
+}
+
+fn result(login: &str) -> Reply {
+    Reply::json(StatusCode::OK, &json!({ "loginName": login, "success": true, "error": "Success", "msgTypeId": 0 }))
+}
