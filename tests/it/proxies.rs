@@ -1,5 +1,19 @@
 //! The real nginx and the real Varnish before the real server, with the configurations that are shipped.
 
+/// Each rule is held by both proxies.
+macro_rules! before_both {
+    ($($rule:ident)*) => {
+        mod nginx {
+            $(#[test] fn $rule() { super::$rule(super::Kind::Nginx); })*
+        }
+        mod varnish {
+            $(#[test] fn $rule() { super::$rule(super::Kind::Varnish); })*
+        }
+    };
+}
+
+mod protected;
+
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -346,18 +360,6 @@ fn reads_go_on_when_the_server_is_gone(kind: Kind) {
     let stale = get_until(&proxy, "/streams/talk", &[ATOM], |reply| reply.status == 200);
     assert_eq!(stale.body, head.body);
     assert_eq!(proxy.get("/streams/talk/0/forward/1.atom", &[]).body, page.body);
-}
-
-/// Each rule is held by both proxies.
-macro_rules! before_both {
-    ($($rule:ident)*) => {
-        mod nginx {
-            $(#[test] fn $rule() { super::$rule(super::Kind::Nginx); })*
-        }
-        mod varnish {
-            $(#[test] fn $rule() { super::$rule(super::Kind::Varnish); })*
-        }
-    };
 }
 
 before_both! {

@@ -1,3 +1,4 @@
 //! Who is asking, and what they may do.
 
+mod rights;
 mod who;

@@ -77,6 +77,14 @@ impl WithAccess {
         }
     }
 
+    /// Stops it, and starts it again over the same directory.
+    pub(crate) fn restart(self, data: &Path, settings: &[(&str, &str)]) -> Self {
+        let Self { server, admin, ops } = self;
+        assert_eq!(server.stop(), Some(0));
+        let settings: Vec<_> = [("access.enabled", "true")].iter().chain(settings).copied().collect();
+        Self { server: TestServer::start_with(data, &settings), admin, ops }
+    }
+
     pub(crate) fn send_as(&self, user: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
         let authorization = self.authorization(user);
         let mut all = headers.to_vec();
