@@ -87,6 +87,12 @@ impl Printer {
                 Some(place) => self.see(place),
                 None => (),
             }
+            if event.is_hidden() {
+                return Err(Failure::failed(format_args!(
+                    "event {} of the stream is hidden: these credentials may not read all streams that it is of",
+                    event.place.unwrap_or_default()
+                )));
+            }
             followed_line(event, LineFor::Readers, &mut self.lines);
             self.left -= 1;
         }

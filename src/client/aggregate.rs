@@ -75,7 +75,8 @@ pub trait Aggregate<S: StateStore>: Send + Sync + 'static {
     /// Applies one event. What it has changed before it fails, or panics, is taken back.
     ///
     /// Events whose content was truncated, deleted or erased come too ([`is_removed`](Event::is_removed)): without data,
-    /// so that it is the aggregate that says what they mean.
+    /// so that it is the aggregate that says what they mean. Events that the reader may not see
+    /// ([`is_hidden`](crate::feed::read::page::Event::is_hidden)) do not come.
     ///
     /// # Errors
     ///

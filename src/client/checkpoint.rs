@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::event::{EventId, Position};
 use crate::feed::read::page;
 
 /// The place right after one event of a feed. It is JSON in every store.
@@ -42,7 +43,19 @@ pub struct Log {
 impl Checkpoint {
     /// Whether this is the event it names: by its id and, since ids are unique only within a stream, by its place.
     pub(super) fn is_of(&self, event: &page::Event) -> bool {
-        self.place == event.place && self.event == event.id.to_string()
+        self.place == event.place && (self.event == event.id.to_string() || self.is_of_hidden(event))
+    }
+
+    /// Whether this is the event, which was hidden from the reader then and is not now, or the other way round: its id is
+    /// another one, and its place and time are the same.
+    fn is_of_hidden(&self, event: &page::Event) -> bool {
+        let was_hidden = || {
+            let position = Position::new(event.position?).ok()?;
+            Some(self.event == EventId::of_hidden(self.log?.id, position).to_string())
+        };
+        self.place.is_some()
+            && self.time_micros == event.time.micros()
+            && (event.is_hidden() || was_hidden().unwrap_or_default())
     }
 
     /// The same checkpoint of the same feed at another URL: of a server that moved, or of a mirror. Whether the feed is

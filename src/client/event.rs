@@ -116,7 +116,7 @@ impl Event {
         serde_json::from_slice(self.data().map_or(b"null", |data| &data[..]))
     }
 
-    /// Whether what it carried was truncated, deleted or erased.
+    /// Whether what it carried was truncated, deleted or erased; so it seems too where it [is hidden](page::Event::is_hidden).
     #[must_use]
     pub fn is_removed(&self) -> bool {
         matches!(self.event.content, page::EventContent::Removed { .. })

@@ -61,6 +61,13 @@ impl EventId {
         Self::derived(&[b"lost", log.as_bytes(), position.to_string().as_bytes()])
     }
 
+    /// The id under which an event is shown to those who may not read its stream. It tells no more than the position,
+    /// which they are shown as well.
+    #[must_use]
+    pub fn of_hidden(log: Uuid, position: Position) -> Self {
+        Self::derived(&[b"hidden", log.as_bytes(), position.to_string().as_bytes()])
+    }
+
     /// UUIDv5 over the parts, each preceded by its length (32 bits, big-endian), so that no two lists of
     /// parts are alike.
     fn derived(parts: &[&[u8]]) -> Self {

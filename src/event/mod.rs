@@ -34,7 +34,7 @@ pub use media_type::{InvalidMediaType, MediaType};
 pub use name::{EventType, InvalidName, StreamName};
 pub use number::{Life, Number, NumberOutOfRange, Position};
 pub use page::{Count, CountOutOfRange, Window};
-pub use record::{Content, Digest, Event, NewEvent};
+pub use record::{Content, Digest, Event, HIDDEN_TYPE, NewEvent};
 pub use retention::{Effect, HARD_DELETION_TYPE, Retention, SETTINGS_TYPE, TRUNCATION_TYPE, TRUNCATIONS};
 pub use settings::{InvalidSettings, Settings, with_truncate_before};
 pub use source::{Order, Source, Visible};

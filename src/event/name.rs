@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::HIDDEN_TYPE;
 use super::limits::{EVENT_TYPE_BYTES_MAX, STREAM_NAME_BYTES_MAX, STREAM_NAME_BYTES_MAX_PREFIXED};
 
 /// The name of a stream, compared byte for byte. Slashes, spaces and any Unicode are plain data.
@@ -141,6 +142,12 @@ impl EventType {
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         check(text, EVENT_TYPE_BYTES_MAX)?;
         Ok(Self(text.into()))
+    }
+
+    /// The type of what stands for an event that its reader may not see.
+    #[must_use]
+    pub fn hidden() -> Self {
+        Self(HIDDEN_TYPE.into())
     }
 
     /// The type as text.

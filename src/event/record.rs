@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
-use super::{EventId, EventType, Life, MediaType, Number, Position, StreamName, Timestamp};
+use super::{EventId, EventType, Life, MediaType, Number, Position, Source, StreamName, Timestamp};
 
 /// An event before it has a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +78,38 @@ impl Digest {
     }
 }
 
+/// The type of what stands for an event that its reader may not see.
+pub const HIDDEN_TYPE: &str = "$hidden";
+
 impl Event {
+    /// What stands for it at its place in a source of many streams, for those who may not read its own: where it is and
+    /// when it came, and nothing else that is its own. It is as an event of that source itself, so that whatever is
+    /// written of it, names and links too, leads back to the same place there.
+    #[must_use]
+    pub fn hidden(&self, log: Uuid, source: &Source, place: Number) -> Self {
+        Self {
+            stream: source.stream(),
+            number: place,
+            position: self.position,
+            life: Life(0),
+            time: self.time,
+            id: EventId::of_hidden(log, self.position),
+            event_type: EventType::hidden(),
+            digest: Digest([0; 16]),
+            content: None,
+            kept_correlation: None,
+        }
+    }
+
+    /// Whether it stands for an event that its reader may not see. Nobody can make another such event: the streams that
+    /// these are of take none.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        self.event_type.as_str() == HIDDEN_TYPE
+            && self.content.is_none()
+            && Source::named(self.stream.clone()).is_derived()
+    }
+
     /// Takes its content away. What names a derived stream stays.
     pub fn remove_content(&mut self) {
         self.kept_correlation = self.correlation().map(|id| id.as_ref().into());
@@ -130,6 +162,38 @@ impl Content {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_hidden_event_only_the_place_and_the_time_are_left() {
+        let mut event = Event {
+            stream: StreamName::parse("salaries-7").expect("a name"),
+            number: Number::from(3),
+            position: Position::from(9),
+            life: Life(2),
+            time: Timestamp::from_micros(5),
+            id: EventId::new(Uuid::from_u128(1)).expect("not nil"),
+            event_type: EventType::parse("Raised").expect("a type"),
+            digest: Digest([7; 16]),
+            content: None,
+            kept_correlation: Some("c".into()),
+        };
+        let (log, category) = (Uuid::from_u128(2), Source::named(StreamName::parse("$ce-salaries").expect("a name")));
+        let hidden = event.hidden(log, &category, Number::from(1));
+        let expected = Event {
+            stream: category.stream(),
+            number: Number::from(1),
+            life: Life(0),
+            id: EventId::of_hidden(log, Position::from(9)),
+            event_type: EventType::parse(HIDDEN_TYPE).expect("a type"),
+            digest: Digest([0; 16]),
+            kept_correlation: None,
+            ..event.clone()
+        };
+        assert_eq!(hidden, expected);
+        assert!(hidden.is_hidden() && !event.is_hidden());
+        event.event_type = hidden.event_type;
+        assert!(!event.is_hidden(), "producers may call their events so");
+    }
 
     #[test]
     fn the_digest_is_part_of_the_format() {

@@ -24,6 +24,10 @@ pub struct NoRow {
     pub why: String,
 }
 
+/// What stands for an event must never be kept as if it were the event.
+const HIDDEN: &str = "its stream is hidden: the credentials that were used may not read everything, and a copy would lack \
+                      what they may not read; use those of a user who may read every stream";
+
 impl Rows {
     /// The row that this event is.
     ///
@@ -35,6 +39,9 @@ impl Rows {
     }
 
     fn read(&mut self, event: page::Event) -> Result<Row, String> {
+        if event.is_hidden() {
+            return Err(HIDDEN.into());
+        }
         let page::Event { id, stream, number, position, event_type, time, content, .. } = event;
         let id = match id {
             page::EventId::Uuid(id) => EventId::new(id).map_err(|error| error.to_string())?,
@@ -105,7 +112,8 @@ mod tests {
         assert_eq!((row.stream.as_str(), row.number.get(), row.position.get()), ("orders", 3, 5));
         assert_eq!(row.left, Left::Removed { digest: Digest([1; 16]), correlation: Some("c".into()) });
         type Change = fn(&mut page::Event);
-        let changes: [(Change, &str); 6] = [
+        let changes: [(Change, &str); 7] = [
+            (|event| (event.stream, event.event_type) = ("$all".into(), "$hidden".into()), "may not read everything"),
             (|event| event.id = page::EventId::Iri("tag:x".into()), "no UUID"),
             (|event| event.number = None, "number is missing"),
             (|event| event.position = None, "position is missing"),

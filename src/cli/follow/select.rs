@@ -52,12 +52,13 @@ impl Selections {
         Self(selections.to_vec())
     }
 
-    /// For each key that was named, one of its values has to fit.
+    /// For each key that was named, one of its values has to fit. What its reader may not see is handed on to nobody.
     pub(super) fn take(&self, event: &Event) -> bool {
-        [Key::Type, Key::Stream].into_iter().all(|key| {
-            let mut of_key = self.0.iter().filter(|selection| selection.key == key).peekable();
-            of_key.peek().is_none() || of_key.any(|selection| selection.fits(event))
-        })
+        !event.is_hidden()
+            && [Key::Type, Key::Stream].into_iter().all(|key| {
+                let mut of_key = self.0.iter().filter(|selection| selection.key == key).peekable();
+                of_key.peek().is_none() || of_key.any(|selection| selection.fits(event))
+            })
     }
 }
 

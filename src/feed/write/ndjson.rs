@@ -6,7 +6,7 @@
 //! own stream. JSON stands in `metadata` and `data` byte for byte as it was sent; what is not JSON, or has line
 //! breaks or white space around it, stands in `metadataBase64` and `dataBase64`. An event whose content was removed
 //! has neither these nor `mediaType`, but `"removed":true`, its `digest` in hex, and the `correlationId` that it
-//! keeps if it had one.
+//! keeps if it had one. What stands for an event that its reader may not see has no digest, so nobody takes it for one.
 
 use super::json::{Layout, Object};
 use super::text::push_base64;
@@ -88,6 +88,9 @@ pub(super) fn is_one_line(value: &[u8]) -> bool {
 
 fn put_removed(object: &mut Object<'_>, event: &Event) {
     object.fact("removed", true);
+    if event.is_hidden() {
+        return;
+    }
     put_digest(object, &event.digest);
     if let Some(correlation) = &event.kept_correlation {
         object.text("correlationId", correlation);

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::link_header::short;
 use super::time::time;
-use super::{Event, EventContent, EventId, Page, PageFault, Shared, UnreadablePage};
+use super::{Event, EventContent, EventId, Page, PageFault, Shared, UnreadablePage, stands_for_hidden};
 use crate::event::limits::PAGE_EVENTS_MAX;
 use crate::feed::json;
 
@@ -158,6 +158,9 @@ impl Entry<'_> {
             _ => number.filter(|_| feed == Some(stream)),
         };
         let event_type = self.event_type.as_deref().or(self.summary.as_deref()).unwrap_or("entry");
+        // There is nothing to be had where the entry leads.
+        let is_hidden = stands_for_hidden(stream, event_type);
+        let content = if is_hidden { EventContent::Removed { digest: None, correlation: None } } else { content };
         Ok(Event {
             stream: names.stream.of(stream),
             number,

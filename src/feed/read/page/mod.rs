@@ -27,7 +27,7 @@ pub use lines::line;
 pub use link_header::link_header;
 pub use unreadable::{PageFault, UnreadablePage};
 
-use crate::event::{Digest, Timestamp};
+use crate::event::{Digest, HIDDEN_TYPE, Source, StreamName, Timestamp};
 
 /// Reads a page. `header` is what its `Link` headers say; where it and the document name a relation both, the document
 /// counts.
@@ -127,6 +127,20 @@ pub enum EventContent {
         /// The `$correlationId` that it had.
         correlation: Option<Arc<str>>,
     },
+}
+
+impl Event {
+    /// Whether it stands for an event that its reader may not see: its own stream is one that this reader has no right to,
+    /// and the feed says of it where it is and when it came, and nothing else.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        matches!(self.content, EventContent::Removed { .. }) && stands_for_hidden(&self.stream, &self.event_type)
+    }
+}
+
+/// Only a server can say so: streams of many streams take no events.
+fn stands_for_hidden(stream: &str, event_type: &str) -> bool {
+    event_type == HIDDEN_TYPE && StreamName::parse(stream).is_ok_and(|stream| Source::named(stream).is_derived())
 }
 
 impl Links {
