@@ -28,7 +28,7 @@ pub use credentials::{Credentials, Unidentified};
 pub use identities::{ChangeError, Creation, Identities, NewUser, Sources};
 pub use password::{InvalidHash, InvalidPassword, PasswordHash, generate as generate_password};
 pub use pattern::{InvalidPattern, Pattern};
-pub use permit::{Audience, Deed, Denied, ManagePermit, OperatePermit, ReadPermit, WritePermit};
+pub use permit::{Audience, Deed, Denied, ListPermit, ManagePermit, OperatePermit, ReadPermit, WritePermit};
 pub use rights::{Action, StreamRights};
 pub use rules::{Anonymous, Rule, Rules};
 pub use rules_file::InvalidRules;
@@ -108,6 +108,19 @@ impl Access {
         let is_settings = hidden.name().starts_with("$$");
         let source = Source::Stream(if is_settings { nothing.settings() } else { nothing });
         ReadPermit { source, caller: caller.clone(), audience: Audience::Some }
+    }
+
+    /// A permit to see which streams there are. Of each of them only those are told who may read it.
+    ///
+    /// # Errors
+    /// For callers who are unknown, where these may read nothing.
+    pub fn list(&self, caller: &Caller) -> Result<ListPermit, Denied> {
+        let is_everybodys = self.ruled.as_ref().is_none_or(|ruled| ruled.anonymous.may(Action::Read));
+        if caller.is_anonymous() && !is_everybodys {
+            return Err(Denied::to(caller, Deed::Stream(Action::Read, StreamName::streams())));
+        }
+        let audience = if is_everybodys { Audience::Everybody } else { Audience::Some };
+        Ok(ListPermit { caller: caller.clone(), audience })
     }
 
     /// A permit to append. `rights` are those of [`governing`] stream.

@@ -12,6 +12,13 @@ pub struct ReadPermit {
     pub(super) audience: Audience,
 }
 
+/// The caller may see which streams there are, of each of them whether it is there if the caller may read it.
+#[derive(Debug, Clone)]
+pub struct ListPermit {
+    pub(super) caller: Caller,
+    pub(super) audience: Audience,
+}
+
 /// Who else may have what a reader gets, from the most to the fewest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Audience {
@@ -113,6 +120,20 @@ impl ReadPermit {
     }
 
     /// Who else may. In a derived stream there may be events that fewer may see.
+    #[must_use]
+    pub const fn audience(&self) -> Audience {
+        self.audience
+    }
+}
+
+impl ListPermit {
+    /// Who asks.
+    #[must_use]
+    pub const fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Who else may ask. Among the streams there may be some that fewer may see.
     #[must_use]
     pub const fn audience(&self) -> Audience {
         self.audience

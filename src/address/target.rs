@@ -156,17 +156,6 @@ pub enum Ui {
     },
 }
 
-impl Ui {
-    /// Whose events it shows; the overview, the newest streams.
-    #[must_use]
-    pub fn source(&self) -> Source {
-        match self {
-            Self::Overview => Source::named(StreamName::streams()),
-            Self::Stream { source, .. } | Self::Event { source, .. } => source.clone(),
-        }
-    }
-}
-
 /// A place in a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Place {

@@ -12,6 +12,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
+use crate::access::Audience;
 use crate::address::{Extent, Shape, link_header};
 use crate::event::{Count, Event, Number, Order, Source, StreamHead, StreamName, Timestamp};
 use crate::feed::{self, Feed};
@@ -22,6 +23,7 @@ use super::links;
 use super::negotiate::Coding;
 use super::problem::{Kind, Problem};
 use super::showing;
+use super::sight::{Reader, Sight, StreamsOfPages};
 use super::standing::{Marks, Standing, Wanted, What, mark_of, marks_by, removed_from_stream};
 use super::validator;
 
@@ -39,6 +41,7 @@ pub(crate) struct Document {
 /// All documents of a server.
 pub(crate) struct Documents {
     page_size: Count,
+    streams: StreamsOfPages,
     cache: Cache<Key, Arc<Document>, ByBody>,
 }
 
@@ -60,6 +63,8 @@ struct Key {
     removed: u64,
     /// Where the links on it led then.
     links: u64,
+    /// What of it was hidden from its reader, and who else may have it.
+    sight: (u64, Audience),
     /// Which history it was made of: a replica that is promoted begins another.
     epoch: u32,
     coding: Coding,
@@ -78,11 +83,21 @@ impl Documents {
     pub(crate) fn new(page_size: Count, cache_bytes: u64) -> Self {
         // What a document weighs on average only sizes the cache's own tables.
         let documents_about = (cache_bytes / (64 << 10)).max(64) as usize;
-        Self { page_size, cache: Cache::with_weighter(documents_about, cache_bytes, ByBody) }
+        Self {
+            page_size,
+            streams: StreamsOfPages::new(),
+            cache: Cache::with_weighter(documents_about, cache_bytes, ByBody),
+        }
     }
 
-    /// What of its source the wanted document shows at this head.
-    pub(crate) async fn standing(&self, view: &View, wanted: &Wanted, head: StreamHead) -> Result<Standing, Problem> {
+    /// What of its source the wanted document shows at this head, to this reader.
+    pub(crate) async fn standing(
+        &self,
+        view: &View,
+        wanted: &Wanted,
+        head: StreamHead,
+        reader: Option<Reader<'_>>,
+    ) -> Result<Standing, Problem> {
         let extent = match &wanted.what {
             What::Feed(shape) => {
                 wanted.representation.paging(self.page_size).extent(&wanted.source, shape, head.visible())
@@ -97,19 +112,37 @@ impl Documents {
         {
             return Err(Problem::catching_up());
         }
+        let newest = head.last().map(|last| (last, last));
+        let sight = self.sight(reader, view, &wanted.source, extent.shown.or(newest)).await?;
         let (removed, settings) = match &wanted.source {
             Source::Stream(stream) => {
                 let settings = view.retention(stream).map(|retention| retention.settings);
                 (removed_from_stream(&extent, head.visible().from), settings)
             }
             Source::All | Source::Derived(..) => match extent.shown {
-                Some((first, last)) => (mark_of(&view.removed(&wanted.source, first, last).await?), None),
+                Some((first, last)) => {
+                    let mut removed = view.removed(&wanted.source, first, last).await?;
+                    removed.retain(|(place, _)| !sight.hides(*place));
+                    (mark_of(&removed), None)
+                }
                 None => (0, None),
             },
         };
         let (representation, follows_links) = (wanted.representation, wanted.follows_links);
-        let links = links::find(view, &wanted.source, representation, extent.shown, follows_links).await?;
-        Ok(Standing { identity: view.identity(), head, extent, removed, settings, links })
+        let shown = extent.shown;
+        let links = links::find(view, &wanted.source, representation, shown, follows_links, &sight, reader).await?;
+        Ok(Standing { identity: view.identity(), head, extent, removed, settings, links, sight })
+    }
+
+    /// What a reader sees of the events between two places of a source.
+    pub(crate) async fn sight(
+        &self,
+        reader: Option<Reader<'_>>,
+        view: &View,
+        source: &Source,
+        range: Option<(Number, Number)>,
+    ) -> Result<Sight, Problem> {
+        Ok(self.streams.sight(reader, view, source, range).await?)
     }
 
     /// The document's marks, without rendering it.
@@ -125,7 +158,7 @@ impl Documents {
         }
         let newest = standing.extent.shown.map(|(_, last)| last).or(standing.head.last());
         let newest = newest.ok_or_else(|| Problem::stream_not_found(&wanted.source))?;
-        let event = event_at(view, &wanted.source, newest).await?;
+        let event = standing.sight.event_at(view, &wanted.source, newest).await?;
         Ok(marks_by(newest, &event, wanted, standing, coding))
     }
 
@@ -168,8 +201,8 @@ impl Documents {
                 let order = representation.order();
                 let events = match standing.extent.shown {
                     Some((first, last)) => {
-                        let events =
-                            view.read(source, first, last, order, LARGE_PAGE_BYTES).await.map_err(Problem::from)?;
+                        let events = standing.sight.read(view, source, first, last, order, LARGE_PAGE_BYTES).await;
+                        let events = events.map_err(Problem::from)?;
                         let links_bytes = standing.links.as_ref().map_or(0, |links| links.bytes());
                         if (events.len() as u64) < last.get() - first.get() + 1 || links_bytes > LARGE_PAGE_BYTES {
                             return Err(NoDocument::Large);
@@ -193,7 +226,8 @@ impl Documents {
                 body.reserve(events.iter().map(event_bytes_about).sum::<usize>() + 4_096);
                 let mut document = feed::feed(*representation, &feed);
                 if source.is_derived() {
-                    insert_purge_keys(&mut headers, events.iter().map(|event| &event.stream));
+                    let shown = events.iter().filter(|event| !event.is_hidden());
+                    insert_purge_keys(&mut headers, shown.map(|event| &event.stream));
                 }
                 document.begin(&mut body);
                 let places = standing.extent.shown.map(|(first, last)| places(order, first, last));
@@ -210,7 +244,7 @@ impl Documents {
             What::Event(number) => {
                 let marks = self.marks(view, wanted, standing, Coding::Identity).await?;
                 let headers = self.headers(wanted, standing, &marks);
-                let event = event_at(view, source, *number).await?;
+                let event = standing.sight.event_at(view, source, *number).await?;
                 let log = standing.identity.log;
                 let target = match &standing.links {
                     Some(links) => links.target(view, *number).await.map_err(Problem::from)?,
@@ -321,7 +355,9 @@ pub(crate) fn places(order: Order, first: Number, last: Number) -> impl Iterator
 fn key(wanted: &Wanted, standing: &Standing, coding: Coding) -> Key {
     let made_at = (!standing.extent.is_complete).then_some(standing.head.next);
     let epoch = standing.identity.epoch;
-    Key { wanted: wanted.clone(), made_at, removed: standing.removed, links: standing.links_mark(), epoch, coding }
+    let sight = (standing.sight_mark(), standing.audience());
+    let (removed, links) = (standing.removed, standing.links_mark());
+    Key { wanted: wanted.clone(), made_at, removed, links, sight, epoch, coding }
 }
 
 /// About what an event takes in a document: base64 adds a third, and names and links their part.

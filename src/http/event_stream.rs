@@ -15,11 +15,14 @@ use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::access::ReadPermit;
 use crate::event::{Life, Number, Source, Status};
 use crate::store::{Identity, ReadError, Store, Watch};
 
+use super::Served;
 use super::live::Wait;
 use super::messages::RecentMessages;
+use super::sight::Reader;
 
 /// Where nothing happens for so long a comment is sent: proxies cut off who is silent, and whoever went away is noticed.
 const COMMENT_INTERVAL: Duration = Duration::from_secs(15);
@@ -33,6 +36,8 @@ const GREETING: Bytes = Bytes::from_static(b"retry: 2000\n\n");
 pub(crate) struct Listening {
     pub(crate) store: Store,
     pub(crate) source: Source,
+    /// With which right, and who looks after it; none on a server that is open.
+    pub(crate) permit: Option<(Arc<Served>, ReadPermit)>,
     /// The first number that the reader has not got.
     pub(crate) next: Number,
     pub(crate) messages: Arc<RecentMessages>,
@@ -121,6 +126,14 @@ impl Listener {
             if *self.listening.draining.borrow() {
                 return Ok(None);
             }
+            // A right may be taken away at any time, also while nothing else happens.
+            if !self.may_still_read().await? {
+                tracing::debug!(source = %self.listening.source, "the right of somebody who listens has ended");
+                return Ok(None);
+            }
+            if comment_due <= Instant::now() {
+                return Ok(Some(COMMENT));
+            }
             match Box::pin(self.look()).await? {
                 Look::New(messages) => return Ok(Some(messages)),
                 Look::Over => return Ok(None),
@@ -130,14 +143,26 @@ impl Listener {
             tokio::select! {
                 () = self.watch.changed() => {}
                 () = super::stopping(&mut self.listening.draining) => {}
-                () = sleep_until(comment_due) => return Ok(Some(COMMENT)),
+                () = sleep_until(comment_due) => {}
             }
+        }
+    }
+
+    /// Whether whoever listens may still do so. What the permit says is brought up to date.
+    async fn may_still_read(&mut self) -> Result<bool, ReadError> {
+        let Some((served, permit)) = &mut self.listening.permit else { return Ok(true) };
+        match served.renewed(permit).await? {
+            Some(renewed) => {
+                *permit = renewed;
+                Ok(true)
+            }
+            None => Ok(false),
         }
     }
 
     /// What there is from `next` on. What is truncated is passed over, as on pages.
     async fn look(&mut self) -> Result<Look, ReadError> {
-        let Listening { store, source, next, messages, .. } = &mut self.listening;
+        let Listening { store, source, permit, next, messages, .. } = &mut self.listening;
         let view = store.view();
         // The answer said of which log and epoch its events are, and cannot say it again.
         if view.identity() != self.identity {
@@ -158,7 +183,8 @@ impl Listener {
         if from >= head.next {
             return Ok(Look::Nothing);
         }
-        let messages = messages.get(&view, source, from, &head).await?;
+        let reader = permit.as_ref().and_then(|(served, permit)| Reader::of(served, permit));
+        let messages = messages.get(&view, source, from, &head, reader).await?;
         *next = messages.next;
         Ok(Look::New(messages.bytes.clone()))
     }
@@ -218,6 +244,7 @@ mod tests {
         let listening = Listening {
             store: store.clone(),
             source: Source::Stream(stream("s")),
+            permit: None,
             next: Number::ZERO,
             messages: Arc::new(RecentMessages::new()),
             draining,

@@ -110,7 +110,8 @@ impl Page<'_> {
     ) -> std::io::Result<()> {
         let order = self.wanted.representation.order();
         loop {
-            let slice = self.view.read(&self.wanted.source, first, last, order, SLICE_BYTES).await;
+            let sight = &self.standing.sight;
+            let slice = sight.read(self.view, &self.wanted.source, first, last, order, SLICE_BYTES).await;
             let slice = slice.map_err(std::io::Error::other)?;
             let mut sent = None;
             for (event, place) in slice.iter().zip(places(order, first, last)) {

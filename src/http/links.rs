@@ -6,18 +6,22 @@ use std::sync::Arc;
 use hyper::header::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
+use crate::access::Audience;
 use crate::event::{Link, Number, Order, Position, Source};
 use crate::feed::{LinkTarget, Representation};
 use crate::store::{ReadError, View};
 
 use super::problem::Problem;
 use super::request::dialect_header;
+use super::sight::{Reader, Right, Sight};
 
 /// The link events among what a document shows.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     /// By the place of the link. Empty as well if the reader wants links as they are.
     targets: BTreeMap<Number, Target>,
+    /// Others are shown something else in the place of one of them.
+    depends_on_reader: bool,
 }
 
 /// Where a link leads. What is there is read when it is written: many links may lead to much.
@@ -45,6 +49,11 @@ impl Links {
         let source = Source::named(stream.clone());
         let event = view.read(&source, *number, *number, Order::OldestFirst, usize::MAX).await?.pop();
         Ok(Some(event.map_or(gone, |event| LinkTarget::Event(Box::new(event)))))
+    }
+
+    /// Whether what is shown of them depends on who reads.
+    pub(crate) const fn depends_on_reader(&self) -> bool {
+        self.depends_on_reader
     }
 
     /// What all they lead to carries.
@@ -88,18 +97,23 @@ pub(crate) fn are_wanted(
 }
 
 /// The links between two places; none if there are none. Stores in which nobody ever wrote a link are not searched.
+///
+/// Where they lead is checked against the stream there. What everybody may see is the same for everybody: on it a link to
+/// what not everybody may read is shown to nobody.
 pub(crate) async fn find(
     view: &View,
     source: &Source,
     representation: Representation,
     shown: Option<(Number, Number)>,
     are_wanted: bool,
+    sight: &Sight,
+    reader: Option<Reader<'_>>,
 ) -> Result<Option<Arc<Links>>, ReadError> {
     let shows_links = matches!(representation, Representation::EventStore { .. } | Representation::Data);
     let Some((first, last)) = shown.filter(|_| shows_links && view.has_links()) else { return Ok(None) };
     let mut found = Vec::new();
     view.scan(source, first, last, |place, event| {
-        found.extend(Link::of(event).map(|link| (place, link)));
+        found.extend(Link::of(event).filter(|_| !sight.hides(place)).map(|link| (place, link)));
         Ok(())
     })
     .await?;
@@ -108,8 +122,16 @@ pub(crate) async fn find(
     }
     let mut links = Links::default();
     if are_wanted {
+        let is_everybodys = reader.is_none_or(Reader::is_among_everybody) && sight.audience() == Audience::Everybody;
         for (place, link) in found {
-            links.targets.insert(place, follow(view, link).await);
+            let mut target = follow(view, link).await;
+            if let Some(reader) = reader.filter(|_| target.there.is_some()) {
+                let right = right_to(view, reader, &target.link).await?;
+                let is_shown = right.is_everybodys || !is_everybodys && right.is_the_readers;
+                target.there = target.there.filter(|_| is_shown);
+                links.depends_on_reader |= !is_everybodys && !right.is_everybodys;
+            }
+            links.targets.insert(place, target);
         }
     }
     Ok(Some(Arc::new(links)))
@@ -125,6 +147,23 @@ async fn follow(view: &View, link: Link) -> Target {
         }
     };
     Target { link, there }
+}
+
+/// Who may read what a link leads to: in a source of many streams, both that and the event's own stream.
+async fn right_to(view: &View, reader: Reader<'_>, Link { stream, number }: &Link) -> Result<Right, ReadError> {
+    let there = reader.right_to(stream).await?;
+    let source = Source::named(stream.clone());
+    if !source.is_derived() {
+        return Ok(there);
+    }
+    let Some(event) = view.read(&source, *number, *number, Order::OldestFirst, usize::MAX).await?.pop() else {
+        return Ok(there);
+    };
+    let own = reader.right_to(&event.stream).await?;
+    Ok(Right {
+        is_the_readers: there.is_the_readers && own.is_the_readers,
+        is_everybodys: there.is_everybodys && own.is_everybodys,
+    })
 }
 
 async fn look(view: &View, Link { stream, number }: &Link) -> Result<Option<There>, ReadError> {

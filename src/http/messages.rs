@@ -7,9 +7,11 @@ use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::event::{Number, Order, Source, StreamHead};
+use crate::event::{Content, Event, Number, Order, Source, StreamHead};
 use crate::feed;
 use crate::store::{ReadError, View};
+
+use super::sight::{Reader, Sight, Streams};
 
 /// A piece ends behind the event that brings its content over this.
 const PIECE_BYTES: usize = 64 << 10;
@@ -29,6 +31,8 @@ pub(crate) struct Messages {
 #[derive(Debug)]
 pub(crate) struct RecentMessages {
     cache: Cache<Key, Arc<Messages>, ByBytes>,
+    /// What messages are made of, where readers see different things.
+    pieces: Cache<Key, Arc<Piece>, ByBytes>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -38,6 +42,15 @@ struct Key {
     /// How far there was something to show. In a stream what goes goes from its beginning, so nothing that is shown
     /// changes; in derived streams it does with every event elsewhere that removes some.
     as_of: Number,
+    /// What is hidden from the reader.
+    sight: u64,
+}
+
+/// Events that follow each other, and the streams that they are of.
+#[derive(Debug)]
+struct Piece {
+    events: Vec<Event>,
+    streams: Streams,
 }
 
 #[derive(Debug, Clone)]
@@ -49,13 +62,24 @@ impl Weighter<Key, Arc<Messages>> for ByBytes {
     }
 }
 
+impl Weighter<Key, Arc<Piece>> for ByBytes {
+    fn weight(&self, _: &Key, piece: &Arc<Piece>) -> u64 {
+        let bytes = |event: &Event| event.content.as_ref().map_or(0, Content::len) as u64 + 512;
+        piece.events.iter().map(bytes).sum::<u64>() + 256
+    }
+}
+
 impl RecentMessages {
     pub(crate) fn new() -> Self {
         let pieces_about = (CACHE_BYTES / 4_096) as usize;
-        Self { cache: Cache::with_weighter(pieces_about, CACHE_BYTES, ByBytes) }
+        Self {
+            cache: Cache::with_weighter(pieces_about, CACHE_BYTES, ByBytes),
+            pieces: Cache::with_weighter(pieces_about, CACHE_BYTES, ByBytes),
+        }
     }
 
-    /// The messages of the events from `from` on, as many as one piece holds. There is at least one.
+    /// The messages of the events from `from` on, as this reader sees them, as many as one piece holds. There is at least
+    /// one.
     ///
     /// # Errors
     /// As [`View::read`].
@@ -65,24 +89,45 @@ impl RecentMessages {
         source: &Source,
         from: Number,
         head: &StreamHead,
+        reader: Option<Reader<'_>>,
     ) -> Result<Arc<Messages>, ReadError> {
         let as_of = match source {
             Source::Stream(_) => head.next,
             Source::All | Source::Derived(..) => view.log().next.into(),
         };
-        let key = Key { source: source.clone(), from, as_of };
-        self.cache.get_or_insert_async(&key, make(view, source, from, head)).await
+        let key = Key { source: source.clone(), from, as_of, sight: 0 };
+        let Some(reader) = reader.filter(|_| source.is_derived()) else {
+            let make = async { Ok(Arc::new(messages(source, from, &read(view, source, from, head).await?))) };
+            return self.cache.get_or_insert_async(&key, make).await;
+        };
+        let piece = async {
+            let events = read(view, source, from, head).await?;
+            let mut streams = Streams::default();
+            events.iter().zip(0..).for_each(|(event, offset)| streams.push(from.plus(offset), event));
+            Ok::<_, ReadError>(Arc::new(Piece { events, streams }))
+        };
+        let piece = self.pieces.get_or_insert_async(&key, piece).await?;
+        let sight = Sight::of(reader, &piece.streams).await?;
+        let make = async {
+            let shown = piece.events.iter().cloned().zip(0..);
+            let shown: Vec<Event> =
+                shown.map(|(event, offset)| sight.shown(view, source, from.plus(offset), event)).collect();
+            Ok(Arc::new(messages(source, from, &shown)))
+        };
+        self.cache.get_or_insert_async(&Key { sight: sight.mark(), ..key }, make).await
     }
 }
 
-async fn make(view: &View, source: &Source, from: Number, head: &StreamHead) -> Result<Arc<Messages>, ReadError> {
-    let last = head.last().unwrap_or_default();
-    let events = view.read(source, from, last, Order::OldestFirst, PIECE_BYTES).await?;
+async fn read(view: &View, source: &Source, from: Number, head: &StreamHead) -> Result<Vec<Event>, ReadError> {
+    view.read(source, from, head.last().unwrap_or_default(), Order::OldestFirst, PIECE_BYTES).await
+}
+
+fn messages(source: &Source, from: Number, events: &[Event]) -> Messages {
     let mut bytes = Vec::new();
     for (event, offset) in events.iter().zip(0..) {
         feed::message(source, event, from.plus(offset), &mut bytes);
     }
-    Ok(Arc::new(Messages { bytes: bytes.into(), next: from.plus(events.len() as u64) }))
+    Messages { bytes: bytes.into(), next: from.plus(events.len() as u64) }
 }
 
 #[cfg(test)]
@@ -100,7 +145,7 @@ mod tests {
         let get = async || {
             let view = store.view();
             let head = view.head(&Source::All).expect("a head");
-            recent.get(&view, &Source::All, Number::ZERO, &head).await.expect("it reads")
+            recent.get(&view, &Source::All, Number::ZERO, &head, None).await.expect("it reads")
         };
         let first = get().await;
         assert!(Arc::ptr_eq(&first, &get().await));

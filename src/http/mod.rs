@@ -18,6 +18,8 @@ mod audit;
 mod handlers;
 mod links;
 mod showing;
+mod sight;
+mod listing;
 mod standing;
 mod document;
 mod validator;
@@ -50,8 +52,8 @@ use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
 use crate::access::{Access, Audience, Caller, Identities, WritePermit};
-use crate::address::{Address, BaseUrl, Shape, Target, Unaddressable};
-use crate::event::{Count, EventId, Source, StreamName, Timestamp};
+use crate::address::{Address, BaseUrl, Shape, Target, Ui, Unaddressable};
+use crate::event::{Count, EventId, Source, Timestamp};
 use crate::store::{Identity, Store};
 
 use self::audit::{Deed, RefusedLogIns};
@@ -234,7 +236,7 @@ impl Served {
     }
 
     /// Answers a request, whatever it is.
-    async fn answer(&self, request: Request<Incoming>, ends: Ends, in_flight: InFlight) -> Response<Body> {
+    async fn answer(self: &Arc<Self>, request: Request<Incoming>, ends: Ends, in_flight: InFlight) -> Response<Body> {
         let started = Instant::now();
         let id = self.request_ids.next();
         let (method, path) = (request.method().clone(), request.uri().path().to_string());
@@ -277,7 +279,7 @@ impl Served {
 
     /// The one match that decides who answers. It finds out who asks on its way.
     async fn route(
-        &self,
+        self: &Arc<Self>,
         request: Request<Incoming>,
         id: &RequestId,
         base: &BaseUrl,
@@ -377,9 +379,18 @@ impl Served {
                 let work = handlers::users::answer(self, identities, &asked, caller, &method, incoming);
                 Box::pin(work).await
             }
-            Address::Ui(ui) => {
-                let permit = self.may_read(caller, ui.source(), &mut reading).await?;
-                Box::pin(handlers::ui::get(self, &asked, &permit, ui)).await
+            Address::Ui(Ui::Overview) => {
+                let permit = self.access.list(caller)?;
+                reading.audience = permit.audience();
+                Box::pin(handlers::ui::overview(self, &asked, &permit)).await
+            }
+            Address::Ui(Ui::Stream { source, from }) => {
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
+                Box::pin(handlers::ui::stream(self, &asked, &permit, *from)).await
+            }
+            Address::Ui(Ui::Event { source, place }) => {
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
+                Box::pin(handlers::ui::event(self, &asked, &permit, *place)).await
             }
             Address::Problem { kind } => {
                 reading.audience = Audience::Everybody;
@@ -398,7 +409,8 @@ impl Served {
                 Box::pin(handlers::metadata::get(self, &asked, &permit)).await
             }
             Address::Home => {
-                let permit = self.may_read(caller, Source::named(StreamName::streams()), &mut reading).await?;
+                let permit = self.access.list(caller)?;
+                reading.audience = permit.audience();
                 Box::pin(handlers::service::get(self, &asked, &permit)).await
             }
             Address::Categories { stream } => {

@@ -8,7 +8,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use serde_json::{Map, Value};
 
 use crate::access::users::{self, Refused};
-use crate::access::{Audience, ChangeError, Denied, Unidentified};
+use crate::access::{Audience, Caller, ChangeError, Denied, Unidentified};
 use crate::address::Unaddressable;
 use crate::event::{InvalidExpectedVersion, Number, Refusal, Source};
 use crate::feed::read::{UnreadableBody, UnsupportedBody};
@@ -297,6 +297,16 @@ impl Problem {
     pub(crate) fn event_removed(source: &Source, number: Number) -> Self {
         Self::new(Kind::EventRemoved, format!("event {number} of the stream `{source}` was truncated or deleted"))
             .member("stream", source.name())
+    }
+
+    /// The event is there, and of a stream that the caller may not read. Which one is not said.
+    pub(crate) fn event_hidden(caller: &Caller, source: &Source, number: Number) -> Self {
+        let detail = format!("event {number} of the stream `{source}` is of a stream that not everybody may read");
+        if caller.is_anonymous() {
+            Self::new(Kind::Unauthenticated, detail)
+        } else {
+            Self::new(Kind::Forbidden, detail)
+        }
     }
 
     /// A header that the server acts on means nothing.

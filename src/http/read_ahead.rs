@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use crate::access::ReadPermit;
 use crate::address::{Direction, PageRequest, Place, Shape};
 use crate::event::Number;
 use crate::store::View;
 
 use super::Served;
 use super::negotiate::Coding;
+use super::sight::Reader;
 use super::standing::{Standing, Wanted, What};
 
 /// So many pages are made after one that nobody had asked for yet. The next one after these begins it anew.
@@ -34,7 +36,15 @@ impl Default for ReadAhead {
 impl ReadAhead {
     /// Begins to make the pages after this one, if it has still to be made itself and somebody seems to go from page to
     /// page: it is the first one, or the one before it is kept.
-    pub(crate) fn begin(&self, served: &Served, view: &View, wanted: &Wanted, standing: &Standing, coding: Coding) {
+    pub(crate) fn begin(
+        &self,
+        served: &Arc<Served>,
+        permit: &ReadPermit,
+        view: &View,
+        wanted: &Wanted,
+        standing: &Standing,
+        coding: Coding,
+    ) {
         let extent = &standing.extent;
         let (true, true, Some((first, _))) = (extent.is_complete, extent.is_canonical, extent.shown) else { return };
         let What::Feed(Shape::Page(request)) = wanted.what else { return };
@@ -49,13 +59,15 @@ impl ReadAhead {
         let before = first.get().checked_sub(count).and_then(|before| Number::new(before).ok());
         let goes_on = before.is_none_or(|before| served.documents.keeps(&at(wanted, before), standing, coding));
         let Some(room) = self.room.clone().try_acquire_owned().ok().filter(|_| goes_on) else { return };
+        let (served, permit) = (served.clone(), permit.clone());
         let (documents, view, wanted, head) = (served.documents.clone(), view.clone(), wanted.clone(), standing.head);
         tokio::spawn(async move {
             let _room = room;
             for page in 1..=PAGES_AHEAD {
                 let wanted = at(&wanted, first.plus(page * count));
                 // Whatever is wrong is told to whoever asks for the page.
-                let Ok(standing) = documents.standing(&view, &wanted, head).await else { return };
+                let reader = Reader::of(&served, &permit);
+                let Ok(standing) = documents.standing(&view, &wanted, head, reader).await else { return };
                 if !standing.extent.is_complete || documents.get(&view, &wanted, &standing, coding).await.is_err() {
                     return;
                 }

@@ -165,6 +165,13 @@ impl Served {
         self.access.rules().map(|rules| AsOf { log_next: self.store.view().log().next, rules })
     }
 
+    /// The permit as it would be given now; none if it would not.
+    pub(super) async fn renewed(&self, permit: &ReadPermit) -> Result<Option<ReadPermit>, ReadError> {
+        let source = permit.source().clone();
+        let rights = self.rights(&governing(&source.stream())).await?;
+        Ok(self.access.read(permit.caller(), source, &rights).ok())
+    }
+
     /// A permit to append to a stream.
     pub(super) async fn may_write(&self, caller: &Caller, stream: StreamName) -> Result<WritePermit, Problem> {
         let rights = self.rights_over(|| governing(&stream)).await?;

@@ -23,6 +23,10 @@ pub(crate) async fn write(
         document.link(event, place, &target, out);
         return Ok(());
     }
+    if event.is_hidden() {
+        document.entry(event, place, out);
+        return Ok(());
+    }
     match (view.removal(event)?, &wanted.source) {
         // A stream whose first event is gone may well be there.
         (None, _) | (Some(Removal::Alone), Source::Derived(Derived::Streams, _)) => document.entry(event, place, out),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::access::Audience;
 use crate::address::{BaseUrl, Extent, Shape};
 use crate::event::{Event, Number, Settings, Source, StreamHead, Timestamp};
 use crate::feed::Representation;
@@ -13,6 +14,7 @@ use crate::store::{Identity, Removal};
 use super::conditional::Validators;
 use super::links::Links;
 use super::negotiate::Coding;
+use super::sight::Sight;
 use super::validator::{self, Facts, Form};
 
 /// What is asked for, under which base URL, and how it is to be written.
@@ -45,6 +47,8 @@ pub(crate) struct Standing {
     pub(crate) settings: Option<Settings>,
     /// The links on it, if there are any and the representation can show where they lead.
     pub(crate) links: Option<Arc<Links>>,
+    /// What of it its reader sees; of a document that shows nothing, whether its reader sees the newest event.
+    pub(crate) sight: Sight,
 }
 
 /// What a document is compared by and dated with.
@@ -59,6 +63,17 @@ pub(crate) struct Marks {
 impl Standing {
     pub(crate) fn links_mark(&self) -> u64 {
         self.links.as_ref().map_or(0, |links| links.mark())
+    }
+
+    /// What tells this reader's view of it from that of others; 0 where everybody sees the same.
+    pub(crate) fn sight_mark(&self) -> u64 {
+        self.extent.shown.map_or(0, |_| self.sight.mark())
+    }
+
+    /// Who else may have it, beside what its source says: nobody, if others see, or may come to see, something else.
+    pub(crate) fn audience(&self) -> Audience {
+        let depends_on_reader = self.links.as_ref().is_some_and(|links| links.depends_on_reader());
+        if self.sight_mark() != 0 || depends_on_reader { Audience::Reader } else { Audience::Everybody }
     }
 }
 
@@ -75,13 +90,17 @@ pub(super) fn marks_by(number: Number, newest: &Event, wanted: &Wanted, standing
         life: newest.life,
         removed: standing.removed,
         links: standing.links_mark(),
+        sight: standing.sight_mark(),
         newest: (number, newest.position),
         representation: wanted.representation,
         base: &wanted.base,
     };
     let is_complete = standing.extent.is_complete;
-    // A removal leaves the date of the newest event as it was.
-    let is_dated = is_complete && standing.removed == 0 && standing.links_mark() == 0;
+    // A removal leaves the date of the newest event as it was, and so does a right that is given or taken.
+    let is_dated = is_complete
+        && standing.removed == 0
+        && standing.links_mark() == 0
+        && standing.audience() == Audience::Everybody;
     let last_modified = is_dated.then_some(newest.time);
     let is_eventstore = matches!(wanted.representation, Representation::EventStore { .. }) && !is_complete;
     let identity_tag = validator::tag(if is_eventstore { Form::EventStore } else { Form::Ours }, &facts);

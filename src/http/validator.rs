@@ -21,6 +21,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) removed: u64,
     /// Where the links that it shows lead; 0 if it shows none.
     pub(crate) links: u64,
+    /// What of it is hidden from its reader; 0 if everybody sees the same.
+    pub(crate) sight: u64,
     /// The newest event that the document shows, or that is older than it.
     pub(crate) newest: (Number, Position),
     pub(crate) representation: Representation,
@@ -61,6 +63,11 @@ fn hash(facts: &Facts<'_>) -> u64 {
     hash.update(facts.newest.1.get().to_be_bytes());
     if facts.links != 0 {
         hash.update(facts.links.to_be_bytes());
+    }
+    if facts.sight != 0 {
+        // So that no mark of links is taken for one of this.
+        hash.update([0xFF]);
+        hash.update(facts.sight.to_be_bytes());
     }
     hash.update([kind, variant]);
     hash.update(facts.representation.revision().to_be_bytes());
@@ -161,6 +168,7 @@ mod tests {
             life: Life(0),
             removed: 0,
             links: 0,
+            sight: 0,
             newest: (Number::from(7), Position::from(9)),
             representation: Representation::Atom { content: AtomContent::Inline },
             base,
@@ -179,6 +187,7 @@ mod tests {
             Facts { life: Life(1), ..facts },
             Facts { removed: 1, ..facts },
             Facts { links: 1, ..facts },
+            Facts { sight: 1, ..facts },
             Facts { newest: (Number::from(7), Position::from(10)), ..facts },
             Facts { identity: Identity { epoch: 1, ..facts.identity }, ..facts },
             Facts { representation: Representation::Data, ..facts },

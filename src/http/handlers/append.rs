@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LOCATION};
 
-use crate::access::WritePermit;
+use crate::access::{Caller, WritePermit};
 use crate::address::{Embed, Shape, Suffix};
 use crate::event::{
     EventId, EventType, ExpectedVersion, Number, Receipt, SETTINGS_TYPE, Source, StreamHead, StreamName,
@@ -24,6 +24,8 @@ use super::super::negotiate::Coding;
 use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply};
 use super::super::request::{Asked, dialect_header};
+use super::super::rights::Reading;
+use super::super::sight::Reader;
 use super::super::slug;
 use super::super::standing::{Wanted, What};
 use super::super::validator::{self, Facts};
@@ -68,7 +70,7 @@ pub(crate) async fn post(
         return Ok(redirect);
     }
     let is_dialect = matches!(format, BodyFormat::Batch | BodyFormat::BatchXml) || is_dialect(asked.headers);
-    let expectation = expectation(served, asked, permit.stream()).await?;
+    let expectation = expectation(served, asked, permit).await?;
     let body = body::read(incoming, &served.settings.body, &served.bodies).await?;
     let events = read::events(&format, body, &heading, &mut || (served.ambient.new_id)())?;
     let append = Append {
@@ -104,7 +106,7 @@ async fn show_entry(
     let wanted = Wanted { source, what, representation, base: asked.base.clone(), follows_links: false };
     let view = served.store.view();
     let Ok(head) = view.head(&wanted.source) else { return reply };
-    let Ok(standing) = served.documents.standing(&view, &wanted, head).await else { return reply };
+    let Ok(standing) = served.documents.standing(&view, &wanted, head, None).await else { return reply };
     let Ok(document) = served.documents.get(&view, &wanted, &standing, Coding::Identity).await else { return reply };
     for name in [CONTENT_TYPE, ETAG] {
         if let Some(value) = document.headers.get(&name) {
@@ -193,7 +195,7 @@ fn heading(headers: &HeaderMap, id: Option<EventId>) -> Result<Heading, Problem>
 pub(crate) async fn expectation(
     served: &Served,
     asked: &Asked<'_>,
-    stream: &StreamName,
+    permit: &WritePermit,
 ) -> Result<Expectation, Problem> {
     let in_dialect = match dialect_header(asked.headers, "es-expectedversion", "kurrent-expectedversion")? {
         Some(text) => {
@@ -206,7 +208,7 @@ pub(crate) async fn expectation(
     let in_http = match conditional::precondition(asked.headers)? {
         Some(Precondition::DoesNotExist) => Some(ExpectedVersion::NoStream),
         Some(Precondition::Exists) => Some(ExpectedVersion::Exists),
-        Some(Precondition::OneOf(tags)) => Some(version_of(served, asked, stream, &tags).await?),
+        Some(Precondition::OneOf(tags)) => Some(version_of(served, asked, permit, &tags).await?),
         None => None,
     };
     match (in_dialect, in_http) {
@@ -218,18 +220,22 @@ pub(crate) async fn expectation(
     }
 }
 
-/// Where the links on a stream's head feed lead now, as EventStore's JSON shows it by default.
+/// Where the links on a stream's head feed lead now, as EventStore's JSON shows it to this caller by default.
 async fn links_on_head(
     served: &Served,
     asked: &Asked<'_>,
     view: &View,
     source: &Source,
     head: StreamHead,
+    caller: &Caller,
 ) -> Result<u64, Problem> {
     let representation = Representation::EventStore { label: Label::EventStore, embed: Embed::None };
     let what = What::Feed(Shape::Head);
     let wanted = Wanted { source: source.clone(), what, representation, base: asked.base.clone(), follows_links: true };
-    Ok(served.documents.standing(view, &wanted, head).await?.links_mark())
+    // Whoever may append and not read has no tag that tells of links.
+    let permit = served.may_read(caller, source.clone(), &mut Reading::default()).await;
+    let Ok(permit) = permit else { return Ok(0) };
+    Ok(served.documents.standing(view, &wanted, head, Reader::of(served, &permit)).await?.links_mark())
 }
 
 /// The version at which the stream's head had one of these tags. It need not be the present one: a repeat
@@ -237,9 +243,10 @@ async fn links_on_head(
 async fn version_of(
     served: &Served,
     asked: &Asked<'_>,
-    stream: &StreamName,
+    permit: &WritePermit,
     tags: &[String],
 ) -> Result<ExpectedVersion, Problem> {
+    let stream = permit.stream();
     let view = served.store.view();
     let source = Source::Stream(stream.clone());
     let head = view.head(&source)?;
@@ -251,6 +258,7 @@ async fn version_of(
             life: event.life,
             removed: 0,
             links: 0,
+            sight: 0,
             newest: (number, event.position),
             representation: Representation::Data,
             base: asked.base,
@@ -259,7 +267,7 @@ async fn version_of(
         // How far the stream was truncated then, if at all.
         let truncated = view.retention(stream).map_or(0, |kept| kept.first_visible(number.plus(1)).get());
         let links = match head.last() == Some(number) && view.has_links() {
-            true => links_on_head(served, asked, &view, &source, head).await?,
+            true => links_on_head(served, asked, &view, &source, head, permit.caller()).await?,
             false => 0,
         };
         let is_one_of = |removed, links| validator::head_tags(Facts { removed, links, ..facts }).contains(&plain);

@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LAST_MODIFIED};
 
-use crate::access::ReadPermit;
+use crate::access::{Audience, ReadPermit};
 use crate::address::Place;
 use crate::event::Source;
 use crate::feed::{LinkTarget, Representation};
@@ -14,6 +14,7 @@ use super::super::links;
 use super::super::problem::{Kind as ProblemKind, Problem};
 use super::super::reply::{Content, Reply, Vary};
 use super::super::request::Asked;
+use super::super::sight::{Reader, Sight};
 use super::super::standing::Marks;
 use super::super::validator::{self, Facts, Form};
 use super::super::{Served, conditional};
@@ -55,10 +56,16 @@ pub(crate) async fn send(
     let view = served.store.view();
     let source = permit.source();
     let (number, _) = event::resolve(&view, source, place)?;
+    let reader = Reader::of(served, permit);
     let mut event = event_at(&view, source, number).await?;
+    let sight = Sight::of_event(reader, source, number, &event).await?;
+    if sight.hides(number) {
+        return Err(Problem::event_hidden(permit.caller(), source, number));
+    }
     let links = match kind {
         Kind::Json { follows_links } => {
-            links::find(&view, source, Representation::Data, Some((number, number)), follows_links).await?
+            let shown = Some((number, number));
+            links::find(&view, source, Representation::Data, shown, follows_links, &sight, reader).await?
         }
         Kind::Any | Kind::Bytes => None,
     };
@@ -98,18 +105,21 @@ pub(crate) async fn send(
         life: event.life,
         removed: 0,
         links: links.as_ref().map_or(0, |links| links.mark()),
+        sight: sight.mark(),
         newest: (number, event.position),
         representation,
         base: asked.base,
     };
     let tag = validator::tag(Form::Ours, &facts);
-    let marks =
-        Marks { identity_tag: tag.clone(), tag, last_modified: Some(event.time).filter(|_| event::is_dated(place)) };
+    let depends_on_reader = links.as_ref().is_some_and(|links| links.depends_on_reader());
+    let audience = if depends_on_reader { Audience::Reader } else { sight.audience() };
+    let is_dated = event::is_dated(place) && audience == Audience::Everybody;
+    let marks = Marks { identity_tag: tag.clone(), tag, last_modified: Some(event.time).filter(|_| is_dated) };
     let settings = view.retention(&event.stream).map(|retention| retention.settings);
     let freshness = event::freshness(asked, place, is_json, settings.as_ref());
     let freshness = if links.is_some() { freshness.of_what_others_may_change() } else { freshness };
     if conditional::is_conditional(asked.headers) && conditional::is_not_modified(asked.headers, &marks.validators()) {
-        return Ok(feed::not_modified(&marks, freshness, vary));
+        return Ok(feed::not_modified(&marks, freshness, vary).to(audience));
     }
     let mut headers = HeaderMap::new();
     document::insert(&mut headers, CONTENT_TYPE, media_type);
@@ -123,5 +133,5 @@ pub(crate) async fn send(
     // A producer's own media type must never run as a page of this server.
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
     let body = Content::Whole(content.data.clone());
-    Ok(Reply { vary, headers, ..Reply::new(StatusCode::OK, freshness, body) })
+    Ok(Reply { vary, headers, ..Reply::new(StatusCode::OK, freshness, body) }.to(audience))
 }

@@ -18,7 +18,7 @@ use super::append;
 /// DELETE of a stream.
 pub(crate) async fn delete(served: &Served, asked: &Asked<'_>, permit: &WritePermit) -> Result<Reply, Problem> {
     let deletion = if is_hard(asked.headers)? { Deletion::Hard } else { Deletion::Soft };
-    let expectation = append::expectation(served, asked, permit.stream()).await?;
+    let expectation = append::expectation(served, asked, permit).await?;
     let delete = Delete {
         stream: permit.stream().clone(),
         deletion,

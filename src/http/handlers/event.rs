@@ -16,6 +16,7 @@ use super::super::negotiate;
 use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply, Vary};
 use super::super::request::Asked;
+use super::super::sight::Reader;
 use super::super::standing::{Marks, Wanted, What};
 use super::super::{Served, conditional};
 use super::{data, feed};
@@ -53,7 +54,7 @@ pub(crate) async fn get(
         base: asked.base.clone(),
         follows_links: links::are_wanted(asked.headers, permit.source(), representation)?,
     };
-    let standing = served.documents.standing(&view, &wanted, head).await?;
+    let standing = served.documents.standing(&view, &wanted, head, Reader::of(served, permit)).await?;
     let vary = if standing.links.is_some() { vary.and_links() } else { vary };
     if let Some(links) = &standing.links
         && let Some(LinkTarget::Gone { stream, number }) = links.target(&view, number).await?
@@ -67,7 +68,7 @@ pub(crate) async fn get(
         let marks = served.documents.marks(&view, &wanted, &standing, coding).await?;
         let marks = Marks { last_modified: marks.last_modified.filter(|_| is_dated(place)), ..marks };
         if conditional::is_not_modified(asked.headers, &marks.validators()) {
-            return Ok(feed::not_modified(&marks, freshness, vary));
+            return Ok(feed::not_modified(&marks, freshness, vary).to(standing.audience()));
         }
     }
     match served.documents.get(&view, &wanted, &standing, coding).await {
@@ -77,7 +78,7 @@ pub(crate) async fn get(
                 headers.remove(LAST_MODIFIED);
             }
             let body = Content::Whole(document.body.clone());
-            Ok(Reply { vary, headers, ..Reply::new(StatusCode::OK, freshness, body) })
+            Ok(Reply { vary, headers, ..Reply::new(StatusCode::OK, freshness, body) }.to(standing.audience()))
         }
         Err(NoDocument::Problem(problem)) => Err(*problem),
         Err(NoDocument::Large) => Err(Problem::new(Kind::Internal, "one event is never too large")),

@@ -1,5 +1,6 @@
 //! Head feeds and pages: the answer now, or a moment after the next event.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::StatusCode;
@@ -20,6 +21,8 @@ use super::super::negotiate::{self, Chosen, Coding};
 use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply, Vary};
 use super::super::request::Asked;
+use super::super::rights::Reading;
+use super::super::sight::Reader;
 use super::super::standing::{Marks, Standing, Wanted, What};
 use super::super::{Served, conditional, large};
 use super::{description, listen};
@@ -33,7 +36,7 @@ struct Answer {
 
 /// GET of a feed.
 pub(crate) async fn get(
-    served: &Served,
+    served: &Arc<Served>,
     asked: &Asked<'_>,
     permit: &ReadPermit,
     shape: Shape,
@@ -60,9 +63,9 @@ pub(crate) async fn get(
     };
     let time = live::wait_asked(asked.headers, target.query.wait_seconds, served.waits.limits())?;
     let Some(time) = time else {
-        return answer(served, asked, &served.store.view(), &wanted, chosen, coding).await.result;
+        return answer(served, asked, permit, &served.store.view(), &wanted, chosen, coding).await.result;
     };
-    let result = Box::pin(answer_after_waiting(served, asked, &wanted, chosen, coding, time)).await;
+    let result = Box::pin(answer_after_waiting(served, asked, permit, wanted, chosen, coding, time)).await;
     // What somebody waited for is an answer to that wait, not a page for others.
     match result {
         Ok(reply) => Ok(Reply { freshness: Freshness::Never, ..reply }),
@@ -72,10 +75,13 @@ pub(crate) async fn get(
 
 /// The answer once there is something new in it, or when the time is over. Nothing but a place among those who
 /// wait is held meanwhile: there may be thousands.
+///
+/// Whoever may not read it any more when it comes does not get it.
 async fn answer_after_waiting(
-    served: &Served,
+    served: &Arc<Served>,
     asked: &Asked<'_>,
-    wanted: &Wanted,
+    permit: &ReadPermit,
+    mut wanted: Wanted,
     chosen: Chosen,
     coding: Coding,
     time: Duration,
@@ -83,10 +89,13 @@ async fn answer_after_waiting(
     let mut wait: Option<(Wait, Instant)> = None;
     // HEAD gets the headers of the same GET, but never waits for them.
     let mut is_over = asked.is_head;
+    let mut permit = permit.clone();
     loop {
         // The watch comes before the view: an event between the two then ends the wait at once.
         let mut watch = served.store.watch(&wanted.source);
-        let answer = Box::pin(answer(served, asked, &served.store.view(), wanted, chosen, coding)).await;
+        let view = served.store.view();
+        let answer = Box::pin(answer(served, asked, &permit, &view, &wanted, chosen, coding)).await;
+        drop(view);
         if !answer.is_quiet || is_over || served.is_draining() {
             return answer.result;
         }
@@ -102,12 +111,16 @@ async fn answer_after_waiting(
             tokio::select! { () = watch.changed() => (), () = served.draining() => () }
         };
         is_over = timeout_at(until, news).await.is_err();
+        // Nobody else gets the answer to a wait, whatever the audience.
+        permit = served.may_read(permit.caller(), permit.source().clone(), &mut Reading::default()).await?;
+        wanted.source = permit.source().clone();
     }
 }
 
 async fn answer(
-    served: &Served,
+    served: &Arc<Served>,
     asked: &Asked<'_>,
+    permit: &ReadPermit,
     view: &View,
     wanted: &Wanted,
     chosen: Chosen,
@@ -121,12 +134,12 @@ async fn answer(
         let is_quiet = problem.kind == Kind::StreamNotFound;
         return Answer { result: Err(problem), is_quiet };
     }
-    let standing = match served.documents.standing(view, wanted, head).await {
+    let standing = match served.documents.standing(view, wanted, head, Reader::of(served, permit)).await {
         Ok(standing) => standing,
         Err(problem) => return Answer { result: Err(problem), is_quiet: false },
     };
     let is_empty_at_end = standing.extent.shown.is_none() && runs_forward(wanted);
-    match page(served, asked, view, wanted, &standing, chosen, coding).await {
+    match page(served, asked, permit, view, wanted, &standing, chosen, coding).await {
         Ok(reply) => {
             let is_unchanged = reply.status == StatusCode::NOT_MODIFIED && !standing.extent.is_complete;
             Answer { is_quiet: is_unchanged || is_empty_at_end, result: Ok(reply) }
@@ -135,9 +148,11 @@ async fn answer(
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "what is known of one answer, handed on once")]
 async fn page(
-    served: &Served,
+    served: &Arc<Served>,
     asked: &Asked<'_>,
+    permit: &ReadPermit,
     view: &View,
     wanted: &Wanted,
     standing: &Standing,
@@ -151,16 +166,16 @@ async fn page(
     if conditional::is_conditional(asked.headers) {
         let marks = served.documents.marks(view, wanted, standing, coding).await?;
         if conditional::is_not_modified(asked.headers, &marks.validators()) {
-            return Ok(not_modified(&marks, freshness, vary));
+            return Ok(not_modified(&marks, freshness, vary).to(standing.audience()));
         }
     }
-    served.read_ahead.begin(served, view, wanted, standing, coding);
+    served.read_ahead.begin(served, permit, view, wanted, standing, coding);
     let (headers, body) = match served.documents.get(view, wanted, standing, coding).await {
         Ok(document) => (document.headers.clone(), Content::Whole(document.body.clone())),
         Err(NoDocument::Large) => large::send(served, view, wanted, standing, coding).await?,
         Err(NoDocument::Problem(problem)) => return Err(*problem),
     };
-    Ok(Reply { vary, headers, ..Reply::new(StatusCode::OK, freshness, body) })
+    Ok(Reply { vary, headers, ..Reply::new(StatusCode::OK, freshness, body) }.to(standing.audience()))
 }
 
 /// RFC 9110 §15.4.5: what the 200 would have said of who may keep it, and nothing else.

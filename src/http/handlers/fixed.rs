@@ -22,7 +22,7 @@ pub(crate) fn tagged(asked: &Asked<'_>, mut reply: Reply) -> Reply {
     let tag = format!("\"{tag}\"");
     let marks = Marks { identity_tag: tag.clone(), tag, last_modified: None };
     if conditional::is_conditional(asked.headers) && conditional::is_not_modified(asked.headers, &marks.validators()) {
-        return feed::not_modified(&marks, reply.freshness, reply.vary);
+        return feed::not_modified(&marks, reply.freshness, reply.vary).to(reply.audience);
     }
     document::insert(&mut reply.headers, ETAG, &marks.tag);
     reply

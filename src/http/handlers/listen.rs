@@ -1,5 +1,7 @@
 //! The events of a source as they come (`text/event-stream`), after those that the reader has got already.
 
+use std::sync::Arc;
+
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 
@@ -19,7 +21,7 @@ use super::super::request::Asked;
 use super::feed;
 
 /// GET of a source, by somebody who listens. What was deleted for ever is all that is refused: anything else may come.
-pub(crate) fn get(served: &Served, asked: &Asked<'_>, permit: &ReadPermit) -> Result<Reply, Problem> {
+pub(crate) fn get(served: &Arc<Served>, asked: &Asked<'_>, permit: &ReadPermit) -> Result<Reply, Problem> {
     let source = permit.source();
     let last = live::last_event_id(asked.headers, asked.target.query.last_event_id)?;
     let head = served.store.view().head(source)?;
@@ -33,6 +35,7 @@ pub(crate) fn get(served: &Served, asked: &Asked<'_>, permit: &ReadPermit) -> Re
         let listening = Listening {
             store: served.store.clone(),
             source: source.clone(),
+            permit: (!served.access.is_open()).then(|| (served.clone(), permit.clone())),
             next: last.map_or(head.next, LastEventId::next),
             messages: served.messages.clone(),
             draining: served.draining.clone(),

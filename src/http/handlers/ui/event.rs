@@ -7,13 +7,13 @@ use crate::address::{Place, StreamPath, Suffix};
 use crate::event::{self, Event, Number, Source};
 
 use super::super::super::Served;
-use super::super::super::document::event_at;
 use super::super::super::problem::Problem;
 use super::super::super::reply::Reply;
 use super::super::super::request::Asked;
+use super::super::super::sight::Reader;
 use super::super::event as events;
 use super::words::{Display, Shown};
-use super::{Link, NAME_BYTES_MAX, Root, page, words};
+use super::{HIDDEN, Link, NAME_BYTES_MAX, Root, page, words};
 
 /// What the parts may take of the page, in bytes.
 const DATA_BYTES_MAX: usize = 6_000;
@@ -28,6 +28,8 @@ struct Page<'a> {
     event: &'a Event,
     event_type: String,
     moment: String,
+    /// It is of a stream that the reader may not read.
+    is_hidden: bool,
     /// Its own stream and its place there, where it is shown in another.
     own: Option<(Link, Link)>,
     /// Its place in the whole log.
@@ -52,7 +54,8 @@ struct Shows {
     metadata: Option<Shown>,
 }
 
-pub(super) async fn get(
+/// A page of an event.
+pub(crate) async fn get(
     served: &Served,
     asked: &Asked<'_>,
     permit: &ReadPermit,
@@ -62,7 +65,9 @@ pub(super) async fn get(
     let view = served.store.view();
     let source = permit.source();
     let (number, head) = events::resolve(&view, source, place)?;
-    let event = event_at(&view, source, number).await?;
+    let reader = Reader::of(served, permit);
+    let sight = served.documents.sight(reader, &view, source, Some((number, number))).await?;
+    let event = sight.event_at(&view, source, number).await?;
     let path = StreamPath::of(source.name());
     let at = Place::Number(number);
     let is_json = event.content.as_ref().is_some_and(|content| content.media_type.is_json());
@@ -80,9 +85,13 @@ pub(super) async fn get(
         root,
         source: Link::new(words::line(source.name(), NAME_BYTES_MAX), root.stream(source)),
         place: number,
-        event_type: words::line(event.event_type.as_str(), NAME_BYTES_MAX),
+        event_type: match event.is_hidden() {
+            true => HIDDEN.to_string(),
+            false => words::line(event.event_type.as_str(), NAME_BYTES_MAX),
+        },
+        is_hidden: event.is_hidden(),
         moment: words::moment(event.time),
-        own: source.is_derived().then(|| own(&event)),
+        own: (source.is_derived() && !event.is_hidden()).then(|| own(&event)),
         in_log: Link::new(
             words::grouped(event.position.get()),
             root.event(&Source::All, Place::Number(event.position.into())),
@@ -108,7 +117,7 @@ pub(super) async fn get(
         bytes,
         event: &event,
     };
-    Ok(page(asked, &shown))
+    Ok(page(asked, sight.audience(), &shown))
 }
 
 /// The event's own stream, and its place there.

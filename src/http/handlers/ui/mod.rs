@@ -1,4 +1,4 @@
-//! Pages for people, below `/ui/`: complete without a script, and the same for everybody.
+//! Pages for people, below `/ui/`: complete without a script, and the same for everybody who may see the same.
 //!
 //! Templates are checked when the program is compiled, and escape whatever is put into them. Pages link relatively, so
 //! that they work behind any proxy and under any name. What strangers wrote is shown by `words`, and never as a part of
@@ -14,40 +14,35 @@ use askama::Template;
 use hyper::StatusCode;
 use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY};
 
-use crate::access::ReadPermit;
+use crate::access::Audience;
 use crate::address::{Address, Place, Ui};
 use crate::event::Source;
 
-use super::super::Served;
 use super::super::cache_policy::Freshness;
 use super::super::document;
 use super::super::negotiate;
-use super::super::problem::Problem;
 use super::super::reply::{Content, Reply, Vary};
 use super::super::request::Asked;
 use super::fixed;
 
+pub(crate) use event::get as event;
+pub(crate) use overview::get as overview;
 pub(crate) use problem::{explanation, is_for_people, refusal};
+pub(crate) use stream::get as stream;
 
 /// A style sheet of ours and nothing else: no script, no image, no form, no frame around it.
 const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
+/// What is shown in the place of a type that its reader may not see.
+const HIDDEN: &str = "Hidden";
+
 /// What the name of the stream or the type that a page is about may take of it, in bytes.
 const NAME_BYTES_MAX: usize = 500;
 
 /// A list ends behind the event that brings the content of its events over this.
 const CONTENT_BYTES_MAX: usize = 4 << 20;
-
-/// A page. `permit` is for [`Ui::source`].
-pub(crate) async fn get(served: &Served, asked: &Asked<'_>, permit: &ReadPermit, ui: &Ui) -> Result<Reply, Problem> {
-    match ui {
-        Ui::Overview => overview::get(served, asked, permit).await,
-        Ui::Stream { from, .. } => stream::get(served, asked, permit, *from).await,
-        Ui::Event { place, .. } => event::get(served, asked, permit, *place).await,
-    }
-}
 
 /// Sends whoever would rather look at a page there, from the documents that there is a page for.
 pub(crate) fn redirect(asked: &Asked<'_>) -> Option<Reply> {
@@ -71,8 +66,8 @@ pub(crate) fn redirect(asked: &Asked<'_>) -> Option<Reply> {
 }
 
 /// A page that says how things stand now.
-fn page(asked: &Asked<'_>, template: &impl Template) -> Reply {
-    fixed::tagged(asked, html(StatusCode::OK, Freshness::Live, template))
+fn page(asked: &Asked<'_>, audience: Audience, template: &impl Template) -> Reply {
+    fixed::tagged(asked, html(StatusCode::OK, Freshness::Live, template).to(audience))
 }
 
 fn html(status: StatusCode, freshness: Freshness, template: &impl Template) -> Reply {

@@ -2,23 +2,21 @@
 
 use askama::Template;
 
-use crate::access::ReadPermit;
+use crate::access::ListPermit;
 use crate::address::{Place, StreamPath, Suffix};
-use crate::event::{Number, Order, Position, Source, StreamHead, Timestamp};
-use crate::store::{Availability, ReadError, View};
+use crate::event::{Number, Position, Source, StreamHead, StreamName, Timestamp};
+use crate::store::{Availability, ReadError};
 
 use super::super::super::Served;
 use super::super::super::document::event_at;
+use super::super::super::listing::{Limits, Listing};
 use super::super::super::problem::Problem;
 use super::super::super::reply::Reply;
 use super::super::super::request::Asked;
 use super::{CONTENT_BYTES_MAX, Root, page, words};
 
 /// So many streams are listed.
-const STREAMS_MAX: usize = 20;
-
-/// As many of the newest entries in `$streams` are looked at for streams that are there.
-const LOOKED_AT_MAX: u64 = 200;
+const LIMITS: Limits = Limits { streams_max: 20, looked_at_max: 200, looked_at_bytes_max: CONTENT_BYTES_MAX };
 
 /// What a name may take of the page, in bytes.
 const NAME_BYTES_MAX: usize = 120;
@@ -29,7 +27,7 @@ struct Overview<'a> {
     root: Root,
     version: &'static str,
     base: &'a str,
-    events: String,
+    events: Option<String>,
     /// Why the server takes no appends, if it does not.
     closed: Option<String>,
     /// How far the list of streams is, if it is still being built.
@@ -54,68 +52,69 @@ struct Row {
 }
 
 impl Row {
+    fn new(source: &Source, newest: Number, time: Timestamp) -> Self {
+        Self {
+            href: Root::OF_OVERVIEW.stream(source),
+            name: words::line(source.name(), NAME_BYTES_MAX),
+            newest,
+            newest_href: Root::OF_OVERVIEW.event(source, Place::Number(newest)),
+            time,
+        }
+    }
+
     fn moment(&self) -> String {
         words::moment(self.time)
     }
 }
 
-/// `permit` is for `$streams`.
-pub(super) async fn get(served: &Served, asked: &Asked<'_>, permit: &ReadPermit) -> Result<Reply, Problem> {
+/// The page.
+pub(crate) async fn get(served: &Served, asked: &Asked<'_>, permit: &ListPermit) -> Result<Reply, Problem> {
     let root = Root::OF_OVERVIEW;
     let view = served.store.view();
     let events = view.log().next.get();
     let closed = match served.store.availability() {
         _ if served.is_draining() => Some("it is shutting down".to_string()),
+        // The reason may tell of the machine.
+        Availability::ReadOnly { .. } if !served.access.is_open() => Some("/health/ready tells operators why".into()),
         Availability::ReadOnly { reason } => Some(words::line(&reason, 500)),
         Availability::Writable => None,
     };
+    let every = Source::named(StreamName::streams());
     // A list that is still being built keeps nobody from looking at the rest.
-    let (list, building) = match view.head(permit.source()) {
+    let (list, building) = match view.head(&every) {
         Ok(list) => (list, None),
-        Err(ReadError::Indexing { done, of, .. }) => (StreamHead::default(), Some(progress(done, of))),
+        Err(ReadError::Indexing { done, of, .. }) => (StreamHead::default(), Some((done, of))),
         Err(error) => return Err(error.into()),
     };
+    let listing = Listing::newest(served, &view, permit, list.next, LIMITS).await?;
+    let leads_to_all = listing.leads_to(served, permit, &Source::All).await?;
+    let leads_to_every = listing.leads_to(served, permit, &every).await?;
+    let mut streams = Vec::with_capacity(listing.streams.len());
+    for (stream, head) in &listing.streams {
+        let source = Source::Stream(stream.clone());
+        if let Some(newest) = head.last() {
+            streams.push(Row::new(&source, newest, event_at(&view, &source, newest).await?.time));
+        }
+    }
     let overview = Overview {
         root,
         version: env!("CARGO_PKG_VERSION"),
         base: asked.base.as_str(),
-        events: words::count(events, "event", "events"),
+        // How many events there are is what the newest position says, to those who may know it.
+        events: leads_to_all.then(|| words::count(events, "event", "events")),
         closed,
-        building,
-        streams: newest(&view, permit.source(), list.next).await?,
-        all: (events > 0).then(|| root.stream(&Source::All)),
-        every: list.exists().then(|| root.stream(permit.source())),
+        building: building.filter(|_| leads_to_all).map(|(done, of)| progress(done, of)),
+        streams,
+        all: (leads_to_all && events > 0).then(|| root.stream(&Source::All)),
+        every: (leads_to_every && list.exists()).then(|| root.stream(&every)),
         example: StreamPath::under(asked.base, "greetings"),
         atom: root.to(&StreamPath::of(Source::All.name()).feed(Suffix::Atom, None)),
         service: root.to("/?format=atomsvc"),
     };
-    Ok(page(asked, &overview))
+    Ok(page(asked, listing.audience(), &overview))
 }
 
 fn progress(done: Position, of: Position) -> String {
     let (done, of) = (words::grouped(done.get()), words::grouped(of.get()));
     format!("The list of streams is being built: {done} of {of} events are in it.")
-}
-
-/// The newest streams that are there, of a list that ends at this number.
-async fn newest(view: &View, list: &Source, end: Number) -> Result<Vec<Row>, Problem> {
-    let Some(last) = end.before() else { return Ok(Vec::new()) };
-    let first = Number::new(end.get().saturating_sub(LOOKED_AT_MAX)).expect("below a number");
-    let mut rows = Vec::new();
-    for event in view.read(list, first, last, Order::NewestFirst, CONTENT_BYTES_MAX).await? {
-        let source = Source::Stream(event.stream);
-        let head = view.head(&source)?;
-        let Some(newest) = head.last().filter(|_| head.exists()) else { continue };
-        rows.push(Row {
-            href: Root::OF_OVERVIEW.stream(&source),
-            name: words::line(source.name(), NAME_BYTES_MAX),
-            newest,
-            newest_href: Root::OF_OVERVIEW.event(&source, Place::Number(newest)),
-            time: event_at(view, &source, newest).await?.time,
-        });
-        if rows.len() == STREAMS_MAX {
-            break;
-        }
-    }
-    Ok(rows)
 }

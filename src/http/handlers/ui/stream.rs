@@ -11,8 +11,9 @@ use super::super::super::document::places;
 use super::super::super::problem::Problem;
 use super::super::super::reply::Reply;
 use super::super::super::request::Asked;
+use super::super::super::sight::Reader;
 use super::super::feed as feeds;
-use super::{CONTENT_BYTES_MAX, Link, NAME_BYTES_MAX, Root, page, words};
+use super::{CONTENT_BYTES_MAX, HIDDEN, Link, NAME_BYTES_MAX, Root, page, words};
 
 /// A page has so many events.
 const ROWS_MAX: u64 = 20;
@@ -45,6 +46,8 @@ struct Row {
     href: String,
     place: Number,
     event_type: String,
+    /// It is of a stream that the reader may not read.
+    is_hidden: bool,
     /// Where it is from, in a list of events of many streams.
     stream: Option<Link>,
     time: Timestamp,
@@ -59,9 +62,12 @@ impl Row {
         Self {
             href: root.event(source, Place::Number(place)),
             place,
-            event_type: words::line(event.event_type.as_str(), WORDS_BYTES_MAX),
-            stream: source
-                .is_derived()
+            event_type: match event.is_hidden() {
+                true => HIDDEN.to_string(),
+                false => words::line(event.event_type.as_str(), WORDS_BYTES_MAX),
+            },
+            is_hidden: event.is_hidden(),
+            stream: (source.is_derived() && !event.is_hidden())
                 .then(|| Link::new(words::line(event.stream.as_str(), WORDS_BYTES_MAX), root.stream(&own))),
             time: event.time,
             content: event.content.as_ref().map(|content| {
@@ -77,7 +83,8 @@ impl Row {
     }
 }
 
-pub(super) async fn get(
+/// A page of a source.
+pub(crate) async fn get(
     served: &Served,
     asked: &Asked<'_>,
     permit: &ReadPermit,
@@ -94,10 +101,11 @@ pub(super) async fn get(
         Place::Head | Place::Hex(_) => last,
     };
     let bottom = Number::new(top.get().saturating_sub(ROWS_MAX - 1)).expect("below a number").max(first);
-    let events = if top < first {
-        Vec::new()
-    } else {
-        view.read(source, bottom, top, Order::NewestFirst, CONTENT_BYTES_MAX).await?
+    let shown = (first <= top).then_some((bottom, top));
+    let sight = served.documents.sight(Reader::of(served, permit), &view, source, shown).await?;
+    let events = match shown {
+        Some((bottom, top)) => sight.read(&view, source, bottom, top, Order::NewestFirst, CONTENT_BYTES_MAX).await?,
+        None => Vec::new(),
     };
     let rows: Vec<Row> = events
         .iter()
@@ -120,7 +128,7 @@ pub(super) async fn get(
         atom: root.to(&path.feed(Suffix::Atom, None)),
         rows,
     };
-    Ok(page(asked, &stream))
+    Ok(page(asked, sight.audience(), &stream))
 }
 
 fn extent(first: Number, last: Number) -> String {
