@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::event::{ADMINS, EVERYBODY, OPERATORS, StreamName};
 
+use super::users::TokenId;
 use super::{Action, Pattern};
 
 /// Who asks.
@@ -11,6 +12,17 @@ use super::{Action, Pattern};
 pub struct Caller {
     user: Option<User>,
     scope: Option<Arc<Scope>>,
+    /// By what the server can find out again who it is; none if somebody else vouched for it.
+    kept: Option<Kept>,
+}
+
+/// Where it stands in the server's own file who somebody is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// Under the name.
+    User,
+    /// Under the name, and under the token that was shown.
+    Token(TokenId),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +52,17 @@ impl Caller {
     /// Somebody whom the server knows.
     #[must_use]
     pub fn user(name: Arc<str>, groups: Arc<[Arc<str>]>) -> Self {
-        Self { user: Some(User { name, groups }), scope: None }
+        Self { user: Some(User { name, groups }), scope: None, kept: None }
+    }
+
+    /// The same, who can be found again there.
+    pub(super) fn kept_as(self, kept: Kept) -> Self {
+        Self { kept: Some(kept), ..self }
+    }
+
+    /// Where it can be found again who this is.
+    pub(super) const fn kept(&self) -> Option<Kept> {
+        self.kept
     }
 
     /// The same with no more than these rights.

@@ -29,6 +29,9 @@ const COMMENT_INTERVAL: Duration = Duration::from_secs(15);
 
 const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 
+/// Rights are looked up for every piece; whether there still is such a user, and such a token, only so often.
+const LET_IN_FOR: Duration = Duration::from_secs(5);
+
 /// The first words, sent at once: a reader that is cut off comes again after so many milliseconds.
 const GREETING: Bytes = Bytes::from_static(b"retry: 2000\n\n");
 
@@ -67,6 +70,8 @@ struct Listener {
     hand: Arc<Semaphore>,
     /// The life in which the stream has been seen: if it is in another one, or is no more, it was deleted.
     life: Option<Life>,
+    /// When to find out again who this is.
+    let_in_until: Instant,
 }
 
 /// What a look at the store shows.
@@ -82,7 +87,8 @@ impl EventStream {
         tracing::debug!(source = %listening.source, from = %listening.next, "somebody listens");
         let watch = listening.store.watch(&listening.source);
         let (identity, hand) = (listening.store.identity(), Arc::new(Semaphore::new(1)));
-        let listener = Listener { listening, _wait: wait, watch, identity, hand, life: None };
+        let let_in_until = Instant::now() + LET_IN_FOR;
+        let listener = Listener { listening, _wait: wait, watch, identity, hand, life: None, let_in_until };
         Self { greeting: Some(GREETING), next: Some(Box::pin(listener.piece())) }
     }
 
@@ -151,7 +157,15 @@ impl Listener {
     /// Whether whoever listens may still do so. What the permit says is brought up to date.
     async fn may_still_read(&mut self) -> Result<bool, ReadError> {
         let Some((served, permit)) = &mut self.listening.permit else { return Ok(true) };
-        match served.renewed(permit).await? {
+        let now = Instant::now();
+        let caller = if now < self.let_in_until {
+            permit.caller().clone()
+        } else {
+            let Some(caller) = served.still_let_in(permit.caller()) else { return Ok(false) };
+            self.let_in_until = now + LET_IN_FOR;
+            caller
+        };
+        match served.renewed(&caller, permit).await? {
             Some(renewed) => {
                 *permit = renewed;
                 Ok(true)

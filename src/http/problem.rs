@@ -309,6 +309,11 @@ impl Problem {
         }
     }
 
+    /// Whoever has waited is no user any more, or the token has ended.
+    pub(crate) fn let_in_no_more() -> Self {
+        Self::new(Kind::WrongCredentials, "the user or the token that this request came with has ended while it waited")
+    }
+
     /// A header that the server acts on means nothing.
     pub(crate) fn invalid_header(name: &str, why: impl std::fmt::Display) -> Self {
         Self::new(Kind::InvalidHeader, format!("{name}: {why}")).member("header", name)

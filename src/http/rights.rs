@@ -165,11 +165,19 @@ impl Served {
         self.access.rules().map(|rules| AsOf { log_next: self.store.view().log().next, rules })
     }
 
-    /// The permit as it would be given now; none if it would not.
-    pub(super) async fn renewed(&self, permit: &ReadPermit) -> Result<Option<ReadPermit>, ReadError> {
+    /// The permit as it would be given to this caller now; none if it would not.
+    pub(super) async fn renewed(&self, caller: &Caller, permit: &ReadPermit) -> Result<Option<ReadPermit>, ReadError> {
         let source = permit.source().clone();
         let rights = self.rights(&governing(&source.stream())).await?;
-        Ok(self.access.read(permit.caller(), source, &rights).ok())
+        Ok(self.access.read(caller, source, &rights).ok())
+    }
+
+    /// The caller as users and tokens are now; none for one who would not be let in any more.
+    pub(super) fn still_let_in(&self, caller: &Caller) -> Option<Caller> {
+        match &self.identities {
+            Some(identities) => identities.renewed(caller, (self.ambient.now)()),
+            None => Some(caller.clone()),
+        }
     }
 
     /// A permit to append to a stream.

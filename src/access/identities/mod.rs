@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 
 use crate::event::Timestamp;
 
+use super::caller::Kept;
 use super::password::PasswordHash;
 use super::tries::Tries;
 use super::users::{self, Stamp, TokenId, TokenSecret, User, Users, UsersFile};
@@ -153,7 +154,23 @@ impl Identities {
             return Err(self.wrong_token(peer, "the token's user is disabled"));
         };
         self.0.uses.lock().expect("nobody panics while noting").insert(token.id(), now);
-        Ok(caller.within(token.scope.clone()))
+        Ok(caller.within(token.scope.clone()).kept_as(Kept::Token(token.id())))
+    }
+
+    /// The caller as users and tokens are now; none for one who would not be let in any more. A password is not asked for
+    /// again: whoever changes one and wants nobody to go on who knew it disables the user for a moment.
+    #[must_use]
+    pub fn renewed(&self, caller: &Caller, now: Timestamp) -> Option<Caller> {
+        let (Some(kept), Some(name)) = (caller.kept(), caller.name()) else { return Some(caller.clone()) };
+        let users = self.0.users.load();
+        let user = users.user(name).and_then(admitted)?;
+        match kept {
+            Kept::User => Some(user),
+            Kept::Token(id) => {
+                let token = users.token_with_id(id).filter(|token| *token.user == *name && !token.has_expired(now))?;
+                Some(user.within(token.scope.clone()).kept_as(kept))
+            }
+        }
     }
 
     fn wrong_token(&self, peer: IpAddr, why: &'static str) -> Unidentified {
@@ -182,7 +199,7 @@ impl Identities {
 
 /// The user as a caller, unless the user is kept out.
 fn admitted(user: &User) -> Option<Caller> {
-    (!user.disabled).then(|| Caller::user(user.name.clone(), user.groups.clone()))
+    (!user.disabled).then(|| Caller::user(user.name.clone(), user.groups.clone()).kept_as(Kept::User))
 }
 
 #[cfg(test)]

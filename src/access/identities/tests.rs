@@ -243,3 +243,38 @@ fn keeping_step_ends_with_the_server_and_notes_what_was_used() {
         assert_eq!(users.token(&secret).unwrap().last_used, Some(at(7)));
     });
 }
+
+#[test]
+fn who_came_in_is_found_again_as_long_as_the_user_and_the_token_are_there() {
+    let dir = tempfile::tempdir().unwrap();
+    block_on(async {
+        let identities = of_ann(&dir).await;
+        let scope = Scope { actions: vec![Action::Read], streams: Vec::new(), operates: false };
+        let token =
+            |name: &str| NewToken { name: name.into(), user: "ann".into(), scope: scope.clone(), expires: None };
+        let ends = NewToken { expires: Some(at(50)), ..token("ends") };
+        let mut by_token = Vec::new();
+        for new in [token("stays"), token("goes"), ends] {
+            let secret = identities.create_token(new, at(2)).await.unwrap();
+            let shown = Credentials::Bearer(secret.reveal().to_string());
+            by_token.push(identities.identify(shown, PEER, at(3)).await.unwrap());
+        }
+        let by_password = log_in(&identities, "ann", PASSWORD).await.unwrap();
+        let nobody = Caller::anonymous();
+        let of_others = Caller::user("guest".into(), [].into());
+        let is_in = |caller: &Caller, now| identities.renewed(caller, at(now)).is_some();
+        for caller in by_token.iter().chain([&by_password, &nobody, &of_others]) {
+            assert_eq!(identities.renewed(caller, at(4)).as_ref(), Some(caller));
+        }
+        identities.revoke_token("goes").await.unwrap();
+        assert_eq!(by_token.iter().map(|caller| is_in(caller, 49)).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!(by_token.iter().map(|caller| is_in(caller, 50)).collect::<Vec<_>>(), [true, false, false]);
+        identities.update("ann", "Ann".into(), vec!["other".into()], at(51)).await.unwrap();
+        let renewed = identities.renewed(&by_password, at(52)).expect("she is there");
+        assert!(renewed.has_role("other") && !renewed.has_role("shop"));
+        identities.disable("ann", at(53)).await.unwrap();
+        assert!(!is_in(&by_password, 54) && !is_in(&by_token[0], 54));
+        // Whom somebody else vouches for, and nobody, is not kept here.
+        assert!(is_in(&nobody, 54) && is_in(&of_others, 54));
+    });
+}

@@ -169,6 +169,11 @@ impl Users {
         self.tokens.get(&secret.id()).filter(|token| token.is_of(secret))
     }
 
+    /// The token that is told from others so.
+    pub(super) fn token_with_id(&self, id: TokenId) -> Option<&Token> {
+        self.tokens.get(&id)
+    }
+
     /// Adds a token.
     ///
     /// # Errors

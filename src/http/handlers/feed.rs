@@ -111,8 +111,9 @@ async fn answer_after_waiting(
             tokio::select! { () = watch.changed() => (), () = served.draining() => () }
         };
         is_over = timeout_at(until, news).await.is_err();
+        let caller = served.still_let_in(permit.caller()).ok_or_else(Problem::let_in_no_more)?;
         // Nobody else gets the answer to a wait, whatever the audience.
-        permit = served.may_read(permit.caller(), permit.source().clone(), &mut Reading::default()).await?;
+        permit = served.may_read(&caller, permit.source().clone(), &mut Reading::default()).await?;
         wanted.source = permit.source().clone();
     }
 }
