@@ -53,6 +53,9 @@
 //! read by its index, which names the positions of its events; all else is the same. `http/cache_policy`
 //! writes who may keep it, and for how long.
 //!
+//! Where rights count, `http/sight` says what of a derived stream this reader sees. What is hidden is replaced by what stands
+//! for it (`Event::hidden`) before anything is rendered, and its places are in the entity tag and in the page cache's key.
+//!
 //! Whoever listens (`text/event-stream`) gets a body that makes its next piece when the last one has been taken:
 //! `http/event_stream` looks at a view, waits at `store/waiters` if it shows nothing new, and looks again.
 //!
@@ -93,6 +96,7 @@
 //! 7. Only `http/reply` builds answers, only `http/cache_policy` writes Cache-Control, only `http/problem` maps
 //!    refusals to statuses (`tests/it/layering`, `problems`, `caching`).
 //! 8. A handler that reads or writes takes a permit from [`access`] (by its signature).
+//!    Of a stream that its reader may not read nothing leaves the server by another one (`tests/it/hidden`).
 //! 9. Every input, queue, loop and wait has a named limit (`tests/it/limits`, `bad_input`).
 //! 10. The clock is read and ids are made in `server` and passed in (`clippy.toml` bans both elsewhere).
 //! 11. An aggregator's state is what its events come to, each counted once, whatever is killed meanwhile

@@ -31,6 +31,7 @@ mod follow;
 mod follow_command;
 mod full_disk_served;
 mod fuzz;
+mod hidden;
 mod hostile;
 mod http2;
 mod kill;
