@@ -37,7 +37,8 @@
 //!
 //! A connection comes in at `http/listener`; its deadlines are kept by `http/connection`. `http/host` decides
 //! under which name, and so with which links, the answer will be written. [`address::Target`] says what is
-//! asked for, and the one match in `http` who answers it: `handlers/append`, with a write permit. It reads the
+//! asked for, `http/identify` finds out who asks, and the one match in `http` says who answers: `handlers/append`, with a
+//! write permit. (What has to be accounted for, settings among it, is put on record first: `http/audit`.) It reads the
 //! body within its limits, [`feed::read`] turns it into events, and [`store::Store::append`] looks their ids up
 //! in what is sealed and queues them. The writer thread gathers what is queued, lets [`event::apply`] decide
 //! each append in turn (and [`event::delete`] each deletion), and writes the group to sled: flush, then `fdatasync`. Only then does it publish the
@@ -95,7 +96,8 @@
 //! 6. One thread writes to the store's sled; only `store/door.rs` names it (`tests/it/layering`).
 //! 7. Only `http/reply` builds answers, only `http/cache_policy` writes Cache-Control, only `http/problem` maps
 //!    refusals to statuses (`tests/it/layering`, `problems`, `caching`).
-//! 8. A handler that reads or writes takes a permit from [`access`] (by its signature).
+//! 8. A handler that reads or writes takes a permit from [`access`] (by its signature; `tests/it/access`). What has to be
+//!    accounted for is on record before it is done (`tests/it/access/audit`).
 //!    Of a stream that its reader may not read nothing leaves the server by another one (`tests/it/hidden`).
 //! 9. Every input, queue, loop and wait has a named limit (`tests/it/limits`, `bad_input`).
 //! 10. The clock is read and ids are made in `server` and passed in (`clippy.toml` bans both elsewhere).

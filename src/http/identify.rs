@@ -30,12 +30,14 @@ impl Served {
     /// # Errors
     /// 401 for credentials that do not count, also where everybody may do what is asked for: whoever sends them believes
     /// to be somebody. 429 after too many tries, 503 when too many are being checked.
-    pub(super) async fn identify(&self, headers: &HeaderMap, ends: Ends) -> Result<Caller, Problem> {
+    pub(super) async fn identify(&self, headers: &HeaderMap, ends: &Ends) -> Result<Caller, Problem> {
         let Some(identities) = &self.identities else { return Ok(Caller::anonymous()) };
-        let credentials = credentials(headers)?;
-        if credentials == Credentials::None {
-            return Ok(Caller::anonymous());
-        }
+        let credentials = match (credentials(headers)?, &ends.user) {
+            (Credentials::None, None) => return Ok(Caller::anonymous()),
+            (Credentials::None, Some(user)) => Credentials::Certificate { user: user.to_string() },
+            // Whoever sends a name with every request means that one.
+            (said, _) => said,
+        };
         let address = self.client_address(headers, ends.peer);
         match identities.identify(credentials, address, (self.ambient.now)()).await {
             Ok(caller) => Ok(caller),
@@ -50,9 +52,9 @@ impl Served {
 
     /// Refuses what a page of another site makes a browser write in the name of its user: browsers add a stored password or
     /// a certificate by themselves, a token never.
-    pub(super) fn check_site(&self, headers: &HeaderMap, own: &BaseUrl) -> Result<(), Problem> {
-        let is_added_by_browsers = !self.access.is_open() && headers.get(AUTHORIZATION).is_some_and(is_basic);
-        match is_added_by_browsers && self.settings.cors.is_from_elsewhere(headers, own) {
+    pub(super) fn check_site(&self, headers: &HeaderMap, own: &BaseUrl, ends: &Ends) -> Result<(), Problem> {
+        let is_added_by_browsers = ends.user.is_some() || headers.get(AUTHORIZATION).is_some_and(is_basic);
+        match is_added_by_browsers && !self.access.is_open() && self.settings.cors.is_from_elsewhere(headers, own) {
             true => Err(Problem::forged()),
             false => Ok(()),
         }

@@ -67,7 +67,8 @@ pub async fn serve(listener: TcpListener, served: Arc<Served>, settings: &Settin
         // Answers are written whole, so waiting for more to send with them only delays them.
         let (Ok(local), Ok(())) = (socket.local_addr(), socket.set_nodelay(true)) else { continue };
         let clock = Clock::new();
-        let answering = Answering { served: served.clone(), ends: Ends { local, peer }, clock: clock.clone() };
+        let answering =
+            Answering { served: served.clone(), ends: Ends { local, peer, user: None }, clock: clock.clone() };
         let service = ServiceBuilder::new().layer(CatchPanicLayer::custom(Panicked)).service(answering);
         let watched = Watched::new(socket, clock.clone(), explain);
         let connection = builder.serve_connection(watched, TowerToHyperService::new(service)).into_owned();
@@ -126,7 +127,7 @@ impl tower::Service<Request<Incoming>> for Answering {
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         let (served, ends, clock, in_flight) =
-            (self.served.clone(), self.ends, self.clock.clone(), self.clock.request());
+            (self.served.clone(), self.ends.clone(), self.clock.clone(), self.clock.request());
         Box::pin(async move {
             let has_body = !request.body().is_end_stream();
             let response = served.answer(request, ends, in_flight).await;

@@ -167,10 +167,12 @@ struct Limits {
 }
 
 /// Between whom a request came.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Ends {
     local: SocketAddr,
     peer: SocketAddr,
+    /// The user whom the client's certificate names.
+    user: Option<Arc<str>>,
 }
 
 impl Served {
@@ -246,7 +248,7 @@ impl Served {
         let base = host::base_url(&request, &self.settings.hosts, ends.local, ends.peer);
         let known_base = base.as_ref().ok().cloned();
         let result = match base {
-            Ok(base) => self.route(request, &id, &base, ends, &mut caller).await,
+            Ok(base) => self.route(request, &id, &base, &ends, &mut caller).await,
             Err(problem) => Err(problem),
         };
         let mut reply = match result {
@@ -283,7 +285,7 @@ impl Served {
         request: Request<Incoming>,
         id: &RequestId,
         base: &BaseUrl,
-        ends: Ends,
+        ends: &Ends,
         caller: &mut Caller,
     ) -> Result<Reply, Problem> {
         self.check_head(&request)?;
@@ -314,7 +316,7 @@ impl Served {
         let asked = Asked { id, headers: &headers, target: &target, base, peer: ends.peer, is_head };
         let (is_post, is_delete) = (method == Method::POST, method == Method::DELETE);
         if is_post || is_delete || method == Method::PUT {
-            self.check_site(&headers, base)?;
+            self.check_site(&headers, base, ends)?;
         }
         *caller = self.identify(&headers, ends).await?;
         let caller = &*caller;

@@ -1,4 +1,10 @@
 //! Who is asking, and what they may do.
 
+mod audit;
+mod canary;
+mod first_start;
 mod rights;
+mod secret;
+mod throttle;
+mod users;
 mod who;

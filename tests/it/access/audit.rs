@@ -1,0 +1,114 @@
+//! `$audit`: what was done that has to be accounted for, on record before it was done.
+
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, WithAccess, basic};
+
+/// What is on record: the type of each event, and what it tells.
+fn recorded(server: &WithAccess) -> Vec<(String, Value)> {
+    let page = server.get_as("admin", "/streams/$audit/0/forward/100.ndjson", &[]);
+    assert_eq!(page.status, 200, "{}", page.text());
+    let lines = page.text().lines().map(|line| serde_json::from_str::<Value>(line).expect("a line of JSON"));
+    lines.map(|event| (event["type"].as_str().expect("a type").to_string(), event["data"].clone())).collect()
+}
+
+#[test]
+fn settings_deletions_users_and_operations_are_on_record() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start_with_access(data.path(), &[], &[("ann", &["shop"])]);
+    let json = ("Content-Type", "application/json");
+    assert_eq!(server.append_as("ann", "orders", r#"{"a":1}"#).status, 201);
+    server.set("orders", &json!({ "$acl": { "$d": "ann" } }));
+    assert_eq!(server.post_as("admin", "/streams/$settings", &[json, ("ES-EventType", "x")], b"{}").status, 201);
+    assert_eq!(server.send_as("ann", "DELETE", "/streams/orders", &[], b"").status, 204);
+    assert_eq!(server.send_as("ann", "DELETE", "/streams/none", &[], b"").status, 400);
+    let reset = br#"{"newPassword":"hunter2-hunter2"}"#;
+    assert_eq!(server.post_as("admin", "/users/ann/command/reset-password", &[json], reset).status, 200);
+    assert_eq!(server.post_as("admin", "/users/bob/command/disable", &[], b"").status, 404);
+    assert_eq!(server.post_as("ops", "/admin/scavenge", &[], b"").status, 200);
+    assert_eq!(server.post_as("ops", "/admin/promote", &[], b"").status, 409);
+    // What nobody may do was not about to be done.
+    assert_eq!(server.send_as("ops", "DELETE", "/users/ann", &[], b"").status, 403);
+
+    let recorded = recorded(&server);
+    let types: Vec<&str> = recorded.iter().map(|(event_type, _)| event_type.as_str()).collect();
+    assert_eq!(
+        types,
+        [
+            "create-user",
+            "write-settings",
+            "write-settings",
+            "delete-stream",
+            "delete-stream",
+            "refused",
+            "reset-password",
+            "disable-user",
+            "refused",
+            "scavenge",
+            "promote",
+            "refused",
+        ]
+    );
+    let mut requests: Vec<String> = Vec::new();
+    let told: Vec<Value> = recorded
+        .into_iter()
+        .map(|(_, mut told)| {
+            requests.push(told["request"].take().as_str().expect("the id of a request").to_string());
+            told
+        })
+        .collect();
+    let by = |who: &str| json!({ "who": who, "address": "127.0.0.1", "request": null });
+    let about = |who: &str, what: &str, name: &str| {
+        let mut told = by(who);
+        told[what] = name.into();
+        told
+    };
+    let refused = |deed: &str, problem: &str, status: u16| json!({ "request": null, "deed": deed, "problem": problem, "status": status });
+    assert_eq!(
+        told,
+        [
+            about("admin", "user", "ann"),
+            about("admin", "stream", "orders"),
+            about("admin", "stream", "$settings"),
+            about("ann", "stream", "orders"),
+            about("ann", "stream", "none"),
+            refused("delete-stream", "wrong-expected-version", 400),
+            about("admin", "user", "ann"),
+            about("admin", "user", "bob"),
+            refused("disable-user", "user-not-found", 404),
+            by("ops"),
+            by("ops"),
+            refused("promote", "no-replica", 409),
+        ]
+    );
+    assert!(requests[4] == requests[5] && requests[7] == requests[8] && requests[3] != requests[4], "{requests:?}");
+    for (user, expected) in [("ann", 401), ("ops", 403), ("", 401)] {
+        assert_eq!(server.get_as(user, "/streams/$audit", &[]).status, expected, "{user}");
+    }
+    let forged = server.post_as("admin", "/streams/$audit", &[json, ("ES-EventType", "x")], b"{}");
+    assert_eq!(forged.status, 403, "nobody writes there: {}", forged.text());
+    assert_eq!(server.send_as("admin", "DELETE", "/streams/$audit", &[], b"").status, 403);
+}
+
+#[test]
+fn what_cannot_be_recorded_is_not_done() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start_with_access(data.path(), &[("read_only", "true")], &[]);
+    let body = json!({ "loginName": "ann", "password": "some password" }).to_string();
+    let reply = server.post_as("admin", "/users", &[("Content-Type", "application/json")], body.as_bytes());
+    assert!(reply.status == 503 && reply.text().contains("unrecorded"), "{}", reply.text());
+    assert_eq!(server.get_as("admin", "/users/ann", &[]).status, 404);
+    assert_eq!(server.send_as("admin", "DELETE", "/users/ops", &[], b"").status, 503);
+    assert_eq!(server.get_as("ops", "/users/$current", &[]).status, 200);
+}
+
+#[test]
+fn refused_log_ins_are_on_record_once_for_many() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start_with_access(data.path(), &[], &[]);
+    let wrong = basic("admin", "not the password");
+    for _ in 0..3 {
+        assert_eq!(server.get("/streams/s", &[("Authorization", &wrong)]).status, 401);
+    }
+    assert_eq!(recorded(&server), [("log-ins-refused".to_string(), json!({ "address": "127.0.0.1", "count": 1 }))]);
+}
