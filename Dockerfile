@@ -18,10 +18,13 @@ COPY --from=build /build/target/release/everfeed /usr/local/bin/everfeed
 COPY --from=build --chown=nonroot:nonroot /data /data
 VOLUME /data
 EXPOSE 2113
-# Change the public URL to the one that clients use: all links begin with it.
+# Change the public URL to the one that clients use: all links begin with it. Callers must say who they are; the first
+# start prints the password of `admin`, once. TLS is left to a proxy in front, or to tls.certificate and tls.key.
 ENV EVERFEED_DATA=/data \
     EVERFEED_LISTEN=0.0.0.0:2113 \
-    EVERFEED_PUBLIC_URL=http://localhost:2113
+    EVERFEED_PUBLIC_URL=http://localhost:2113 \
+    EVERFEED_ACCESS__ENABLED=true \
+    EVERFEED_EXPOSE__WITHOUT_TLS=true
 STOPSIGNAL SIGTERM
 # Opening a large store may take some seconds.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["everfeed", "healthcheck"]

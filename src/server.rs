@@ -1,8 +1,11 @@
 //! A server: a store, a listener, and what ends them.
 
 mod background;
+mod exposure;
 mod first_users;
 mod mirror;
+mod reload;
+mod tls;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -22,6 +25,9 @@ use crate::replica::MirrorError;
 use crate::store::{Kinds, NewStore, OpenError, Options, Recovery, Store};
 
 pub use mirror::Mirroring;
+pub use reload::Start;
+
+use reload::Reloaded;
 
 /// Why a server could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +49,17 @@ pub enum Error {
         /// Why not.
         error: std::io::Error,
     },
+    /// Strangers could reach it, and the settings do not say that they may.
+    #[error("{address} can be reached from other machines, and {why}")]
+    Exposed {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// What each missing setting means, and how to set it.
+        why: String,
+    },
+    /// Certificates or keys cannot be used.
+    #[error("TLS: {0}")]
+    Tls(String),
     /// The operating system refused something that a server cannot do without.
     #[error("{0}")]
     System(#[from] std::io::Error),
@@ -74,8 +91,8 @@ pub enum Error {
 /// # Errors
 /// When it cannot start, or when its storage failed while it ran.
 #[tokio::main]
-pub async fn run(config: &Config) -> Result<(), Error> {
-    serve(config, None).await
+pub async fn run(start: Start) -> Result<(), Error> {
+    serve(start, None).await
 }
 
 /// Runs a server that takes in what another one publishes, and serves that, until it is told to stop. Once it is promoted
@@ -84,11 +101,13 @@ pub async fn run(config: &Config) -> Result<(), Error> {
 /// # Errors
 /// As [`run`], and when the other server has another log or another history.
 #[tokio::main]
-pub async fn mirror(config: &Config, mirroring: Mirroring) -> Result<(), Error> {
-    serve(config, Some(mirroring)).await
+pub async fn mirror(start: Start, mirroring: Mirroring) -> Result<(), Error> {
+    serve(start, Some(mirroring)).await
 }
 
-async fn serve(config: &Config, mirroring: Option<Mirroring>) -> Result<(), Error> {
+async fn serve(start: Start, mirroring: Option<Mirroring>) -> Result<(), Error> {
+    let config = &start.loaded.config.clone();
+    exposure::check(config, config.listen)?;
     let access = access(&config.access)?;
     // The address is taken before the store is opened, which may take seconds: whoever must not run twice
     // learns so at once.
@@ -103,9 +122,11 @@ async fn serve(config: &Config, mirroring: Option<Mirroring>) -> Result<(), Erro
         }
     };
     log_recovery(config, &recovery);
-    warn_of_exposure(config, address);
+    exposure::warn(config, address);
+    let tls = tls::open(config, address)?;
 
     let (drain, draining) = watch::channel(false);
+    reload::on_hangup(start, Reloaded { tls: tls.clone() }, &draining)?;
     let settings = settings(config);
     background::start(&store, config, &draining);
     let ambient = Ambient { now, new_id };
@@ -123,7 +144,7 @@ async fn serve(config: &Config, mirroring: Option<Mirroring>) -> Result<(), Erro
     let mirroring = mirroring.map(|mirroring| mirror::start(mirroring, &store, drain));
 
     let is_drained = tokio::select! {
-        is_drained = http::serve(listener, served, &settings) => is_drained,
+        is_drained = http::serve(listener, tls, served, &settings) => is_drained,
         () = impatient => false,
     };
     if !is_drained {
@@ -203,6 +224,7 @@ fn settings(config: &Config) -> Settings {
         secret_existence: config.access.secret_existence,
         eventstore_strict: config.eventstore.strict,
         cors_origins: config.cors.origins.clone(),
+        strict_transport_time: config.tls.hsts,
         page_cache_bytes: config.cache.pages,
         request_line_bytes_max: bytes(limits.request_line),
         head_bytes_max: bytes(limits.head),
@@ -252,16 +274,6 @@ fn log_recovery(config: &Config, recovery: &Recovery) {
         millis = recovery.elapsed.as_millis() as u64,
         "opened"
     );
-}
-
-fn warn_of_exposure(config: &Config, address: SocketAddr) {
-    if !address.ip().is_loopback() && config.public_url.is_none() {
-        tracing::warn!(
-            %address,
-            "listening beyond loopback without public_url: clients that come under another name than this address are \
-             refused; set public_url to the URL that they use"
-        );
-    }
 }
 
 /// Says where the server is and what to try first: a few lines to people, one to logs.

@@ -9,19 +9,31 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{Log, LogFormat};
+use crate::config::{Filter, Log, LogFormat};
+
+/// Which lines the log shows; it can be changed while it goes on.
+pub struct Level(Box<dyn Fn(&str) + Send + Sync>);
+
+impl Level {
+    /// From now on the log shows these lines.
+    pub fn set(&self, filter: &Filter) {
+        (self.0)(&filter.0);
+    }
+}
 
 /// From now on everything that is logged, and every panic, goes to standard error.
-pub fn start(log: &Log) {
+pub fn start(log: &Log) -> Level {
     let is_terminal = std::io::stderr().is_terminal();
     let is_json = match log.format {
         LogFormat::Auto => !is_terminal,
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    subscriber(&log.level.0, is_json, is_terminal, std::io::stderr).init();
+    let (subscriber, level) = subscriber(&log.level.0, is_json, is_terminal, std::io::stderr);
+    subscriber.init();
     // The default hook would write several lines of text among the objects.
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
+    level
 }
 
 fn subscriber(
@@ -29,10 +41,13 @@ fn subscriber(
     is_json: bool,
     has_colours: bool,
     writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static,
-) -> Box<dyn tracing::Subscriber + Send + Sync> {
+) -> (Box<dyn tracing::Subscriber + Send + Sync>, Level) {
     let builder = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(filter)).with_writer(writer);
     if is_json {
-        return Box::new(builder.json().flatten_event(true).with_current_span(true).with_span_list(false).finish());
+        let builder = builder.json().flatten_event(true).with_current_span(true).with_span_list(false);
+        let builder = builder.with_filter_reloading();
+        let handle = builder.reload_handle();
+        return (Box::new(builder.finish()), level(move |filter| handle.reload(filter).is_ok()));
     }
     // A request may bring any text into the log; a terminal must not obey it, and a line must stay one.
     let fields = debug_fn(|writer, field, value| {
@@ -41,7 +56,16 @@ fn subscriber(
         }
         write!(Escaping(writer), "{value:?}")
     });
-    Box::new(builder.fmt_fields(fields.delimited(" ")).with_ansi(has_colours).finish())
+    let builder = builder.fmt_fields(fields.delimited(" ")).with_ansi(has_colours).with_filter_reloading();
+    let handle = builder.reload_handle();
+    (Box::new(builder.finish()), level(move |filter| handle.reload(filter).is_ok()))
+}
+
+/// There is nothing to change once the log has ended with its process.
+fn level(reload: impl Fn(EnvFilter) -> bool + Send + Sync + 'static) -> Level {
+    Level(Box::new(move |filter| {
+        let _ = reload(EnvFilter::new(filter));
+    }))
 }
 
 /// Writes control characters as `\u{…}`.
@@ -81,7 +105,7 @@ mod tests {
     fn logged(is_json: bool, log: impl FnOnce()) -> String {
         let sink = Sink::default();
         let writer = sink.clone();
-        let subscriber = subscriber("info", is_json, false, move || writer.clone());
+        let (subscriber, _) = subscriber("info", is_json, false, move || writer.clone());
         tracing::subscriber::with_default(subscriber, log);
         String::from_utf8(sink.0.lock().expect("nobody panics here").clone()).expect("it is text")
     }

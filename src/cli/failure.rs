@@ -123,7 +123,10 @@ impl From<server::Error> for Failure {
         match error {
             server::Error::Store(error) => error.into(),
             server::Error::StorageFailed => Self::new(Exit::StorageFailed, error),
-            server::Error::NoReplica { .. } | server::Error::Rules(_) => Self::new(Exit::Usage, error),
+            server::Error::NoReplica { .. }
+            | server::Error::Rules(_)
+            | server::Error::Exposed { .. }
+            | server::Error::Tls(_) => Self::new(Exit::Usage, error),
             server::Error::Users(_)
             | server::Error::Listen { .. }
             | server::Error::System(_)

@@ -11,7 +11,6 @@ use super::{Environment, Exit, Failure, serve, settings};
 use crate::address::BaseUrl;
 use crate::replica::{Mirrored, Origin};
 use crate::server::{self, Mirroring};
-use crate::telemetry;
 
 /// How often the log says how far it is.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -31,15 +30,14 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options, environment: Environment) -> Result<(), Failure> {
-    let config = options.settings.load(environment)?.config;
-    if config.read_only {
+    if options.settings.load(environment.clone())?.config.read_only {
         return Err(Failure::new(Exit::Usage, "a mirror writes what it takes in, so read_only cannot be on"));
     }
     let origin = options.origin()?;
-    telemetry::start(&config.log);
+    let (config, start) = serve::begin(&options.settings, environment)?;
     let mut shown = Shown::new();
     let report = Box::new(move |mirrored: &Mirrored| shown.show(mirrored));
-    server::mirror(&config, Mirroring { origin, report }).map_err(|error| serve::tell(&config, error))
+    server::mirror(start, Mirroring { origin, report }).map_err(|error| serve::tell(&config, error))
 }
 
 impl Options {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::Config;
-use crate::server::{self, Error};
+use crate::server::{self, Error, Start};
 use crate::store::OpenError;
 use crate::telemetry;
 
@@ -11,9 +11,18 @@ use super::settings::Options;
 use super::{Environment, Failure};
 
 pub(super) fn run(options: &Options, environment: Environment) -> Result<(), Failure> {
-    let config = options.load(environment)?.config;
-    telemetry::start(&config.log);
-    server::run(&config).map_err(|error| tell(&config, error))
+    let (config, start) = begin(options, environment)?;
+    server::run(start).map_err(|error| tell(&config, error))
+}
+
+/// Reads the settings, and begins to log.
+pub(super) fn begin(options: &Options, environment: Environment) -> Result<(Config, Start), Failure> {
+    let loaded = options.load(environment.clone())?;
+    let config = loaded.config.clone();
+    let level = telemetry::start(&config.log);
+    let options = options.clone();
+    let load_again = Box::new(move || options.load(environment.clone()));
+    Ok((config, Start { loaded, load_again, level }))
 }
 
 /// Says in the log why a server ended, once.

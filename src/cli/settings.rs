@@ -24,6 +24,9 @@ pub(super) struct Options {
     /// The base of all links, as clients see it
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// Speak TLS with a certificate made now, for trying out
+    #[arg(long)]
+    tls_self_signed: bool,
     /// Refuse all appends
     #[arg(long)]
     read_only: bool,
@@ -54,6 +57,9 @@ impl Options {
             if let Some(value) = value {
                 push(flag, setting, value);
             }
+        }
+        if self.tls_self_signed {
+            push("--tls-self-signed", "tls.self_signed", "true");
         }
         if self.read_only {
             push("--read-only", "read_only", "true");

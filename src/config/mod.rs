@@ -13,8 +13,8 @@ use std::path::PathBuf;
 
 pub use parse::{Anonymous, Filter, LogFormat};
 pub use settings::{
-    Access, Cache, Config, Cors, DerivedStreams, Disk, EventStore, Limits, Log, MaxAge, SETTINGS, Scavenge, Setting,
-    Timeouts,
+    Access, Cache, Config, Cors, DerivedStreams, Disk, EventStore, Expose, Limits, Log, MaxAge, SETTINGS, Scavenge,
+    Setting, Timeouts, Tls,
 };
 
 /// The variable that names the file.
@@ -115,7 +115,31 @@ impl Config {
             value.expect("every setting has a value").text.clone()
         };
         let config = Self::read(&text).map_err(|mistake| Error(vec![mistake]))?;
+        let contradictions = config.contradictions();
+        if !contradictions.is_empty() {
+            return Err(Error(contradictions.into_iter().map(String::from).collect()));
+        }
         Ok(Loaded { config, values })
+    }
+}
+
+impl Config {
+    /// Settings that are right each for itself and not together.
+    fn contradictions(&self) -> Vec<&'static str> {
+        let Tls { certificate, key, self_signed, client_ca, client_required, .. } = &self.tls;
+        let has_tls = *self_signed || certificate.is_some();
+        [
+            (certificate.is_some() != key.is_some(), "tls.certificate and tls.key: each needs the other"),
+            (
+                *self_signed && certificate.is_some(),
+                "tls.self_signed: there is a certificate in tls.certificate already",
+            ),
+            (client_ca.is_some() && !has_tls, "tls.client_ca: clients show certificates only where there is TLS"),
+            (*client_required && client_ca.is_none(), "tls.client_required: it needs tls.client_ca"),
+        ]
+        .into_iter()
+        .filter_map(|(is_wrong, mistake)| is_wrong.then_some(mistake))
+        .collect()
     }
 }
 

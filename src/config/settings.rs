@@ -119,6 +119,30 @@ settings! {
         strict: bool = false, parse::boolean;
     }
 
+    /// What a server must be told before it listens beyond this machine.
+    expose: Expose {
+        /// Let everybody who can reach the server read, append and delete.
+        without_access: bool = false, parse::boolean;
+        /// Let passwords, tokens and events go over the network as they are; also where a proxy in front does TLS.
+        without_tls: bool = false, parse::boolean;
+    }
+
+    /// TLS.
+    tls: Tls {
+        /// The file with the server's certificate and those that lead to an authority (PEM); empty: no TLS.
+        certificate: Option<PathBuf> = "", parse::path_or_none;
+        /// The file with its private key (PEM).
+        key: Option<PathBuf> = "", parse::path_or_none;
+        /// For trying out: make a certificate that nobody vouches for, and keep it in the data directory.
+        self_signed: bool = false, parse::boolean;
+        /// The file with the authorities that vouch for certificates of clients (PEM); empty: clients have none.
+        client_ca: Option<PathBuf> = "", parse::path_or_none;
+        /// Refuse clients without a certificate.
+        client_required: bool = false, parse::boolean;
+        /// For how long browsers are told to come over TLS alone (Strict-Transport-Security); "0s": not at all.
+        hsts: Duration = "0s", |text| parse::duration(text, 0, 10 * 365 * 24 * 3_600_000);
+    }
+
     /// Scripts in browsers.
     cors: Cors {
         /// The sites whose scripts may read and append, such as `https://shop.example.org`; `*`: all of them; empty: none.
@@ -139,6 +163,8 @@ settings! {
         connections: usize = 10000, |text| parse::integer(text, 1, 1_000_000);
         /// The most connections at once from one address.
         connections_per_address: usize = 1024, |text| parse::integer(text, 1, 1_000_000);
+        /// The most TLS handshakes under way at once.
+        handshakes: usize = 256, |text| parse::integer(text, 1, 100_000);
         /// The most long polls and event streams at once.
         waits: usize = 10000, |text| parse::integer(text, 0, 1_000_000);
         /// The most long polls and event streams at once from one address.

@@ -18,9 +18,10 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::tls::Socket;
 
 /// How long a peer may go on sending what nobody reads any more before its connection is cut.
 const LINGER: Duration = Duration::from_secs(2);
@@ -155,8 +156,8 @@ impl Drop for InFlight {
 pub(crate) type Explain = fn(status: u16) -> Option<Vec<u8>>;
 
 /// The socket, telling its clock what happens on it.
-pub(crate) struct Watched {
-    socket: TokioIo<TcpStream>,
+pub(super) struct Watched<S> {
+    socket: TokioIo<S>,
     clock: Arc<Clock>,
     has_read: bool,
     explain: Explain,
@@ -169,8 +170,8 @@ pub(crate) struct Watched {
     lingering: Option<Pin<Box<Sleep>>>,
 }
 
-impl Watched {
-    pub(crate) fn new(socket: TcpStream, clock: Arc<Clock>, explain: Explain) -> Self {
+impl<S: Socket> Watched<S> {
+    pub(super) fn new(socket: S, clock: Arc<Clock>, explain: Explain) -> Self {
         Self {
             socket: TokioIo::new(socket),
             clock,
@@ -237,7 +238,7 @@ impl Watched {
     }
 }
 
-impl Read for Watched {
+impl<S: Socket> Read for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -246,10 +247,8 @@ impl Read for Watched {
         if !self.has_read {
             // HTTP/2 is told by its preface. Its control frames come between requests without being one, so
             // there only the time since the last request counts.
-            let mut start = [0; 4];
-            let mut peeked = tokio::io::ReadBuf::new(&mut start);
-            ready!(self.socket.inner().poll_peek(context, &mut peeked))?;
-            self.clock.is_http2.store(peeked.filled().starts_with(b"PRI "), Ordering::Relaxed);
+            let is_http2 = ready!(self.socket.inner_mut().poll_is_http2(context))?;
+            self.clock.is_http2.store(is_http2, Ordering::Relaxed);
             self.has_read = true;
         }
         ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
@@ -260,7 +259,7 @@ impl Read for Watched {
     }
 }
 
-impl Write for Watched {
+impl<S: Socket> Write for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         if self.is_to_be_explained(bytes) {
             return self.poll_explain(context, bytes.len());

@@ -12,6 +12,7 @@ use ipnet::IpNet;
 
 use crate::address::BaseUrl;
 
+use super::Ends;
 use super::problem::{Kind, Problem};
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -34,14 +35,9 @@ pub struct Hosts {
 ///
 /// # Errors
 /// 400 when the request names no host or two, 421 when it names one that is not ours.
-pub(crate) fn base_url<B>(
-    request: &Request<B>,
-    hosts: &Hosts,
-    local: SocketAddr,
-    peer: SocketAddr,
-) -> Result<BaseUrl, Problem> {
-    let authority = authority(request, local)?;
-    if !is_ours(&authority, hosts, local) {
+pub(super) fn base_url<B>(request: &Request<B>, hosts: &Hosts, ends: &Ends) -> Result<BaseUrl, Problem> {
+    let authority = authority(request, ends.local)?;
+    if !is_ours(&authority, hosts, ends.local) {
         return Err(Problem::new(
             Kind::UnknownHost,
             format!(
@@ -50,12 +46,13 @@ pub(crate) fn base_url<B>(
             ),
         ));
     }
-    if let Some(forwarded) = forwarded(request.headers(), hosts, peer, &authority) {
+    let scheme = if ends.is_secure { "https" } else { "http" };
+    if let Some(forwarded) = forwarded(request.headers(), hosts, ends.peer, scheme, &authority) {
         return Ok(forwarded);
     }
     match &hosts.public_url {
         Some(public_url) => Ok(public_url.clone()),
-        None => BaseUrl::parse(&format!("http://{authority}"))
+        None => BaseUrl::parse(&format!("{scheme}://{authority}"))
             .map_err(|error| Problem::new(Kind::MissingHost, format!("`{authority}` is no host: {error}"))),
     }
 }
@@ -117,7 +114,13 @@ fn authority_of(url: &str) -> Option<&str> {
 }
 
 /// The base URL that a trusted proxy says it was asked under, if that is one of ours as a whole.
-fn forwarded(headers: &HeaderMap, hosts: &Hosts, peer: SocketAddr, authority: &Authority) -> Option<BaseUrl> {
+fn forwarded(
+    headers: &HeaderMap,
+    hosts: &Hosts,
+    peer: SocketAddr,
+    scheme: &str,
+    authority: &Authority,
+) -> Option<BaseUrl> {
     if !hosts.trusted_proxies.iter().any(|network| network.contains(&peer.ip().to_canonical())) {
         return None;
     }
@@ -146,7 +149,7 @@ fn forwarded(headers: &HeaderMap, hosts: &Hosts, peer: SocketAddr, authority: &A
     };
     let prefix = prefix.unwrap_or_default().trim_matches('/');
     let slash = if prefix.is_empty() { "" } else { "/" };
-    let made = BaseUrl::parse(&format!("{}://{host}{slash}{prefix}", proto.unwrap_or("http"))).ok()?;
+    let made = BaseUrl::parse(&format!("{}://{host}{slash}{prefix}", proto.unwrap_or(scheme))).ok()?;
     let is_known = hosts.public_url.as_ref() == Some(&made)
         || hosts.allowed.iter().any(|allowed| BaseUrl::parse(allowed).is_ok_and(|allowed| allowed == made));
     is_known.then_some(made)
@@ -156,14 +159,22 @@ fn forwarded(headers: &HeaderMap, hosts: &Hosts, peer: SocketAddr, authority: &A
 mod tests {
     use super::*;
 
+    fn ends(is_secure: bool) -> Ends {
+        let (local, peer) = (SocketAddr::from(([10, 0, 0, 1], 2113)), SocketAddr::from(([10, 0, 0, 7], 40_000)));
+        Ends { local, peer, is_secure, user: None }
+    }
+
     fn ask(headers: &[(&str, &str)], hosts: &Hosts) -> Result<String, u16> {
+        ask_over(false, headers, hosts)
+    }
+
+    fn ask_over(is_secure: bool, headers: &[(&str, &str)], hosts: &Hosts) -> Result<String, u16> {
         let mut request = Request::builder().uri("/streams/a");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(()).expect("a request");
-        let (local, peer) = (SocketAddr::from(([10, 0, 0, 1], 2113)), SocketAddr::from(([10, 0, 0, 7], 40_000)));
-        base_url(&request, hosts, local, peer)
+        base_url(&request, hosts, &ends(is_secure))
             .map(|base| base.as_str().to_string())
             .map_err(|problem| problem.status.as_u16())
     }
@@ -189,6 +200,12 @@ mod tests {
         }
         assert_eq!(ask(&[], &hosts), Err(400));
         assert_eq!(ask(&[("host", "localhost"), ("host", "localhost")], &hosts), Err(400));
+    }
+
+    #[test]
+    fn links_are_as_secure_as_the_connection_that_they_are_given_on() {
+        let secure = ask_over(true, &[("host", "localhost:2113")], &Hosts::default());
+        assert_eq!(secure, Ok("https://localhost:2113".into()));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -24,6 +24,7 @@ use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 use super::connection::{Clock, Deadlines, Watched};
 use super::problem::{Kind, Problem};
 use super::reply::{Body, Reply};
+use super::tls::{Secured, Socket, Tls};
 use super::{Ends, Served, Settings};
 
 /// hyper's own limits lie above ours, which come with an explanation.
@@ -38,15 +39,15 @@ const REFUSAL_TIME_MAX: Duration = Duration::from_secs(1);
 
 /// Accepts connections and serves them until `served` drains, then waits for what is under way, up to a limit.
 /// Returns whether all of it came to its end.
-pub async fn serve(listener: TcpListener, served: Arc<Served>, settings: &Settings) -> bool {
+pub async fn serve(listener: TcpListener, tls: Option<Arc<Tls>>, served: Arc<Served>, settings: &Settings) -> bool {
     let graceful = GracefulShutdown::new();
     let connections = Connections::new(settings);
-    let builder = Arc::new(builder(settings));
     let deadlines = Deadlines {
         head: settings.head_time_max,
         idle: settings.idle_time_max,
         stalled_reader: settings.stalled_reader_time_max,
     };
+    let serving = Arc::new(Serving { served: served.clone(), builder: builder(settings), deadlines });
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -61,32 +62,64 @@ pub async fn serve(listener: TcpListener, served: Arc<Served>, settings: &Settin
             }
         };
         let Some(place) = connections.take(peer.ip()) else {
-            tokio::spawn(timeout(REFUSAL_TIME_MAX, refuse(socket)));
+            // Without TLS it could not read why.
+            if tls.is_none() {
+                tokio::spawn(timeout(REFUSAL_TIME_MAX, refuse(socket)));
+            }
             continue;
         };
         // Answers are written whole, so waiting for more to send with them only delays them.
         let (Ok(local), Ok(())) = (socket.local_addr(), socket.set_nodelay(true)) else { continue };
-        let clock = Clock::new();
-        let answering =
-            Answering { served: served.clone(), ends: Ends { local, peer, user: None }, clock: clock.clone() };
-        let service = ServiceBuilder::new().layer(CatchPanicLayer::custom(Panicked)).service(answering);
-        let watched = Watched::new(socket, clock.clone(), explain);
-        let connection = builder.serve_connection(watched, TowerToHyperService::new(service)).into_owned();
-        let connection = graceful.watch(connection);
+        let ends = Ends { local, peer, is_secure: tls.is_some(), user: None };
+        let (serving, tls, watcher) = (serving.clone(), tls.clone(), graceful.watcher());
         tokio::spawn(async move {
             let _place = place;
-            tokio::select! {
-                ended = connection => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%peer, %error, "a connection ended");
-                    }
-                }
-                why = clock.expired(&deadlines) => tracing::debug!(%peer, why, "a connection was closed"),
+            match tls {
+                None => serving.serve(socket, ends, watcher).await,
+                Some(tls) => serving.secure(&tls, socket, ends, watcher).await,
             }
         });
     }
     drop(listener);
     timeout(settings.drain_time_max, graceful.shutdown()).await.is_ok()
+}
+
+/// What all connections share.
+struct Serving {
+    served: Arc<Served>,
+    builder: Builder<TokioExecutor>,
+    deadlines: Deadlines,
+}
+
+impl Serving {
+    /// Secures a connection and serves it.
+    async fn secure(&self, tls: &Tls, socket: TcpStream, ends: Ends, watcher: Watcher) {
+        let secured = tokio::select! {
+            secured = tls.accept(socket, self.deadlines.head) => secured,
+            () = self.served.draining() => return,
+        };
+        match secured {
+            Ok(Secured { socket, user }) => self.serve(socket, Ends { user, ..ends }, watcher).await,
+            Err(error) => tracing::debug!(peer = %ends.peer, %error, "a connection could not be secured"),
+        }
+    }
+
+    /// Serves a connection until it ends, or has to.
+    async fn serve<S: Socket>(&self, socket: S, ends: Ends, watcher: Watcher) {
+        let (clock, peer) = (Clock::new(), ends.peer);
+        let answering = Answering { served: self.served.clone(), ends, clock: clock.clone() };
+        let service = ServiceBuilder::new().layer(CatchPanicLayer::custom(Panicked)).service(answering);
+        let watched = Watched::new(socket, clock.clone(), explain);
+        let connection = self.builder.serve_connection(watched, TowerToHyperService::new(service));
+        tokio::select! {
+            ended = watcher.watch(connection) => {
+                if let Err(error) = ended {
+                    tracing::debug!(%peer, %error, "a connection ended");
+                }
+            }
+            why = clock.expired(&self.deadlines) => tracing::debug!(%peer, why, "a connection was closed"),
+        }
+    }
 }
 
 fn builder(settings: &Settings) -> Builder<TokioExecutor> {

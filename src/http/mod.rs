@@ -9,6 +9,7 @@
 //! Reading order is the order of the modules below.
 
 mod listener;
+mod tls;
 mod connection;
 mod host;
 mod request;
@@ -45,7 +46,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, EXPECT, HeaderValue, LOCATION, ORIGIN, TRANSFER_ENCODING, VARY, WWW_AUTHENTICATE};
+use hyper::header::{
+    ALLOW, EXPECT, HeaderValue, LOCATION, ORIGIN, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, VARY, WWW_AUTHENTICATE,
+};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::{Semaphore, watch};
@@ -72,6 +75,7 @@ use self::rights::{KnownRights, Reading};
 
 pub use host::Hosts;
 pub use listener::serve;
+pub use tls::Tls;
 
 /// What can be set.
 #[derive(Debug, Clone)]
@@ -86,6 +90,8 @@ pub struct Settings {
     pub eventstore_strict: bool,
     /// Scripts of which sites browsers let in: their origins, `*` for all of them.
     pub cors_origins: Vec<String>,
+    /// For how long browsers are told to come over TLS alone; not at all if that is none.
+    pub strict_transport_time: Duration,
     /// Memory for rendered pages.
     pub page_cache_bytes: u64,
     /// What a request line may take, in bytes.
@@ -159,6 +165,7 @@ struct Limits {
     secret_existence: bool,
     eventstore_strict: bool,
     cors: Cors,
+    strict_transport: Option<HeaderValue>,
     request_line_bytes_max: usize,
     head_bytes_max: usize,
     headers_max: usize,
@@ -171,7 +178,9 @@ struct Limits {
 struct Ends {
     local: SocketAddr,
     peer: SocketAddr,
-    /// The user whom the client's certificate names.
+    /// Whether nobody in between can read it.
+    is_secure: bool,
+    /// The user that the client's certificate names.
     user: Option<Arc<str>>,
 }
 
@@ -201,6 +210,7 @@ impl Served {
                 secret_existence: settings.secret_existence,
                 eventstore_strict: settings.eventstore_strict,
                 cors: Cors::new(&settings.cors_origins),
+                strict_transport: strict_transport(settings.strict_transport_time),
                 request_line_bytes_max: settings.request_line_bytes_max,
                 head_bytes_max: settings.head_bytes_max,
                 headers_max: settings.headers_max,
@@ -245,7 +255,7 @@ impl Served {
         let origin = request.headers().get(ORIGIN).cloned();
         let challenge = (!self.access.is_open()).then(|| identify::challenge(request.headers()));
         let mut caller = Caller::anonymous();
-        let base = host::base_url(&request, &self.settings.hosts, ends.local, ends.peer);
+        let base = host::base_url(&request, &self.settings.hosts, &ends);
         let known_base = base.as_ref().ok().cloned();
         let result = match base {
             Ok(base) => self.route(request, &id, &base, &ends, &mut caller).await,
@@ -271,6 +281,9 @@ impl Served {
             reply.headers.insert(WWW_AUTHENTICATE, challenge);
         }
         self.settings.cors.apply(origin.as_ref(), method == Method::OPTIONS, &mut reply.headers);
+        if let Some(strict_transport) = self.settings.strict_transport.as_ref().filter(|_| ends.is_secure) {
+            reply.headers.insert(STRICT_TRANSPORT_SECURITY, strict_transport.clone());
+        }
         let reply = if method == Method::HEAD { reply.without_body() } else { reply };
         tracing::debug!(
             target: "everfeed::access", request = %id, peer = %ends.peer, user = caller.name(), %method, path,
@@ -577,6 +590,12 @@ fn moved(base: &BaseUrl, location: &str) -> Reply {
     let mut reply = Reply::new(StatusCode::TEMPORARY_REDIRECT, Freshness::Moved, Content::Whole(bytes::Bytes::new()));
     document::insert(&mut reply.headers, LOCATION, &format!("{base}{location}"));
     reply
+}
+
+/// Tells browsers that for so long this host is to be asked over TLS alone (RFC 6797 §6.1).
+fn strict_transport(time: Duration) -> Option<HeaderValue> {
+    let value = format!("max-age={}", time.as_secs());
+    (!time.is_zero()).then(|| HeaderValue::from_str(&value).expect("a word and a number"))
 }
 
 /// What is ours to mend is told to the log, once.

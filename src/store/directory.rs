@@ -1,7 +1,8 @@
 //! The data directory: what lies where, who may use it, and what was noted when it was closed.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -62,7 +63,8 @@ impl Directory {
     /// Makes the directory if need be, and takes its lock.
     pub(crate) fn take(root: &Path) -> Result<Self, OpenError> {
         let storage = |error: io::Error| OpenError::Storage(format!("{}: {error}", root.display()));
-        fs::create_dir_all(root.join("chunks")).map_err(storage)?;
+        // What is in there is nobody else's to read.
+        DirBuilder::new().recursive(true).mode(0o700).create(root.join("chunks")).map_err(storage)?;
         let path = root.join("lock");
         let mut lock =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(storage)?;

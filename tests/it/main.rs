@@ -62,5 +62,6 @@ mod shutdown;
 mod sse;
 mod strace;
 mod sync_audit;
+mod tls;
 mod ui;
 mod workload;

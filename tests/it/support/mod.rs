@@ -1,6 +1,7 @@
 //! What all tests share: the real server as a process, and a client that shows what was on the wire.
 
 mod access;
+pub(crate) mod authority;
 mod check;
 pub(crate) mod faults;
 pub(crate) mod chunks;
