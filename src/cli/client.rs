@@ -1,16 +1,13 @@
-//! A small HTTP client for the commands that talk to a server: plain HTTP, one request at a time, patient.
+//! A small HTTP client for the commands that talk to a server: one request at a time, patient.
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::client::legacy::{self, Client as Connections};
-use hyper_util::rt::TokioExecutor;
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 
 use crate::address::{BaseUrl, Suffix};
+use crate::client::{Credentials, connection};
 use crate::event::{Source, StreamName};
 
 use super::Failure;
@@ -28,9 +25,9 @@ const ANSWER_BYTES_MAX: usize = 256 << 20;
 const ATTEMPTS_MAX: u32 = 5;
 const RETRY_AFTER: Duration = Duration::from_millis(250);
 
-/// Connections to servers.
+/// Connections to a server.
 pub(super) struct Client {
-    connections: Connections<HttpConnector, Full<Bytes>>,
+    http: reqwest::Client,
 }
 
 /// An answer, whole.
@@ -48,13 +45,17 @@ struct Problem {
     detail: Option<String>,
 }
 
-impl Default for Client {
-    fn default() -> Self {
-        Self { connections: Connections::builder(TokioExecutor::new()).build_http() }
-    }
-}
-
 impl Client {
+    /// To the server of this URL, as somebody, with these authorities trusted beside those of the system.
+    pub(super) fn open(url: &str, roots: &[Vec<u8>], credentials: &Credentials) -> Result<Self, Failure> {
+        Ok(Self { http: connection::open(url, roots, credentials)? })
+    }
+
+    /// To the server that this very machine runs, whoever vouches for it.
+    pub(super) fn to_this_machine() -> Result<Self, Failure> {
+        Ok(Self { http: connection::open_to_this_machine()? })
+    }
+
     pub(super) async fn get(&self, url: &str, headers: &[(&str, String)]) -> Result<Answer, Failure> {
         self.send(Method::GET, url, headers, Bytes::new()).await
     }
@@ -93,20 +94,20 @@ impl Client {
         headers: &[(&str, String)],
         body: Bytes,
     ) -> Result<Answer, Trouble> {
-        let mut request = Request::builder().method(method).uri(url);
+        let mut request = self.http.request(method, url).body(body).timeout(ANSWER_TIME_MAX);
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let request = request.body(Full::new(body)).map_err(|error| Trouble::last(url, error))?;
-        let exchange = async {
-            let answer = self.connections.request(request).await.map_err(|error| Trouble::of(url, &error))?;
-            let (head, body) = answer.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
-            let body = body.map_err(|error| Trouble::passing(url, error))?.to_bytes();
-            Ok(Answer { status: head.status, headers: head.headers, body })
-        };
-        let answer = tokio::time::timeout(ANSWER_TIME_MAX, exchange).await;
-        answer.unwrap_or_else(|_| Err(Trouble::passing(url, "no answer in time")))
+        let mut answer = request.send().await.map_err(|error| Trouble::of(url, &error))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let mut body = BytesMut::new();
+        while let Some(piece) = answer.chunk().await.map_err(|error| Trouble::of(url, &error))? {
+            if ANSWER_BYTES_MAX < body.len() + piece.len() {
+                return Err(Trouble::last(url, "the answer is far too long"));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(Answer { status, headers, body: body.freeze() })
     }
 }
 
@@ -134,10 +135,10 @@ impl Trouble {
     }
 
     /// Where nobody listens, nobody will in a second.
-    fn of(url: &str, error: &legacy::Error) -> Self {
-        let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
-        let why = causes.last().map_or_else(|| error.to_string(), ToString::to_string);
-        if error.is_connect() { Self::last(url, why) } else { Self::passing(url, why) }
+    fn of(url: &str, error: &reqwest::Error) -> Self {
+        let why = connection::cause(error);
+        let is_final = error.is_connect() || error.is_builder();
+        if is_final { Self::last(url, why) } else { Self::passing(url, why) }
     }
 }
 

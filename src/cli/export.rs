@@ -9,8 +9,9 @@ use clap::Args;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::client::{Client, SERVER, block_on};
+use super::client::{SERVER, block_on};
 use super::progress::Progress;
+use super::who::Who;
 use super::{Exit, Failure};
 use crate::address::{Address, BaseUrl, Direction, PageRequest, Place, Suffix};
 use crate::client::{Checkpoint, Follower, Log, Prefer, Start};
@@ -33,6 +34,8 @@ pub(super) struct Options {
     /// The server to export
     #[arg(long, value_name = "URL", default_value = SERVER)]
     server: String,
+    #[command(flatten)]
+    who: Who,
     /// Export the store in this directory instead, which no server has open
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     data: Option<PathBuf>,
@@ -126,7 +129,7 @@ impl Options {
         let base = BaseUrl::parse(&self.server)
             .map_err(|error| Failure::new(Exit::Usage, format_args!("--server {}: {error}", self.server)))?;
         let url = format!("{base}{}", Address::Info.path());
-        let answer = Client::default().get(&url, &[]).await?;
+        let answer = self.who.client(&url)?.get(&url, &[]).await?;
         if let Some(problem) = answer.refused() {
             return Err(Failure::failed(problem));
         }
@@ -161,9 +164,10 @@ impl Options {
             Origin::Server(_) if events == 0 => (),
             Origin::Server(base) => {
                 let feed = base.stream(&source, Suffix::None, None);
-                let start = start(&base, &source, last, from, log).await?;
+                let start = start(&base, &self.who, &source, last, from, log).await?;
                 let follower = Follower::of(&feed).from(start).form(Prefer::Lines).ends_at_the_end().skips_truncated();
-                let follower = follower.gives_up_after(GIVES_UP_AFTER).start().map_err(ExportError::from)?;
+                let follower =
+                    self.who.follows(follower.gives_up_after(GIVES_UP_AFTER))?.start().map_err(ExportError::from)?;
                 // Of one stream the number of all events says little.
                 let total = |next: u64| if self.stream.is_some() { next } else { events.max(next) };
                 from_server(follower, log, from, writer, |next| progress.show(next, total(next))).await?;
@@ -177,6 +181,7 @@ impl Options {
 /// Where following begins: after the event before the first one that is wanted.
 async fn start(
     base: &BaseUrl,
+    who: &Who,
     source: &Source,
     last: Option<page::Event>,
     from: u64,
@@ -194,7 +199,7 @@ async fn start(
         Some(last) => Some(last),
         None => {
             let url = page_of(before, 1);
-            let answer = Client::default().get(&url, &[("Accept", "application/x-ndjson".into())]).await?;
+            let answer = who.client(&url)?.get(&url, &[("Accept", "application/x-ndjson".into())]).await?;
             if let Some(problem) = answer.refused() {
                 return Err(Failure::failed(problem));
             }

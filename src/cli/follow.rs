@@ -36,8 +36,9 @@ use self::select::Selection;
 use self::stop::Stop;
 use self::to::To;
 use super::client::{SERVER, stream_url};
+use super::who::Who;
 use super::{Exit, Failure};
-use crate::client::{Checkpoint, Credentials, Event, FollowError, Follower, Following, Live, Start};
+use crate::client::{Checkpoint, Event, FollowError, Follower, Following, Live, Start};
 use crate::config::{Filter, Log, LogFormat};
 use crate::telemetry;
 
@@ -101,17 +102,6 @@ pub(super) struct Options {
     quiet: bool,
 }
 
-/// Who follows.
-#[derive(Debug, Args)]
-pub(super) struct Who {
-    /// Sign in as this user; @FILE reads it from a file, so that no list of processes shows it
-    #[arg(long, value_name = "NAME:PASSWORD", conflicts_with = "token")]
-    user: Option<String>,
-    /// Sign in with this bearer token; @FILE reads it from a file
-    #[arg(long, value_name = "TOKEN")]
-    token: Option<String>,
-}
-
 /// How to hear of new events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Hear {
@@ -149,7 +139,7 @@ fn following(options: &Options, url: &str) -> Result<Following, Failure> {
         Hear::Sse => Live::Sse,
         Hear::Poll => Live::Poll(options.every),
     };
-    let mut following = Follower::of(url).from(options.from.start()).live(live).credentials(options.who.credentials()?);
+    let mut following = options.who.follows(Follower::of(url).from(options.from.start()).live(live))?;
     if let Some(directory) = &options.cache {
         following = following.cache(directory);
     }
@@ -232,27 +222,6 @@ fn check_feed(checkpoint: &Checkpoint, url: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(Exit::Usage, format_args!("the checkpoint is one of {}, not of {url}", checkpoint.feed)))
-}
-
-impl Who {
-    pub(super) fn credentials(&self) -> Result<Credentials, Failure> {
-        let secret = |given: &String| match given.strip_prefix('@') {
-            Some(path) => match std::fs::read_to_string(path) {
-                Ok(text) => Ok(text.trim_end_matches(['\n', '\r']).to_string()),
-                Err(error) => Err(Failure::new(Exit::Usage, format_args!("{path}: {error}"))),
-            },
-            None => Ok(given.clone()),
-        };
-        if let Some(token) = &self.token {
-            return Ok(Credentials::Bearer(secret(token)?));
-        }
-        let Some(user) = &self.user else { return Ok(Credentials::None) };
-        let named = secret(user)?;
-        let Some((user, password)) = named.split_once(':') else {
-            return Err(Failure::new(Exit::Usage, "--user is a name and a password with a colon between them"));
-        };
-        Ok(Credentials::Basic { user: user.to_string(), password: password.to_string() })
-    }
 }
 
 impl From<FollowError> for Failure {

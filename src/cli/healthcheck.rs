@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use clap::Args;
 
 use super::client::{Client, block_on};
+use super::who::Who;
 use super::{Environment, Failure, settings};
 
 #[derive(Debug, Args)]
@@ -13,16 +14,23 @@ pub(super) struct Options {
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
     settings: settings::Options,
 }
 
 pub(super) fn run(options: &Options, environment: Environment) -> Result<(), Failure> {
-    let url = match &options.url {
-        Some(url) => url.clone(),
-        None => format!("http://{}/health/ready", reachable(options.settings.load(environment)?.config.listen)),
+    let (url, client) = match &options.url {
+        Some(url) => (url.clone(), options.who.client(url)?),
+        None => {
+            let config = options.settings.load(environment)?.config;
+            let has_tls = config.tls.self_signed || config.tls.certificate.is_some();
+            let scheme = if has_tls { "https" } else { "http" };
+            (format!("{scheme}://{}/health/ready", reachable(config.listen)), Client::to_this_machine()?)
+        }
     };
     block_on(async {
-        let answer = Client::default().get_once(&url).await?;
+        let answer = client.get_once(&url).await?;
         answer.refused().map_or(Ok(()), |problem| Err(Failure::failed(problem)))
     })
 }

@@ -1,12 +1,11 @@
 //! `everfeed mirror`: a server that follows another one's log into a store of its own, and serves that.
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::follow::Who;
 use super::progress::Progress;
+use super::who::Who;
 use super::{Environment, Exit, Failure, serve, settings};
 use crate::address::BaseUrl;
 use crate::replica::{Mirrored, Origin};
@@ -22,9 +21,6 @@ pub(super) struct Options {
     url: String,
     #[command(flatten)]
     who: Who,
-    /// A file with certificates of authorities to trust beside those of the system (PEM)
-    #[arg(long, value_name = "FILE")]
-    trust: Vec<PathBuf>,
     #[command(flatten)]
     settings: settings::Options,
 }
@@ -44,10 +40,7 @@ impl Options {
     fn origin(&self) -> Result<Origin, Failure> {
         let usage = |what: &dyn std::fmt::Display| Failure::new(Exit::Usage, what);
         let base = BaseUrl::parse(&self.url).map_err(|error| usage(&format_args!("{}: {error}", self.url)))?;
-        let read =
-            |file: &PathBuf| std::fs::read(file).map_err(|error| usage(&format_args!("{}: {error}", file.display())));
-        let roots = self.trust.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Origin { base, credentials: self.who.credentials()?, roots })
+        Ok(Origin { base, credentials: self.who.credentials()?, roots: self.who.roots()? })
     }
 }
 

@@ -6,6 +6,7 @@
 mod failure;
 mod settings;
 mod client;
+mod who;
 mod progress;
 
 mod serve;
@@ -99,7 +100,7 @@ pub fn run(
         Command::Repair(options) => repair::run(&options),
         Command::Scavenge(options) => scavenge::run(&options),
         Command::Export(options) => export::run(&options),
-        Command::Import(options) => import::run(&options, &environment),
+        Command::Import(options) => import::run(&options),
         Command::Config(options) => config::run(&options, environment),
         Command::Bench(options) => bench::run(&options),
         Command::Healthcheck(options) => healthcheck::run(&options, environment),

@@ -9,15 +9,25 @@ use http::Method;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::client::{Client, block_on};
+use super::client::block_on;
+use super::who::Who;
 use super::{Exit, Failure};
 use crate::address::{Address, BaseUrl};
 use crate::event::Timestamp;
 use crate::store::{self, Role, Store};
 
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
 pub(super) struct Options {
+    #[command(flatten)]
+    what: What,
+    #[command(flatten)]
+    who: Who,
+}
+
+/// What is to be promoted.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct What {
     /// The data directory of a replica that no server has open
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -35,8 +45,8 @@ struct Promoted {
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     block_on(async {
-        let Promoted { log, epoch } = match (&options.server, &options.data) {
-            (Some(server), _) => at_server(server).await?,
+        let Promoted { log, epoch } = match (&options.what.server, &options.what.data) {
+            (Some(server), _) => at_server(server, &options.who).await?,
             (None, Some(data)) => in_directory(data).await?,
             (None, None) => return Err(Failure::new(Exit::Usage, "--data or --server says what is to be promoted")),
         };
@@ -45,11 +55,11 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     })
 }
 
-async fn at_server(server: &str) -> Result<Promoted, Failure> {
+async fn at_server(server: &str, who: &Who) -> Result<Promoted, Failure> {
     let base = BaseUrl::parse(server)
         .map_err(|error| Failure::new(Exit::Usage, format_args!("--server {server}: {error}")))?;
     let url = base.url(&Address::Promote);
-    let answer = Client::default().send(Method::POST, &url, &[], Bytes::new()).await?;
+    let answer = who.client(&url)?.send(Method::POST, &url, &[], Bytes::new()).await?;
     match answer.refused() {
         Some(problem) => Err(Failure::failed(problem)),
         None => serde_json::from_slice(&answer.body).map_err(|error| Failure::failed(format_args!("{url}: {error}"))),

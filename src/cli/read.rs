@@ -8,6 +8,7 @@ use clap::Args;
 use super::Failure;
 use super::client::{block_on, stream_url};
 use super::failure::printable;
+use super::who::Who;
 use crate::client::{Event, Follower, Following, Start};
 use crate::feed::write::{LineFor, followed_line};
 
@@ -28,6 +29,8 @@ pub(super) struct Options {
     /// The server that has the stream
     #[arg(long, value_name = "URL", default_value = super::client::SERVER)]
     server: String,
+    #[command(flatten)]
+    who: Who,
     /// The number to begin with
     #[arg(long, value_name = "N", default_value_t = 0)]
     from: u64,
@@ -45,7 +48,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         0 => Start::Beginning,
         from => Start::Page(format!("{stream}/{from}/forward/{PAGE_SIZE}")),
     };
-    let following = Follower::of(&stream).from(start).skips_truncated();
+    let following = options.who.follows(Follower::of(&stream).from(start).skips_truncated())?;
     let following = if options.follow {
         following.gives_up_after(AWAY_MAX_FOLLOWING)
     } else {

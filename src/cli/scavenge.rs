@@ -8,8 +8,9 @@ use clap::Args;
 use http::Method;
 use serde::Deserialize;
 
-use super::client::{Client, SERVER, block_on};
+use super::client::{SERVER, block_on};
 use super::progress::Progress;
+use super::who::Who;
 use super::{Exit, Failure};
 use crate::address::{Address, BaseUrl};
 
@@ -21,6 +22,8 @@ pub(super) struct Options {
     /// Where the server is
     #[arg(long, value_name = "URL", default_value = SERVER)]
     server: String,
+    #[command(flatten)]
+    who: Who,
     /// Wait until it is done, and say what it brought
     #[arg(long)]
     wait: bool,
@@ -56,7 +59,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         .map_err(|error| Failure::new(Exit::Usage, format_args!("--server {}: {error}", options.server)))?;
     let url = format!("{base}{}", Address::Scavenge.path());
     block_on(async {
-        let client = Client::default();
+        let client = options.who.client(&url)?;
         let answer = client.send(Method::POST, &url, &[], Bytes::new()).await?;
         let Asked { scavenge_id: id } = read(&url, answer.refused(), &answer.body)?;
         if !options.wait {

@@ -11,9 +11,16 @@ use super::{FILE_VARIABLE, Flag, Flags, SETTINGS, Setting, Source, Value};
 
 const PREFIX: &str = "EVERFEED_";
 
-/// Variables that begin like ours and switch tests, not the server.
-const TEST_SWITCHES: [&str; 5] =
-    ["EVERFEED_CHUNK_EVENTS", "EVERFEED_CRASH", "EVERFEED_FAILPOINT", "EVERFEED_POWER", "EVERFEED_SEED"];
+/// Variables that begin like ours and are not the server's: they switch tests, or say who a command is.
+const OTHERS: [&str; 7] = [
+    "EVERFEED_CHUNK_EVENTS",
+    "EVERFEED_CRASH",
+    "EVERFEED_FAILPOINT",
+    "EVERFEED_POWER",
+    "EVERFEED_SEED",
+    "EVERFEED_TOKEN",
+    "EVERFEED_USER",
+];
 
 /// The value of every setting, and what was wrong on the way.
 pub(super) fn gather(
@@ -52,7 +59,7 @@ impl Layers {
         let mut variables = Vec::new();
         for (name, text) in environment {
             let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { continue };
-            if TEST_SWITCHES.iter().any(|switch| name.starts_with(switch)) {
+            if OTHERS.iter().any(|switch| name.starts_with(switch)) {
                 continue;
             }
             match text.into_string() {

@@ -13,6 +13,7 @@ use super::{Far, Input, unreadable};
 use crate::address::{BaseUrl, Suffix};
 use crate::cli::client::{Answer, Client};
 use crate::cli::export::say;
+use crate::cli::who::Who;
 use crate::cli::{Exit, Failure};
 use crate::event::{HARD_DELETION_TYPE, Source, StreamName};
 use crate::feed::read::page::{Event, EventContent};
@@ -22,10 +23,10 @@ use crate::replica::import::read_ahead;
 const BATCH_EVENTS_MAX: usize = 1000;
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
-pub(super) async fn run(server: &str, files: &[PathBuf], into: Option<&StreamName>) -> Result<(), Failure> {
+pub(super) async fn run(server: &str, who: &Who, files: &[PathBuf], into: Option<&StreamName>) -> Result<(), Failure> {
     let base = BaseUrl::parse(server)
         .map_err(|error| Failure::new(Exit::Usage, format_args!("--server {server}: {error}")))?;
-    let mut to = To { client: Client::default(), base, into: into.cloned(), counts: Counts::default() };
+    let mut to = To { client: who.client(base.as_str())?, base, into: into.cloned(), counts: Counts::default() };
     for path in files {
         to.file(path).await?;
     }

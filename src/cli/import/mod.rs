@@ -15,7 +15,8 @@ use clap::{ArgGroup, Args};
 
 use super::client::block_on;
 use super::progress::Progress;
-use super::{Environment, Exit, Failure};
+use super::who::Who;
+use super::{Exit, Failure};
 use crate::event::StreamName;
 use crate::replica::interchange::{Fault, FaultKind, Reader, decompressed};
 
@@ -28,12 +29,8 @@ pub(super) struct Options {
     /// Read another server instead, by its AtomPub API, into a new log: EventStoreDB, KurrentDB or Everfeed
     #[arg(long, value_name = "URL", conflicts_with_all = ["server", "same_epoch"])]
     from_eventstore: Option<String>,
-    /// Who reads there
-    #[arg(long, value_name = "NAME", requires = "from_eventstore")]
-    user: Option<String>,
-    /// The file with the user's password [default: EVERFEED_IMPORT_PASSWORD in the environment]
-    #[arg(long, value_name = "FILE", requires = "user")]
-    password_file: Option<PathBuf>,
+    #[command(flatten)]
+    who: Who,
     /// Rebuild the log in this directory, which is new, or holds the beginning of the same log
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -48,18 +45,18 @@ pub(super) struct Options {
     stream: Vec<StreamName>,
 }
 
-pub(super) fn run(options: &Options, environment: &Environment) -> Result<(), Failure> {
-    let Options { file, from_eventstore, user, password_file, data, same_epoch, server, stream } = options;
+pub(super) fn run(options: &Options) -> Result<(), Failure> {
+    let Options { file, from_eventstore, who, data, same_epoch, server, stream } = options;
     let usage = |why: &str| Err(Failure::new(Exit::Usage, why));
     match (from_eventstore, data, server) {
         (Some(url), Some(data), _) => {
-            let origin = take_over::origin(url, stream, user.as_deref(), password_file.as_ref(), environment)?;
+            let origin = take_over::origin(url, stream, who)?;
             block_on(take_over::run(data, &origin))
         }
         (None, Some(_), _) if !stream.is_empty() => usage("a log is rebuilt from all of its streams, not by --stream"),
         (None, Some(data), _) => block_on(rebuild::run(data, file, *same_epoch)),
         (None, None, Some(_)) if 1 < stream.len() => usage("with --server there is one --stream"),
-        (None, None, Some(server)) => block_on(append::run(server, file, stream.first())),
+        (None, None, Some(server)) => block_on(append::run(server, who, file, stream.first())),
         (None, None, None) | (Some(_), None, _) => usage("--data DIR or --server URL says where to"),
     }
 }

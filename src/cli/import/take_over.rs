@@ -1,19 +1,16 @@
 //! From another server, by its AtomPub API, into a new log.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use uuid::Uuid;
 
 use crate::address::BaseUrl;
 use crate::cli::export::{now, say};
 use crate::cli::progress::Progress;
-use crate::cli::{Environment, Exit, Failure};
-use crate::client::Credentials;
+use crate::cli::who::Who;
+use crate::cli::{Exit, Failure};
 use crate::event::StreamName;
 use crate::replica::eventstore::{Origin, TakeOverError, open, take_over};
-
-/// The variable that holds the password, so that it stands neither in a file nor on the command line.
-pub(super) const PASSWORD: &str = "EVERFEED_IMPORT_PASSWORD";
 
 pub(super) async fn run(data: &Path, origin: &Origin) -> Result<(), Failure> {
     let store = open(data, origin, new_id(), now())?;
@@ -36,32 +33,10 @@ pub(super) async fn run(data: &Path, origin: &Origin) -> Result<(), Failure> {
 }
 
 /// What to read, and as whom.
-pub(super) fn origin(
-    url: &str,
-    streams: &[StreamName],
-    user: Option<&str>,
-    password_file: Option<&PathBuf>,
-    environment: &Environment,
-) -> Result<Origin, Failure> {
-    let usage = |why: String| Failure::new(Exit::Usage, why);
-    let url = BaseUrl::parse(url).map_err(|error| usage(format!("--from-eventstore {url}: {error}")))?;
-    let credentials = match user {
-        None => Credentials::None,
-        Some(user) => Credentials::Basic { user: user.into(), password: password(password_file, environment)? },
-    };
-    Ok(Origin { url, streams: streams.to_vec(), credentials })
-}
-
-fn password(file: Option<&PathBuf>, environment: &Environment) -> Result<String, Failure> {
-    let usage = |why: String| Failure::new(Exit::Usage, why);
-    if let Some(file) = file {
-        let text = std::fs::read_to_string(file).map_err(|error| usage(format!("{}: {error}", file.display())))?;
-        return Ok(text.trim_end_matches(['\r', '\n']).to_string());
-    }
-    let value = environment.iter().find(|(name, _)| name == PASSWORD).map(|(_, value)| value);
-    let value =
-        value.ok_or_else(|| usage(format!("a user needs --password-file, or {PASSWORD} in the environment")))?;
-    value.clone().into_string().map_err(|_| usage(format!("{PASSWORD} is not UTF-8")))
+pub(super) fn origin(url: &str, streams: &[StreamName], who: &Who) -> Result<Origin, Failure> {
+    let url = BaseUrl::parse(url)
+        .map_err(|error| Failure::new(Exit::Usage, format_args!("--from-eventstore {url}: {error}")))?;
+    Ok(Origin { url, streams: streams.to_vec(), credentials: who.credentials()?, roots: who.roots()? })
 }
 
 impl From<TakeOverError> for Failure {

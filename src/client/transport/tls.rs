@@ -2,9 +2,17 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "server")]
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+#[cfg(feature = "server")]
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+#[cfg(feature = "server")]
+use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{ClientConfig, RootCertStore};
+#[cfg(feature = "server")]
+use rustls::{DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
 use crate::client::FollowError;
@@ -34,4 +42,56 @@ pub(super) fn config(roots: &[Vec<u8>], is_needed: bool) -> Result<ClientConfig,
     };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// TLS with whoever answers. It keeps nothing secret: it is good for asking one's own machine how it is.
+#[cfg(feature = "server")]
+pub(super) fn trusting_anybody() -> ClientConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("ring has the ciphers of TLS 1.2 and 1.3");
+    let anybody = Arc::new(Anybody(provider));
+    builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth()
+}
+
+/// Holds every certificate for good; that the other side has its key is checked all the same.
+#[cfg(feature = "server")]
+#[derive(Debug)]
+struct Anybody(Arc<CryptoProvider>);
+
+#[cfg(feature = "server")]
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
 }

@@ -116,8 +116,9 @@ impl Feeds {
 }
 
 fn following(origin: &Origin, url: &str) -> Following {
-    let credentials = origin.credentials.clone();
-    Follower::of(url).form(Prefer::EventStore).credentials(credentials).gives_up_after(GIVES_UP_AFTER)
+    let following = Follower::of(url).form(Prefer::EventStore).credentials(origin.credentials.clone());
+    let following = following.gives_up_after(GIVES_UP_AFTER);
+    origin.roots.iter().fold(following, |following, pem| following.trusting(pem.clone()))
 }
 
 /// The source has been read to its end.

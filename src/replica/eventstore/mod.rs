@@ -40,6 +40,8 @@ pub struct Origin {
     pub streams: Vec<StreamName>,
     /// Whoever may read them.
     pub credentials: Credentials,
+    /// Certificates of authorities, as PEM, that are trusted beside those of the system.
+    pub roots: Vec<Vec<u8>>,
 }
 
 /// What was taken over.

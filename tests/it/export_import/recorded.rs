@@ -181,9 +181,9 @@ fn what_eventstore_serves_becomes_a_log_with_its_numbers() {
     let nobody = take_over(&url, &path("copy"), &[]);
     assert_eq!(nobody.code, 1);
     assert!(nobody.errors.contains("/streams/%24all: 401"), "{}", nobody.errors);
-    std::fs::write(path("password"), "changeit\n").expect("written");
-    let password = path("password").display().to_string();
-    let run = take_over(&url, &path("copy"), &["--user", "admin", "--password-file", &password]);
+    std::fs::write(path("user"), "admin:changeit\n").expect("written");
+    let user = format!("@{}", path("user").display());
+    let run = take_over(&url, &path("copy"), &["--user", &user]);
     check_done(&run);
     for remark in [
         "everfeed: 1 events of statistics left out",
@@ -231,11 +231,11 @@ fn a_stream_whose_links_the_source_always_resolves_holds_the_links() {
     let url = format!("http://{}", source.address);
     let data = dir.path().join("copy");
     let text = data.to_str().expect("UTF-8").to_string();
-    let arguments = ["import", "--from-eventstore", &url, "--data", &text, "--stream", "picks", "--user", "admin"];
-    let run = crate::support::everfeed(&arguments).run();
+    let arguments = ["import", "--from-eventstore", &url, "--data", &text, "--stream", "picks"];
+    let run = crate::support::everfeed(&arguments).set("EVERFEED_USER", "admin").run();
     assert_eq!(run.code, 2);
-    assert!(run.errors.contains("EVERFEED_IMPORT_PASSWORD"), "{}", run.errors);
-    check_done(&crate::support::everfeed(&arguments).set("EVERFEED_IMPORT_PASSWORD", "changeit").run());
+    assert!(run.errors.contains("only at a terminal the password is asked for"), "{}", run.errors);
+    check_done(&crate::support::everfeed(&arguments).set("EVERFEED_USER", "admin:changeit").run());
     check_sound(&data);
     let copy = TestServer::start(&data, &[]);
     assert_eq!(texts(&told(&copy, "picks"), "type"), ["$>", "$>"]);

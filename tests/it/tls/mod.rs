@@ -1,5 +1,6 @@
 //! TLS, as clients that others wrote meet it: versions, protocols, certificates of both sides, and what replaces them.
 
+mod commands;
 mod exposure;
 mod reload;
 

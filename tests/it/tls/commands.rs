@@ -1,0 +1,46 @@
+//! The commands that talk to a server talk to one with TLS, if they are told whom to trust.
+
+use super::start;
+use crate::support::authority::Authority;
+use crate::support::everfeed;
+
+#[test]
+fn events_are_appended_read_followed_and_exported_over_tls_by_who_trusts_the_authority() {
+    let (data, authority) = (tempfile::tempdir().expect("a directory"), Authority::new());
+    let server = start(data.path(), &authority, &[]);
+    let url = format!("https://localhost:{}", server.address.port());
+    let trusted = authority.certificate().display().to_string();
+    let to = ["--server", &url, "--trust", &trusted];
+    let run = |arguments: &[&str]| everfeed(&[arguments, &to].concat()).input("{\"a\":1}").run();
+    let appended = run(&["append", "numbers", "--type", "T"]);
+    assert_eq!(appended.code, 0, "{appended:?}");
+    assert!(appended.output.contains(&url), "{appended:?}");
+    for arguments in
+        [&["read", "numbers"][..], &["follow", "numbers", "--until-end"], &["export", "--stream", "numbers"]]
+    {
+        let done = run(arguments);
+        assert_eq!(done.code, 0, "{done:?}");
+        assert!(done.output.contains("\"data\":{\"a\":1}"), "{done:?}");
+    }
+    assert_eq!(run(&["scavenge", "--wait"]).code, 0);
+    let wary = everfeed(&["read", "numbers", "--server", &url]).run();
+    assert_eq!(wary.code, 1, "{wary:?}");
+    assert!(wary.errors.contains("certificate"), "{wary:?}");
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn the_health_check_asks_a_server_with_tls_whoever_vouches_for_it() {
+    let (data, authority) = (tempfile::tempdir().expect("a directory"), Authority::new());
+    let server = start(data.path(), &authority, &[]);
+    let (certificate, key) = (data.path().join("x.crt"), data.path().join("x.key"));
+    let listen = server.address.to_string();
+    let check = || {
+        let run = everfeed(&["healthcheck"]).set("EVERFEED_LISTEN", &listen);
+        let run = run.set("EVERFEED_TLS__CERTIFICATE", &certificate.display().to_string());
+        run.set("EVERFEED_TLS__KEY", &key.display().to_string()).run()
+    };
+    assert_eq!(check().code, 0);
+    drop(server);
+    assert_eq!(check().code, 1);
+}
