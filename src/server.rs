@@ -126,7 +126,6 @@ async fn serve(start: Start, mirroring: Option<Mirroring>) -> Result<(), Error> 
     let tls = tls::open(config, address)?;
 
     let (drain, draining) = watch::channel(false);
-    reload::on_hangup(start, Reloaded { tls: tls.clone() }, &draining)?;
     let settings = settings(config);
     background::start(&store, config, &draining);
     let ambient = Ambient { now, new_id };
@@ -137,6 +136,8 @@ async fn serve(start: Start, mirroring: Option<Mirroring>) -> Result<(), Error> 
     } else {
         None
     };
+    let reloaded = Reloaded { access: access.clone(), identities: identities.clone(), tls: tls.clone() };
+    reload::on_hangup(start, reloaded, &draining)?;
     let served = Served::new(store.clone(), access, identities, &settings, ambient, &new_id().uuid(), draining);
     let served = Arc::new(served);
     let impatient = signalled_twice(drain.clone())?;

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use crate::config::{self, Loaded};
+use crate::access::{Access, Identities};
+use crate::config::{self, Config, Loaded};
 use crate::http::Tls;
 use crate::telemetry::Level;
 
-use super::{tls, until};
+use super::{Error, rules, tls, until};
 
 /// What takes effect without a new start.
-const RELOADED: [&str; 4] = ["log.level", "tls.certificate", "tls.key", "tls.client_ca"];
+const RELOADED: [&str; 5] = ["access.rules", "log.level", "tls.certificate", "tls.client_ca", "tls.key"];
 
 /// The settings that a server was started with, and how to read them again.
 pub struct Start {
@@ -26,6 +27,9 @@ pub struct Start {
 
 /// What can change.
 pub(super) struct Reloaded {
+    pub(super) access: Access,
+    /// Those who are known; none on a server that is open.
+    pub(super) identities: Option<Identities>,
     pub(super) tls: Option<Arc<Tls>>,
 }
 
@@ -44,26 +48,46 @@ pub(super) fn on_hangup(start: Start, reloaded: Reloaded, draining: &watch::Rece
     Ok(())
 }
 
-/// Whatever cannot be read leaves all as it is.
+/// What cannot be read leaves things as they are.
 fn reload(start: &Start, reloaded: &Reloaded) {
-    let loaded = match (start.load_again)() {
-        Ok(loaded) => loaded,
+    let config = match (start.load_again)() {
+        Ok(loaded) => {
+            for name in changed(&start.loaded, &loaded) {
+                tracing::warn!(setting = name, "this setting has changed, and takes effect at the next start");
+            }
+            loaded.config
+        }
         Err(error) => return tracing::error!(%error, "the settings could not be read again; nothing has changed"),
     };
-    let mut done = Vec::new();
-    start.level.set(&loaded.config.log.level);
-    done.push("log.level");
-    if let Some(tls) = &reloaded.tls {
-        match tls::reload(&loaded.config, tls) {
-            Ok(true) => done.push("certificates"),
-            Ok(false) => {}
-            Err(error) => tracing::error!(%error, "the certificates could not be read again; the old ones go on"),
-        }
-    }
-    for name in changed(&start.loaded, &loaded) {
-        tracing::warn!(setting = name, "this setting has changed, and takes effect at the next start");
-    }
+    start.level.set(&config.log.level);
+    let mut done = vec!["log level"];
+    let mut tell = |what, result: Result<bool, Error>| match result {
+        Ok(true) => done.push(what),
+        Ok(false) => {}
+        Err(error) => tracing::error!(what, %error, "could not be read again; what was read before goes on"),
+    };
+    tell("rules", reloaded.rules(&config));
+    tell("users", reloaded.users());
+    tell("certificates", reloaded.tls.as_ref().map_or(Ok(false), |tls| tls::reload(&config, tls)));
     tracing::info!(what = done.join(", "), "reloaded");
+}
+
+impl Reloaded {
+    /// Whether there are any.
+    fn rules(&self, config: &Config) -> Result<bool, Error> {
+        if self.access.is_open() {
+            return Ok(false);
+        }
+        self.access.reload_rules(rules(&config.access)?);
+        Ok(true)
+    }
+
+    /// Whether there are any.
+    fn users(&self) -> Result<bool, Error> {
+        let Some(identities) = &self.identities else { return Ok(false) };
+        identities.reload()?;
+        Ok(true)
+    }
 }
 
 /// The settings that differ from those at the start and are not read while it runs.

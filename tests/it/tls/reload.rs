@@ -69,7 +69,7 @@ fn certificates_are_replaced_under_load_and_nobody_notices() {
     let before = serial(&server);
     std::fs::write(certificate, "no certificate").expect("it is written");
     let log = reload(&server);
-    assert!(log.contains("the old ones go on"), "{log}");
+    assert!(log.contains("what was read before goes on"), "{log}");
     assert_eq!(serial(&server), before);
     server.assert_no_panic();
     assert_eq!(server.stop(), Some(0));
@@ -102,5 +102,26 @@ fn the_log_level_changes_at_once_and_what_cannot_change_is_named() {
     let log = reload(&server);
     assert!(log.contains("nothing has changed") && log.contains("page_size"), "{log}");
     assert_eq!(server.get("/ping", &[]).status, 200);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn users_and_rules_are_read_again_and_bad_rules_leave_the_last_ones_in_force() {
+    let data = tempfile::tempdir().expect("a directory");
+    let rules = data.path().join("rules.toml");
+    let write = |text: &str| std::fs::write(&rules, text).expect("it is written");
+    let settings =
+        [("access.enabled", "true"), ("access.anonymous", "read"), ("access.rules", rules.to_str().expect("UTF-8"))];
+    write("[[rule]]\nstreams = \"news\"\nread = \"nobody\"\n");
+    let server = TestServer::start_with(&data.path().join("data"), &settings);
+    assert_eq!(server.get("/streams/news", &[]).status, 401);
+    write("");
+    let log = reload(&server);
+    assert!(log.contains("rules, users"), "{log}");
+    assert_eq!(server.get("/streams/news", &[]).status, 404, "everybody may look, and there is nothing");
+    write("[[rule]]\nstream = \"news\"\n");
+    let log = reload(&server);
+    assert!(log.contains("what was read before goes on"), "{log}");
+    assert_eq!(server.get("/streams/news", &[]).status, 404);
     assert_eq!(server.stop(), Some(0));
 }
