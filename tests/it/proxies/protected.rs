@@ -48,8 +48,11 @@ impl Setting {
     }
 }
 
-/// Each kind of document of the protected stream, and what `ann` gets for it.
-const DOCUMENTS: &[(&str, &[(&str, &str)], u16)] = &[
+/// An address, the headers that it is asked with, and what `ann` gets for it.
+type Document = (&'static str, &'static [(&'static str, &'static str)], u16);
+
+/// Each kind of document of the protected stream.
+const DOCUMENTS: &[Document] = &[
     ("/streams/secret", &[ATOM], 200),
     ("/streams/secret?format=atom", &[], 200),
     ("/streams/secret", &[EVENTSTORE], 200),
