@@ -1,10 +1,12 @@
 //! What users may do with which streams: by the streams' own settings, by rules, by `$settings`, and by itself.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Reply, TestServer, WithAccess, check};
+use crate::support::store::chunk_files;
+use crate::support::{PATIENCE, Reply, TestServer, WithAccess, check, chunks};
 
 const USERS: &[(&str, &[&str])] = &[("ann", &["shop"]), ("bob", &[]), ("eve", &["audit"])];
 
@@ -55,6 +57,15 @@ fn check_who_may(server: &WithAccess, asked: &str, expected: &[&str]) {
         })
         .collect();
     assert_eq!(who_may, expected, "{asked}");
+}
+
+/// Waits until so many chunks are sealed, so that what is in them is read from files.
+fn wait_for_chunks(data: &std::path::Path, count: usize) {
+    let started = Instant::now();
+    while chunk_files(data).len() < count {
+        assert!(started.elapsed() < PATIENCE, "the chunks are not sealed");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
@@ -209,7 +220,7 @@ fn a_change_of_rights_counts_for_the_very_next_request() {
 #[test]
 fn a_stream_can_be_protected_before_it_is_there_and_stays_so_when_it_is_deleted_and_after_a_restart() {
     let data = tempfile::tempdir().expect("a directory");
-    let server = TestServer::start_with_access(data.path(), &[], USERS);
+    let server = TestServer::start_with_access(data.path(), &[("chunk_events", "4")], USERS);
     let own = json!({ "$acl": { "$r": "ann", "$w": "ann", "$d": "ann" } });
     for stream in ["soft", "hard", "kept"] {
         server.set(stream, &own);
@@ -241,9 +252,48 @@ fn a_stream_can_be_protected_before_it_is_there_and_stays_so_when_it_is_deleted_
         }
     };
     check_all(&|user, path| server.get_as(user, path, &[]));
-    let server = server.restart(data.path(), &[]);
+    wait_for_chunks(data.path(), 2);
+    let server = server.restart(data.path(), &[("chunk_events", "4")]);
     check_all(&|user, path| server.get_as(user, path, &[]));
     assert_eq!(server.append_as("bob", "soft", "{}").status, 403, "a new life is not for others");
     assert_eq!(server.append_as("ann", "soft", "{}").status, 201);
     assert_eq!(server.get_as("bob", "/streams/soft", &[]).status, 403);
+}
+
+#[test]
+fn where_settings_cannot_be_read_nobody_has_rights_by_them() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start_with_access(data.path(), &[("chunk_events", "8")], USERS);
+    let canary = "in the settings of the protected stream";
+    server.set("secret", &json!({ "$acl": { "$r": "shop" }, "about": canary }));
+    assert_eq!(server.append_as("ann", "secret", "{}").status, 201);
+    let sealed = || chunks::read_all(data.path()).iter().any(|chunk| chunk.holds(canary.as_bytes()));
+    let started = Instant::now();
+    while !sealed() {
+        assert!(started.elapsed() < PATIENCE, "the settings are not sealed");
+        assert_eq!(server.append_as("ann", "other", "{}").status, 201);
+    }
+    let page = "/streams/secret/0/forward/20.atom";
+    assert_eq!(server.get_as("ann", page, &[]).status, 200);
+    let files = chunk_files(data.path());
+    let server = server.restarted_after(data.path(), &[("chunk_events", "8")], || {
+        let holding = chunks::read_all(data.path()).iter().position(|chunk| chunk.holds(canary.as_bytes()));
+        let file = &files[holding.expect("it was there a moment ago")];
+        let mut bytes = fs::read(file).expect("it is read");
+        // In the first block, behind the headers of the file and of the block.
+        bytes[64 + 24 + 16] ^= 1;
+        fs::write(file, bytes).expect("it is written");
+    });
+    for user in ["bob", "ann", "admin", "", "bob"] {
+        for path in
+            [page, "/streams/secret", "/streams/secret/0/data", "/streams/secret/metadata", "/ui/streams/secret"]
+        {
+            let reply = server.get_as(user, path, &[]);
+            assert_eq!((reply.status, reply.header("cache-control")), (503, Some("no-store")), "{path} by {user:?}");
+        }
+        assert_eq!(server.append_as(user, "secret", "{}").status, 503, "{user:?}");
+    }
+    let reply = server.get_as("bob", page, &[]);
+    assert!(reply.json()["type"].as_str().is_some_and(|kind| kind.ends_with("/rights-unknown")), "{}", reply.text());
+    assert_eq!(server.append_as("bob", "another", "{}").status, 201, "other streams are not concerned");
 }

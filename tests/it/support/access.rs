@@ -79,8 +79,14 @@ impl WithAccess {
 
     /// Stops it, and starts it again over the same directory.
     pub(crate) fn restart(self, data: &Path, settings: &[(&str, &str)]) -> Self {
+        self.restarted_after(data, settings, || ())
+    }
+
+    /// The same, with something done to the directory in between.
+    pub(crate) fn restarted_after(self, data: &Path, settings: &[(&str, &str)], between: impl FnOnce()) -> Self {
         let Self { server, admin, ops } = self;
         assert_eq!(server.stop(), Some(0));
+        between();
         let settings: Vec<_> = [("access.enabled", "true")].iter().chain(settings).copied().collect();
         Self { server: TestServer::start_with(data, &settings), admin, ops }
     }
