@@ -4,7 +4,7 @@ use super::{Shop, assert_nothing_of_it};
 use crate::support::proxy::{Kind, Proxy};
 
 fn nobody_gets_the_page_of_another(kind: Kind) {
-    let shop = Shop::open(&[]);
+    let shop = Shop::open();
     let proxy = Proxy::start(kind, shop.server.address);
     let paths = [
         "/streams/%24ce-shop/0/forward/5.atom",

@@ -5,7 +5,7 @@ use crate::support::everfeed;
 
 #[test]
 fn no_copy_is_made_of_what_is_hidden() {
-    let shop = Shop::open(&[]);
+    let shop = Shop::open();
     let server = format!("http://{}", shop.server.address);
     let dir = tempfile::tempdir().expect("a directory");
     let path = |name: &str| dir.path().join(name).to_str().expect("a path").to_string();
@@ -29,7 +29,7 @@ fn no_copy_is_made_of_what_is_hidden() {
 
 #[test]
 fn who_follows_is_handed_what_may_be_seen_and_goes_on_behind_the_rest() {
-    let shop = Shop::open(&[]);
+    let shop = Shop::open();
     let url = format!("http://{}/streams/%24ce-shop", shop.server.address);
     let dir = tempfile::tempdir().expect("a directory");
     let to = dir.path().join("events");

@@ -8,15 +8,20 @@ const FEED: (&str, &str) = ("Accept", "application/vnd.eventstore.atom+json");
 
 /// A stream with a link to an open event and one to a protected one.
 fn linked(shop: &Shop, stream: &str) {
-    for target in ["0@shop-open".to_string(), format!("0@{SECRET}"), format!("1@{SECRET}"), "77@shop-open".to_string()]
-    {
+    for target in [
+        "0@shop-open".to_string(),
+        format!("0@{SECRET}"),
+        format!("1@{SECRET}"),
+        "77@shop-open".to_string(),
+        "1@shop-open".to_string(),
+    ] {
         shop.post(stream, &[("Content-Type", "text/plain"), ("ES-EventType", "$>")], &target);
     }
 }
 
 #[test]
 fn on_a_stream_open_to_all_a_link_to_what_is_not_leads_nowhere_for_anybody() {
-    let shop = Shop::open(&[]);
+    let shop = Shop::open();
     linked(&shop, "links");
     let page = "/streams/links/0/forward/4?embed=body";
     let replies = ["", "bob", "ann", "admin"].map(|user| shop.get(user, page, &[FEED]));
@@ -42,7 +47,7 @@ fn on_a_stream_open_to_all_a_link_to_what_is_not_leads_nowhere_for_anybody() {
 
 #[test]
 fn elsewhere_a_link_leads_those_who_may_read_what_it_leads_to() {
-    let shop = Shop::open(&[]);
+    let shop = Shop::open();
     shop.server.set("memos", &json!({ "$acl": { "$r": ["insiders", "outsiders"] } }));
     linked(&shop, "memos");
     let page = "/streams/memos/0/forward/4?embed=body";

@@ -30,7 +30,7 @@ fn wait_for_waits(shop: &Shop, count: usize) {
 
 #[test]
 fn who_listens_hears_that_there_was_something_and_nothing_of_it() {
-    let shop = Shop::open(&[]);
+    let shop = Shop::open();
     let path = "/streams/%24ce-shop?last-event-id=-1";
     // Both at once, so that what is made for one could reach the other.
     let mut listeners = ["", "ann", "bob"].map(|user| (user, listen(&shop, user, path)));
@@ -56,7 +56,7 @@ fn who_listens_hears_that_there_was_something_and_nothing_of_it() {
 
 #[test]
 fn it_ends_for_those_whose_right_ends() {
-    let shop = Shop::open(&[]);
+    let shop = Shop::open();
     let mut nobody = listen(&shop, "", "/streams/shop-open");
     let mut ann = listen(&shop, "ann", "/streams/shop-open");
     shop.sell("shop-open", &json!({ "eventType": "Placed", "data": 1 }));
@@ -73,7 +73,7 @@ fn it_ends_for_those_whose_right_ends() {
 
 #[test]
 fn who_waits_gets_what_may_be_seen_when_it_comes() {
-    let shop = Shop::open(&[]);
+    let shop = Shop::open();
     let wait = |user: &'static str, path: &'static str| {
         let (to, authorization) = (shop.server.address, shop.server.authorization(user));
         std::thread::spawn(move || {

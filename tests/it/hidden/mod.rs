@@ -28,6 +28,9 @@ const CANARY_ID: &str = "ca9a27c0-ffee-4bad-8f00-0123456789ab";
 const PLACES: u64 = 10;
 const HIDDEN: [u64; 5] = [1, 3, 5, 7, 9];
 
+/// Everybody may read what is derived, but for the record of who did what, which tells of streams.
+const RULES: &str = "[[rule]]\nstreams = \"$audit\"\nread = []\n[[rule]]\nstreams = \"$*\"\nread = \"$all\"\n";
+
 /// Members of `insiders` may read the protected stream. Everybody may read all others, also those of many streams.
 struct Shop {
     server: WithAccess,
@@ -35,12 +38,19 @@ struct Shop {
 }
 
 impl Shop {
-    fn open(settings: &[(&str, &str)]) -> Self {
+    fn open() -> Self {
+        Self::open_with(RULES)
+    }
+
+    fn open_with(rules: &str) -> Self {
         let data = tempfile::tempdir().expect("a directory");
-        let all = [&[("access.anonymous", "read"), ("derived.correlation", "true")], settings].concat();
+        let file = data.path().join("rules.toml");
+        std::fs::write(&file, rules).expect("it can be written");
+        let file = file.to_str().expect("a path");
+        let settings = [("access.anonymous", "read"), ("access.rules", file), ("derived.correlation", "true")];
         let users: &[(&str, &[&str])] = &[("ann", &["insiders"]), ("bob", &["outsiders"])];
-        let shop = Self { server: TestServer::start_with_access(data.path(), &all, users), _data: data };
-        shop.post("%24settings", &[("ES-EventType", "settings")], r#"{"$systemStreamAcl":{"$r":"$all"}}"#);
+        let shop =
+            Self { server: TestServer::start_with_access(&data.path().join("store"), &settings, users), _data: data };
         shop.protect(SECRET);
         for number in 0..PLACES / 2 {
             shop.sell(
