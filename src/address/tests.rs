@@ -325,7 +325,7 @@ fn any_address() -> impl Strategy<Value = Address> {
         1 => "[a-z%/?#$.é ]{1,8}".prop_filter_map("no name", |text| StreamName::parse(&text).ok()),
     ];
     let count = (1_u64..=4096).prop_map(|count| Count::new(count).unwrap());
-    (name, any_place(), any_place(), count, 0..10, 1_u128..).prop_map(|(stream, from, place, count, kind, id)| {
+    (name, any_place(), any_place(), count, 0..12, 1_u128..).prop_map(|(stream, from, place, count, kind, id)| {
         let source = Source::named(stream.clone());
         let hex = |place| match place {
             Place::Number(number) if source == Source::All && id % 2 == 0 => Place::Hex(Position::from(number)),
@@ -344,6 +344,11 @@ fn any_address() -> impl Strategy<Value = Address> {
             6 => Address::Problem { kind: stream.to_string() },
             7 => Address::Ui(Ui::Stream { source, from: Place::Head }),
             8 => Address::Ui(Ui::Event { source, place }),
+            9 => Address::User { login: stream.to_string() },
+            10 => {
+                let command = UserCommand::ALL[(id % 4) as usize];
+                Address::UserCommand { login: stream.to_string(), command }
+            }
             _ => {
                 let request = PageRequest { from: hex(from), direction: Direction::Backward, count };
                 Address::Page { source, request }

@@ -1,6 +1,9 @@
 //! `$audit`: what was done that has to be accounted for, on record before it was done.
 
+use everfeed::event::Timestamp;
+use everfeed::store::{NewStore, Options, Store};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::{TestServer, WithAccess, basic};
 
@@ -111,4 +114,23 @@ fn refused_log_ins_are_on_record_once_for_many() {
         assert_eq!(server.get("/streams/s", &[("Authorization", &wrong)]).status, 401);
     }
     assert_eq!(recorded(&server), [("log-ins-refused".to_string(), json!({ "address": "127.0.0.1", "count": 1 }))]);
+}
+
+#[test]
+fn a_replica_writes_nothing_itself_and_its_record_begins_with_its_promotion() {
+    let data = tempfile::tempdir().expect("a directory");
+    let replica_of = Some("http://127.0.0.1:2113".into());
+    let new = NewStore { log: Uuid::from_u128(1), epoch: 0, created: Timestamp::default(), replica_of };
+    let (store, _) = Store::open_or_make(&Options::new(data.path()), &new).expect("it opens");
+    store.close();
+    drop(store);
+    let server = TestServer::start_with_access(data.path(), &[], &[("ann", &[])]);
+    let told = server.logged("done at a replica");
+    assert_eq!((&told["deed"], &told["outcome"]), (&json!("create-user"), &json!("done")), "{told}");
+    assert_eq!(server.events(), 0);
+    assert_eq!(server.get_as("ann", "/users/$current", &[]).status, 200);
+    assert_eq!(server.post_as("ann", "/admin/promote", &[], b"").status, 403);
+    assert_eq!(server.post_as("ops", "/admin/promote", &[], b"").status, 200);
+    let recorded = recorded(&server);
+    assert!(recorded.len() == 1 && recorded[0].0 == "promote" && recorded[0].1["who"] == "ops", "{recorded:?}");
 }
