@@ -17,6 +17,9 @@ pub(crate) const LOCK_RETRY: Duration = Duration::from_secs(5);
 /// The file that says what a directory is.
 const MARKER: &str = "everfeed";
 
+/// The file that says where the log ended when the store was closed in order.
+const CLOSED: &str = "closed";
+
 /// A data directory that this process holds.
 pub(crate) struct Directory {
     root: PathBuf,
@@ -109,7 +112,7 @@ impl Directory {
     }
 
     fn closed(&self) -> PathBuf {
-        self.root.join("closed")
+        self.root.join(CLOSED)
     }
 
     /// What the directory was made as; none if it never was made whole.
@@ -148,16 +151,14 @@ impl Directory {
         Ok(())
     }
 
-    /// What was noted when the store was last closed in order; none after an unclean stop.
-    pub(crate) fn read_closed(&self) -> Result<Option<Closed>, OpenError> {
+    /// How the store was left.
+    pub(crate) fn read_ending(&self) -> Result<Ending, OpenError> {
         let path = self.closed();
-        let closed = match fs::read(&path) {
-            // A note that cannot be read was not written whole: as after an unclean stop.
-            Ok(bytes) => Closed::decode(&bytes).ok(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(OpenError::Storage(format!("{}: {error}", path.display()))),
-        };
-        Ok(closed)
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Closed::decode(&bytes).map_or(Ending::Unreadable, Ending::Closed)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Ending::Unclean),
+            Err(error) => Err(OpenError::Storage(format!("{}: {error}", path.display()))),
+        }
     }
 
     /// Before the first write: what was noted holds no longer.
@@ -171,8 +172,28 @@ impl Directory {
 
     /// The store was closed in order.
     pub(crate) fn note_closed(&self, closed: &Closed) -> io::Result<()> {
-        write_synced(&self.closed(), &closed.encode())?;
-        sync_dir(&self.root)
+        replace(&self.root, CLOSED, &closed.encode())
+    }
+}
+
+/// How a store was left by whoever had it last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// In order, and where the log ended.
+    Closed(Closed),
+    /// By a crash.
+    Unclean,
+    /// What was noted has changed since: it was written whole or not at all.
+    Unreadable,
+}
+
+impl Ending {
+    /// Where the log ended, if that is known.
+    pub(crate) fn closed(self) -> Option<Closed> {
+        match self {
+            Self::Closed(closed) => Some(closed),
+            Self::Unclean | Self::Unreadable => None,
+        }
     }
 }
 
@@ -184,10 +205,15 @@ pub fn holds_store(data: &Path) -> bool {
 
 /// Says in the directory at `root` what the store is; whatever stood there before is replaced at once.
 pub(crate) fn mark(root: &Path, marker: &Marker) -> io::Result<()> {
-    // Under another name first: a marker that was cut short would look like a damaged store.
-    let unfinished = root.join("everfeed.new");
-    write_synced(&unfinished, marker.to_string().as_bytes())?;
-    fs::rename(unfinished, root.join(MARKER))?;
+    replace(root, MARKER, marker.to_string().as_bytes())
+}
+
+/// Puts a file in the place of the one of that name, if there was one. Under another name first: a file that was cut
+/// short would look like a damaged one.
+fn replace(root: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = root.join(format!("{name}.new"));
+    write_synced(&unfinished, bytes)?;
+    fs::rename(unfinished, root.join(name))?;
     sync_dir(root)
 }
 

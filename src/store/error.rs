@@ -70,7 +70,10 @@ pub enum ReadError {
 
 impl From<Failure> for ReadError {
     fn from(failure: Failure) -> Self {
-        Self::Io(failure.to_string())
+        match failure.cause {
+            Cause::Damage => Self::Damaged(failure.to_string()),
+            Cause::Io(_) | Cause::InUse => Self::Io(failure.to_string()),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Durable events: every append is persisted in sled before it is acknowledged; what has grown old moves, in
 //! large pieces, into immutable files that sled names. The only module that names sled.
 //!
-//! Reading order: `format` (what is on disk), `door` (sled), `derived` (streams kept by reference), `segment` (the tail
+//! Reading order: `format` (what is on disk), `door` (sled), `registry` (what it holds beside events), `derived` (streams kept by reference), `segment` (the tail
 //! in memory), `chunk_file` and `chunks` (old events), `ids` (event ids for ever), `retentions` (what settings and
 //! deletions leave), `keeper`, `view` (what readers see; `removal`, what it leaves out; `runs`, its sealed part), `shared`, `queue`, `decide` and
 //! `replicate` (what becomes a group), `writer` and `sealer` (the two threads), `scavenger` (a third), `aging`, `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
@@ -15,6 +15,7 @@
 mod error;
 mod format;
 mod door;
+mod registry;
 mod ids;
 mod derived;
 mod segment;
@@ -350,7 +351,11 @@ impl Running {
         if self.shared.failed.load(Ordering::SeqCst) || door.sync().is_err() {
             return;
         }
-        let closed = Closed { next: self.shared.state.load().log.next };
+        let Ok(registry) = registry::checksum(&self.shared.door) else {
+            tracing::error!("what sled holds cannot be read any more; `everfeed verify` tells more");
+            return;
+        };
+        let closed = Closed { next: self.shared.state.load().log.next, registry: Some(registry) };
         if let Err(error) = directory.note_closed(&closed) {
             tracing::warn!(%error, "could not note that the store was closed in order");
         }

@@ -13,17 +13,18 @@ use crate::event::{Effect, LogHead, Number, Position, Status, StreamHead, Stream
 use super::chunk_file;
 use super::chunks::Chunks;
 use super::derived::{Kinds, read_indexed};
-use super::directory::{Directory, LOCK_RETRY, Marker};
+use super::directory::{Directory, Ending, LOCK_RETRY, Marker};
 use super::disk;
 use super::door::{self, Batch, Cause, Door};
 use super::format::group::{self, Part};
 use super::format::retention::decode_retention;
 use super::format::{
-    ChunkRecord, FORMAT, Key, Malformed, Meta, RunRecord, all_runs_prefix, chunk_prefix, group_prefix,
+    ChunkRecord, Closed, FORMAT, Key, Malformed, Meta, RunRecord, all_runs_prefix, chunk_prefix, group_prefix,
     retention_prefix, run_prefix,
 };
 use super::ids::Fingerprints;
 use super::leftovers::Leftovers;
+use super::registry;
 use super::retentions::Retentions;
 use super::segment::Cut;
 use super::tail::Tail;
@@ -154,7 +155,10 @@ fn read(
     marker: Option<&Marker>,
     new: &NewStore,
 ) -> Result<Opened, OpenError> {
-    let closed = directory.read_closed()?;
+    let ending = directory.read_ending()?;
+    if ending == Ending::Unreadable {
+        tracing::warn!("the file `closed` cannot be read; it would tell whether the end of the log is missing");
+    }
     let (door, writer) = open_sled(&directory)?;
     let meta = match (door.get(&Key::Meta.encode())?, marker) {
         (Some(value), _) => Meta::decode(&value).map_err(malformed)?,
@@ -191,10 +195,13 @@ fn read(
     };
     opened.read_tail(kinds)?;
     opened.leftovers.find_files(&opened.directory, &opened.state.sealed, opened.state.log.next)?;
-    match closed {
+    match ending.closed() {
         Some(closed) if opened.state.log.next != closed.next => {
             let found = opened.state.log.next;
             Err(damaged(&format!("the log ends at position {found}, but was closed at position {}", closed.next)))
+        }
+        Some(Closed { registry: Some(noted), .. }) if registry::checksum(&opened.door)? != noted => {
+            Err(damaged("sled's part does not hold what it held when the store was closed"))
         }
         _ => Ok(opened),
     }

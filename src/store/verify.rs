@@ -10,7 +10,7 @@ use super::OpenError;
 use super::chunk_file::{self, types_of};
 use super::chunks::Chunk;
 use super::derived::checking::Checker;
-use super::directory::Directory;
+use super::directory::{Directory, Ending};
 use super::format::chunk::{Run, Section, encode_types};
 use super::format::{ChunkRecord, Key, RunRecord, all_runs_prefix};
 use super::ids::{Fingerprints, encode_filter};
@@ -64,7 +64,9 @@ impl fmt::Display for VerifyReport {
 /// # Errors
 /// When the store cannot be opened at all.
 pub fn verify(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport, OpenError> {
-    let opened = recovery::inspect(Directory::take(data)?)?;
+    let directory = Directory::take(data)?;
+    let ending = directory.read_ending()?;
+    let opened = recovery::inspect(directory)?;
     let mut check = Check {
         fingerprints: Fingerprints::new(opened.meta.log),
         report: VerifyReport {
@@ -80,6 +82,9 @@ pub fn verify(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyR
         derived: Checker::new(&opened)?,
         opened: &opened,
     };
+    if ending == Ending::Unreadable {
+        check.problem("closed: it cannot be read; it would tell whether the end of the log is missing");
+    }
     let total = opened.state.log.next.get();
     for record in &opened.state.sealed.chunks {
         check.chunk(record);

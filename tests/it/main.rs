@@ -11,6 +11,7 @@ mod append;
 mod archive_walk;
 mod bad_input;
 mod bench;
+mod bit_rot;
 mod byte_stability;
 mod caching;
 mod cli;

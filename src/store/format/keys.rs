@@ -90,6 +90,11 @@ fn numbered(bytes: &[u8]) -> Result<(StreamName, Number), Malformed> {
     Ok((StreamName::parse(name).map_err(|_| BAD)?, position(&end[1..])?.into()))
 }
 
+/// What the keys of all that is no event begin with, each kind by itself.
+pub(crate) const fn registry_prefixes() -> [[u8; 1]; 7] {
+    [[CHUNK], [DERIVED], [INDEX], [LINKS], [META], [RUN], [RETENTION]]
+}
+
 /// What the keys of all groups begin with.
 pub(crate) const fn group_prefix() -> [u8; 1] {
     [GROUP]

@@ -8,7 +8,8 @@
 //!                       last one, a line that says of what. Written last when a store is made, and anew, under another
 //!                       name first, when a replica becomes a store that takes appends
 //! lock                  held while a process has the store open
-//! closed                the log's head, written when the store was closed in order; gone while it is open
+//! closed                the log's head, and a checksum of what sled holds beside events; written when the store was
+//!                       closed in order, under another name first; gone while it is open
 //! ballast               space that is given up when the disk is full, so that sled can still be opened
 //! sled/                 the tail, and the registry of chunks and streams
 //! chunks/{first position}.{generation}
@@ -54,7 +55,8 @@ pub(crate) mod row;
 
 pub(crate) use codec::{Malformed, Reader};
 pub(crate) use keys::{
-    Key, all_derived_prefix, all_runs_prefix, chunk_prefix, derived_prefix, group_prefix, retention_prefix, run_prefix,
+    Key, all_derived_prefix, all_runs_prefix, chunk_prefix, derived_prefix, group_prefix, registry_prefixes,
+    retention_prefix, run_prefix,
 };
 pub(crate) use records::{ChunkRecord, Closed, DerivedRecord, IndexRecord, Meta, RunRecord};
 

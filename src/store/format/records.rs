@@ -79,10 +79,13 @@ pub(crate) struct IndexRecord {
     pub(crate) until: Position,
 }
 
-/// The log's head when the store was closed in order. A store that opens with less has lost something.
+/// What the store held when it was closed in order. One that opens with something else has lost something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Closed {
+    /// The log's head.
     pub(crate) next: Position,
+    /// The checksum of all that sled holds beside events; notes of the first stores were without it.
+    pub(crate) registry: Option<u32>,
 }
 
 impl Meta {
@@ -199,11 +202,18 @@ impl Closed {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = versioned();
         put_varint(&mut out, self.next.get());
+        if let Some(registry) = self.registry {
+            out.extend_from_slice(&registry.to_be_bytes());
+        }
         sealed(out)
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        decode(bytes, |reader| Ok(Self { next: position(reader)? }))
+        decode(bytes, |reader| {
+            let next = position(reader)?;
+            let registry = if reader.is_at_end() { None } else { Some(reader.u32()?) };
+            Ok(Self { next, registry })
+        })
     }
 }
 
@@ -275,7 +285,8 @@ mod tests {
             life: Life(1),
             life_start: Number::from(9),
         };
-        let closed = Closed { next: Position::MAX };
+        let closed = Closed { next: Position::MAX, registry: Some(0) };
+        let without = Closed { registry: None, ..closed.clone() };
         let derived = DerivedRecord {
             chunk: Position::from(65_536),
             events: 65_536,
@@ -289,6 +300,7 @@ mod tests {
         assert_eq!(ChunkRecord::decode(&scavenged.encode()), Ok(scavenged));
         assert_eq!(RunRecord::decode(&run.encode()), Ok(run.clone()));
         assert_eq!(Closed::decode(&closed.encode()), Ok(closed));
+        assert_eq!(Closed::decode(&without.encode()), Ok(without));
         for bit in 0..chunk.encode().len() * 8 {
             let mut bytes = chunk.encode();
             bytes[bit / 8] ^= 1 << (bit % 8);

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::event::{Digest, Event, EventId, EventType, Life, Number, Position, StreamName, Timestamp};
 
 use super::OpenError;
-use super::directory::Directory;
+use super::directory::{Directory, Ending};
 use super::format::Meta;
 use rebuild::Rebuild;
 use salvage::{Salvage, Sources};
@@ -87,7 +87,7 @@ pub fn repair(from: &Path, into: &Path, progress: &mut dyn FnMut(u64, u64)) -> R
         return Err(OpenError::Storage(format!("{} is not empty", into.display())));
     }
     let storage = |error: std::io::Error| OpenError::Storage(error.to_string());
-    let closed = source.read_closed().unwrap_or_default().map(|closed| closed.next);
+    let closed = source.read_ending().ok().and_then(Ending::closed).map(|closed| closed.next);
     let sources = Sources::find(&source, closed).map_err(storage)?;
     let log = marker.as_ref().map(|marker| marker.log).or(sources.log).unwrap_or_else(Uuid::nil);
     if log.is_nil() {

@@ -13,6 +13,7 @@ use super::super::format::chunk::Header;
 use super::super::format::group::{Encoder, Origin};
 use super::super::format::{Closed, FORMAT, Key, Meta, RunRecord, retention, row};
 use super::super::ids::Fingerprints;
+use super::super::registry;
 use super::super::retentions::Retentions;
 use super::super::segment::Segment;
 use super::super::tail::Tail;
@@ -23,6 +24,7 @@ const GROUP_BYTES: usize = 512 << 10;
 
 pub(super) struct Rebuild {
     directory: Directory,
+    door: Door,
     writer: door::Writer,
     meta: Meta,
     replica_of: Option<String>,
@@ -38,14 +40,14 @@ impl Rebuild {
         chunks: BTreeMap<Position, Position>,
     ) -> Result<Self, OpenError> {
         let directory = Directory::take(into)?;
-        let (_, mut writer) = Door::open(&directory.sled())?;
+        let (door, mut writer) = Door::open(&directory.sled())?;
         let mut batch = Batch::default();
         batch.insert(Key::Meta.encode(), meta.encode());
         writer.write(batch)?;
         // Derived streams are indexed anew by the server, once it runs.
         let (log, retentions) = (LogHead::default(), Retentions::default());
         let tail = Tail::new(Fingerprints::new(meta.log), Kinds::NONE, log, retentions).with_chunks(chunks);
-        Ok(Self { directory, writer, meta, replica_of, tail })
+        Ok(Self { directory, door, writer, meta, replica_of, tail })
     }
 
     /// Adds the next event of the log.
@@ -135,6 +137,7 @@ impl Rebuild {
         self.writer.sync()?;
         let marker = Marker { format: FORMAT, log: self.meta.log, replica_of: self.replica_of };
         self.directory.finish(&marker).map_err(storage)?;
-        self.directory.note_closed(&Closed { next: self.tail.log.next }).map_err(storage)
+        let closed = Closed { next: self.tail.log.next, registry: Some(registry::checksum(&self.door)?) };
+        self.directory.note_closed(&closed).map_err(storage)
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod authority;
 mod check;
 pub(crate) mod faults;
 pub(crate) mod chunks;
+pub(crate) mod confined;
 pub(crate) mod files;
 pub(crate) mod link;
 pub(crate) mod listener;
