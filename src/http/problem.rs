@@ -200,9 +200,15 @@ kinds! {
     Damaged = "damaged" INTERNAL_SERVER_ERROR "The stored data are damaged"
         "A part of the store fails its checksum, and nothing of it is served. Other pages are not affected. Run \
          `everfeed verify`, then `everfeed repair`, which rebuilds the store from everything that can be read.";
+    Unreadable = "unreadable" SERVICE_UNAVAILABLE "The disk cannot be read"
+        "The operating system could not read a part of the store from the disk. Other pages are not affected, and this one \
+         is served as soon as the disk can be read again. If that does not happen, look at the disk.";
     Internal = "internal" INTERNAL_SERVER_ERROR "Something went wrong in the server"
         "This is a fault of the server, not of the request. The log says more under the request id of the problem.";
 }
+
+/// A disk that could not be read is tried again after so long.
+const UNREADABLE_RETRY_SECONDS: u16 = 10;
 
 /// A reader who came while an index was being built comes again after so long.
 const INDEXING_RETRY_SECONDS: u16 = 5;
@@ -428,7 +434,11 @@ impl From<ReadError> for Problem {
                 Self::new(Kind::Damaged, "the events that were asked for lie in a damaged part of the store")
                     .cause(cause)
             }
-            ReadError::Io(cause) => Self::new(Kind::Internal, "the events could not be read").cause(cause),
+            ReadError::Io(cause) => {
+                Self::new(Kind::Unreadable, "the events that were asked for cannot be read from the disk just now")
+                    .cause(cause)
+                    .retry_after_seconds(UNREADABLE_RETRY_SECONDS)
+            }
             ReadError::Indexing { ref stream, done, of } => Self::new(Kind::Indexing, error.to_string())
                 .member("stream", stream.as_str())
                 .member("indexed", done.get())

@@ -5,7 +5,7 @@
 //! leaked, never dropped: its drop would flush once more, and might make real what was answered as unknown.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -124,6 +124,7 @@ impl Door {
             // Advice; where the kernel does not take it, the pages it holds are the ones just synced.
             let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed);
         }
+        read_through(dir).map_err(|error| failure("read", &error))?;
         let config = sled::Config::default()
             .path(dir)
             .mode(sled::Mode::HighThroughput)
@@ -250,6 +251,25 @@ impl Drop for Inner {
             }
         }
     }
+}
+
+/// Reads all of sled's files once. What it cannot read sled takes for the end of its log, and what comes behind that it
+/// overwrites; so a disk that fails for a moment would cost what it holds.
+fn read_through(dir: &Path) -> io::Result<()> {
+    const PIECE_BYTES: usize = 1 << 20;
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    let mut piece = vec![0; PIECE_BYTES];
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            let mut file = File::open(entry.path())?;
+            while file.read(&mut piece)? > 0 {}
+        }
+    }
+    Ok(())
 }
 
 fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, Failure> {

@@ -28,6 +28,8 @@ mod entries;
 mod export_import;
 mod examples;
 mod failed_sync;
+mod faulty_read;
+mod faulty_sync;
 mod follow;
 mod follow_command;
 mod full_disk_served;

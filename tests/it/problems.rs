@@ -19,6 +19,7 @@ const NOT_PROVOKED: &[(&str, &str)] = &[
     ("outcome-unknown", "needs a disk that fails"),
     ("rights-unknown", "needs a damaged store"),
     ("damaged", "needs a damaged store"),
+    ("unreadable", "needs a disk that cannot be read"),
     ("internal", "needs a fault of ours"),
 ];
 

@@ -4,6 +4,7 @@ mod access;
 pub(crate) mod authority;
 mod check;
 pub(crate) mod faults;
+pub(crate) mod faulty_disk;
 pub(crate) mod chunks;
 pub(crate) mod confined;
 pub(crate) mod files;
