@@ -122,6 +122,10 @@ pub(crate) enum Size {
     Small,
     /// 600 kB that do not compress.
     Large,
+    /// A hundred bytes that do not compress.
+    Tiny,
+    /// As much as one event may hold, and none of it compresses.
+    Limit,
 }
 
 impl Batch {
@@ -129,6 +133,8 @@ impl Batch {
         let size = match self.size {
             Size::Small => 1_u128,
             Size::Large => 2,
+            Size::Tiny => 3,
+            Size::Limit => 4,
         };
         let id = size << 96 | u128::from(self.serial) << 32 | u128::from(self.events) << 16 | u128::from(index);
         EventId::new(Uuid::from_u128(id)).expect("a size is not 0")
@@ -140,6 +146,8 @@ impl Batch {
         let size = match id >> 96 {
             1 => Size::Small,
             2 => Size::Large,
+            3 => Size::Tiny,
+            4 => Size::Limit,
             _ => return None,
         };
         Some((Self { serial: (id >> 32) as u64, size, events: (id >> 16) as u16 }, id as u16))
@@ -164,6 +172,8 @@ impl Batch {
                     .into_bytes()
             }
             Size::Large => random.bytes(600_000),
+            Size::Tiny => random.bytes(100),
+            Size::Limit => random.bytes(4 << 20),
         };
         Content { media_type: MediaType::json(), data: data.into(), metadata: None }
     }
