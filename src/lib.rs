@@ -85,8 +85,8 @@
 //! # What is always true, and the test that holds it
 //!
 //! 1. What was answered 201 is on stable storage, and is never changed, reordered or lost
-//!    (`tests/it/sync_audit`, `kill`, `power_cut`, `faulty_sync`); where it rots or cannot be read, nothing else is shown
-//!    in its place (`bit_rot`, `faulty_read`).
+//!    (`tests/it/sync_audit`, `kill`, `kill_recovery`, `power_cut`, `faulty_sync`); where it rots or cannot be read,
+//!    nothing else is shown in its place (`bit_rot`, `faulty_read`).
 //! 2. Numbers and positions have no gaps and are never reused; nobody sees n+1 before n (`event::apply`'s own
 //!    tests, `tests/it/model`, `kill`).
 //! 3. A group survives a crash whole or not at all (`tests/it/seal_crash`, `kill`, `power_cut`). Giving space back

@@ -38,6 +38,7 @@ mod hidden;
 mod hostile;
 mod http2;
 mod kill;
+mod kill_recovery;
 mod large_pages;
 mod layering;
 mod limits;
