@@ -12,6 +12,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustix::fs::Mode;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -28,6 +30,9 @@ pub use mirror::Mirroring;
 pub use reload::Start;
 
 use reload::Reloaded;
+
+/// File descriptors that connections leave to the store, and to whoever looks after the server.
+const DESCRIPTORS_KEPT: u64 = 256;
 
 /// Why a server could not start, or had to end.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +113,10 @@ pub async fn mirror(start: Start, mirroring: Mirroring) -> Result<(), Error> {
 async fn serve(start: Start, mirroring: Option<Mirroring>) -> Result<(), Error> {
     let config = &start.loaded.config.clone();
     exposure::check(config, config.listen)?;
+    // What a server writes is for nobody else on its machine.
+    rustix::process::umask(Mode::from_raw_mode(0o077));
+    // By itself this signal ends a process, whatever it is doing.
+    let hangup = signal(SignalKind::hangup())?;
     let access = access(&config.access)?;
     // The address is taken before the store is opened, which may take seconds: whoever must not run twice
     // learns so at once.
@@ -137,7 +146,7 @@ async fn serve(start: Start, mirroring: Option<Mirroring>) -> Result<(), Error> 
         None
     };
     let reloaded = Reloaded { access: access.clone(), identities: identities.clone(), tls: tls.clone() };
-    reload::on_hangup(start, reloaded, &draining)?;
+    tokio::spawn(until(draining.clone(), reload::at_each(hangup, start, reloaded)));
     let served = Served::new(store.clone(), access, identities, &settings, ambient, &new_id().uuid(), draining);
     let served = Arc::new(served);
     let impatient = signalled_twice(drain.clone())?;
@@ -233,7 +242,7 @@ fn settings(config: &Config) -> Settings {
         body_bytes_max: limits.body,
         body_time_max: timeouts.body,
         body_bytes_per_second_min: timeouts.body_rate,
-        connections_max: limits.connections,
+        connections_max: connections_max(config),
         connections_max_per_address: limits.connections_per_address,
         waits_max: limits.waits,
         waits_max_per_address: limits.waits_per_address,
@@ -244,6 +253,25 @@ fn settings(config: &Config) -> Settings {
         stalled_reader_time_max: timeouts.stalled_reader,
         drain_time_max: timeouts.drain,
     }
+}
+
+/// As many connections as the settings say, where the system has file descriptors for them and for all else: a server that
+/// is full of connections must still be able to read its own files.
+fn connections_max(config: &Config) -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    // Who started it chose the soft limit for programs of all kinds; the hard one is what may be taken. If that is refused,
+    // the soft one stays.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let left = usize::try_from(descriptors.saturating_sub(DESCRIPTORS_KEPT).max(1)).unwrap_or(usize::MAX);
+    if left < config.limits.connections {
+        tracing::warn!(
+            descriptors,
+            connections = left,
+            "there are too few file descriptors for limits.connections, so fewer are let in; raise the limit of open files"
+        );
+    }
+    left.min(config.limits.connections)
 }
 
 /// What this comes to, unless the server is told to stop before.

@@ -66,6 +66,9 @@ impl Tls {
                 let _ = timeout(REFUSAL_TIME_MAX, refuse(socket)).await;
                 return Err(io::Error::other("it speaks no TLS"));
             }
+            // Those who say nothing take no place from those who do.
+            let place = self.handshakes.try_acquire();
+            let _place = place.map_err(|_| io::Error::other("too many handshakes are under way"))?;
             TlsAcceptor::from(self.config.load_full()).accept(socket).await
         };
         let socket = timeout(time_max, secure).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::signal::unix::Signal;
 
 use crate::access::{Access, Identities};
 use crate::config::{self, Config, Loaded};
 use crate::http::Tls;
 use crate::telemetry::Level;
 
-use super::{Error, rules, tls, until};
+use super::{Error, rules, tls};
 
 /// What takes effect without a new start.
 const RELOADED: [&str; 5] = ["access.rules", "log.level", "tls.certificate", "tls.client_ca", "tls.key"];
@@ -33,19 +32,11 @@ pub(super) struct Reloaded {
     pub(super) tls: Option<Arc<Tls>>,
 }
 
-/// From now on SIGHUP reloads, until the server is told to stop.
-///
-/// # Errors
-/// When the signal cannot be listened for.
-pub(super) fn on_hangup(start: Start, reloaded: Reloaded, draining: &watch::Receiver<bool>) -> std::io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    let reloading = async move {
-        while hangup.recv().await.is_some() {
-            reload(&start, &reloaded);
-        }
-    };
-    tokio::spawn(until(draining.clone(), reloading));
-    Ok(())
+/// Reloads at each signal.
+pub(super) async fn at_each(mut hangup: Signal, start: Start, reloaded: Reloaded) {
+    while hangup.recv().await.is_some() {
+        reload(&start, &reloaded);
+    }
 }
 
 /// What cannot be read leaves things as they are.

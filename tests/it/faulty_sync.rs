@@ -67,12 +67,12 @@ fn check_reads(server: &TestServer, acknowledged: &Acknowledged) {
 }
 
 /// A sync of sled's file that fails ends writing, whatever it was for.
-fn check_failure(fault: Fault) {
+fn check_failure(fault: &Fault) {
     let dir = tempfile::tempdir().expect("a directory");
     let disk = FaultyDisk::new();
     let server = start(&disk, dir.path());
     let mut acknowledged = Acknowledged::new();
-    disk.fail(std::slice::from_ref(&fault));
+    disk.fail(std::slice::from_ref(fault));
     let refused = post_on(&server, &mut acknowledged).unwrap_or_else(|| panic!("{fault:?} did not strike"));
     // Who waited for the sync is told that nobody knows, who came after it that nothing is written.
     let kind_of = |reply: &Reply| (reply.status, kind(reply));
@@ -104,10 +104,10 @@ fn check_failure(fault: Fault) {
 fn after_a_sync_of_sleds_file_has_failed_nothing_is_acknowledged_and_nothing_is_lost() {
     // Of an append, of a chunk's name, of the groups that it replaces: each syncs for itself.
     for (first, error) in [(1, EIO), (21, ENOSPC), (22, EIO), (23, EIO), (45, ENOSPC)] {
-        check_failure(Fault { first, count: 1, ..Fault::always("fdatasync", error, "/sled/db") });
+        check_failure(&Fault { first, count: 1, ..Fault::always("fdatasync", error, "/sled/db") });
     }
-    check_failure(Fault { first: 9, count: 1, ..Fault::always("write", EIO, "/sled/db") });
-    check_failure(Fault { first: 30, count: 1, ..Fault::always("write", ENOSPC, "/sled/db") });
+    check_failure(&Fault { first: 9, count: 1, ..Fault::always("write", EIO, "/sled/db") });
+    check_failure(&Fault { first: 30, count: 1, ..Fault::always("write", ENOSPC, "/sled/db") });
 }
 
 /// What is written to a chunk's file, to the index of a derived stream, or to their directory is in sled still: it is

@@ -84,7 +84,7 @@ impl Shop {
     #[track_caller]
     fn sell(&self, stream: &str, event: &Value) {
         let mut event = event.clone();
-        event["eventId"] = event.get("eventId").cloned().unwrap_or_else(|| random_id(event.to_string()).into());
+        event["eventId"] = event.get("eventId").cloned().unwrap_or_else(|| random_id(&event.to_string()).into());
         let batch = json!([event]).to_string();
         self.post(stream, &[("Content-Type", "application/vnd.eventstore.events+json")], &batch);
     }
@@ -136,7 +136,7 @@ impl Shop {
 }
 
 /// Some id that is the same for the same text.
-fn random_id(text: String) -> String {
+fn random_id(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&digest[..16]);

@@ -105,7 +105,7 @@ fn clients_show_certificates_that_an_authority_vouches_for_or_are_refused() {
 #[test]
 fn who_speaks_plain_http_is_told_and_who_says_nothing_is_cut_off() {
     let (data, authority) = (tempfile::tempdir().expect("a directory"), Authority::new());
-    let server = start(data.path(), &authority, &[("timeouts.head", "300ms"), ("limits.handshakes", "2")]);
+    let server = start(data.path(), &authority, &[("timeouts.head", "1s"), ("limits.handshakes", "2")]);
     let told = exchange(server.address, b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("an answer");
     assert_eq!(told.status, 400);
     assert!(told.json()["detail"].as_str().is_some_and(|detail| detail.contains("https://")), "{told:?}");
