@@ -425,3 +425,23 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn what_is_hidden_is_not_applied_and_following_goes_on_behind_it() {
+    let origin = Arc::new(Origin { feed: "$all".into(), page: "$all/0".into(), log: None, feed_id: None });
+    let hide = |(place, event): (usize, Event)| match place % 2 {
+        0 => event,
+        _ => {
+            let content = page::EventContent::Removed { digest: None, correlation: None };
+            let hidden = page::Event { event_type: "$hidden".into(), content, ..event.into_page_event() };
+            Event::new(hidden, origin.clone())
+        }
+    };
+    let shown: Vec<Event> = events("$all", 0..4).into_iter().enumerate().map(hide).collect();
+    let (store, reader) = in_memory();
+    let aggregator = Aggregator::of(store, list).play(&shown, 1, Then::Ends);
+    let handle = aggregator.handle();
+    assert_eq!(aggregator.run().await.expect("it ends"), Ended::AtTheEnd);
+    assert_eq!(*reader.snapshot(), ["$all0", "$all2"]);
+    assert_eq!(handle.status().progress().events, 4, "it has come behind the last one, which was hidden");
+}

@@ -103,3 +103,22 @@ fn who_waits_gets_what_may_be_seen_when_it_comes() {
     assert_eq!(nobody.status, 401);
     assert_nothing_of_it(&nobody, open);
 }
+
+#[test]
+fn it_ends_for_a_user_who_is_kept_out() {
+    let shop = Shop::open();
+    let (mut ann, mut bob) = (listen(&shop, "ann", "/streams/shop-open"), listen(&shop, "bob", "/streams/shop-open"));
+    let disabled = shop.server.post_as("admin", "/users/ann/command/disable", &[], b"");
+    assert_eq!(disabled.status, 200, "{}", disabled.text());
+    let started = Instant::now();
+    // It takes a few seconds until she is looked for again.
+    loop {
+        shop.sell("shop-open", &json!({ "eventType": "Placed", "data": started.elapsed().as_micros() as u64 }));
+        assert!(bob.next().is_some(), "others hear it all");
+        if ann.next().is_none() {
+            break;
+        }
+        assert!(started.elapsed() < PATIENCE, "she still hears it");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
