@@ -16,6 +16,7 @@ mod byte_stability;
 mod caching;
 mod cli;
 mod clients;
+mod clock_jumps;
 mod cloudevents;
 mod conditional;
 mod config;

@@ -1,4 +1,4 @@
-//! A disk that fails where a test says, for a server that is none the wiser: a library that is
+//! A disk that fails where a test says, and a clock that jumps, for a server that is none the wiser: a library that is
 //! loaded before libc answers its system calls.
 
 use std::fmt::Write;
@@ -68,6 +68,11 @@ impl FaultyDisk {
     /// From now on nothing fails.
     pub(crate) fn mend(&self) {
         self.write("");
+    }
+
+    /// From now on the clock is so far ahead of what it would be.
+    pub(crate) fn set_clock(&self, seconds_ahead: i64) {
+        self.write(&format!("clock {seconds_ahead}\n"));
     }
 
     /// At once: half a text would be another one.
