@@ -1,10 +1,10 @@
 //! Verifying a store: every checksum, every gap, every index entry. It changes nothing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 
-use crate::event::{Digest, Effect, Event, Number, Position, StreamName, Timestamp};
+use crate::event::{Digest, Effect, Event, Number, Position, StreamName, TRUNCATIONS, Timestamp};
 
 use super::OpenError;
 use super::chunk_file::{self, types_of};
@@ -15,7 +15,7 @@ use super::format::chunk::{Run, Section, encode_types};
 use super::format::{ChunkRecord, Key, RunRecord, all_runs_prefix};
 use super::ids::{Fingerprints, encode_filter};
 use super::recovery::{self, Opened};
-use super::repair::LOST_TYPE;
+use super::repair::{LOST_TYPE, UNPLACED_PREFIX};
 use super::retentions::Retentions;
 
 /// What was found.
@@ -76,6 +76,7 @@ pub fn verify(data: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyR
         },
         next: HashMap::new(),
         gone: HashMap::new(),
+        lost: HashSet::new(),
         time: Timestamp::default(),
         runs: 0,
         left: Left::default(),
@@ -113,6 +114,8 @@ struct Check<'a> {
     next: HashMap<StreamName, Number>,
     /// The newest event of each stream whose content is gone.
     gone: HashMap<StreamName, Number>,
+    /// The streams of which a repair could not bring everything back.
+    lost: HashSet<StreamName>,
     time: Timestamp,
     runs: u64,
     left: Left,
@@ -154,11 +157,14 @@ impl Check<'_> {
             Some(content) if Digest::of(&event.event_type, content) != event.digest => {
                 self.problem(format_args!("event {}@{}: its digest is wrong", event.number, event.stream));
             }
-            None if event.event_type.as_str() != LOST_TYPE => {
+            None if event.event_type.as_str() == LOST_TYPE => {
+                self.lost.insert(event.stream.clone());
+            }
+            None => {
                 let newest = self.gone.entry(event.stream.clone()).or_insert(event.number);
                 *newest = event.number.max(*newest);
             }
-            Some(_) | None => {}
+            Some(_) => {}
         }
     }
 
@@ -171,10 +177,19 @@ impl Check<'_> {
         for (stream, newest) in std::mem::take(&mut self.gone) {
             let next = self.left.next.get(&stream).copied().unwrap_or_default();
             let retention = self.left.retentions.get(&stream);
-            if retention.is_none_or(|retention| retention.first_visible(next) <= newest) {
+            let is_shown = retention.is_none_or(|retention| retention.first_visible(next) <= newest);
+            if is_shown && !self.may_have_lost_what_removes(&stream) {
                 self.problem(format_args!("event {newest}@{stream}: its content is missing, and nothing removed it"));
             }
         }
+    }
+
+    /// Whether settings, a deletion or a truncation of this stream may be among what is lost.
+    fn may_have_lost_what_removes(&self, stream: &StreamName) -> bool {
+        let settings = stream.settings();
+        let is_unplaced = |lost: &StreamName| lost.as_str().starts_with(UNPLACED_PREFIX);
+        let tells = |lost: &StreamName| lost == stream || *lost == settings || lost.as_str() == TRUNCATIONS;
+        self.lost.iter().any(|lost| tells(lost) || is_unplaced(lost))
     }
 
     fn chunk(&mut self, record: &ChunkRecord) {

@@ -25,6 +25,9 @@ use salvage::{Salvage, Sources};
 /// The type of the events that stand for what is lost.
 pub(crate) const LOST_TYPE: &str = "$lost";
 
+/// What the name of their stream begins with where their own is lost too; the epoch follows.
+pub(crate) const UNPLACED_PREFIX: &str = "$lost-";
+
 /// What was rebuilt, and what could not be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepairReport {
@@ -202,7 +205,7 @@ impl Placer {
                 let known = known.or_else(|| self.places.remove(&position));
                 let (stream, number) = known.unwrap_or_else(|| {
                     // A name of its own for each repair: what an earlier one had lost is an event now.
-                    let stream = StreamName::parse(&format!("$lost-{}", self.epoch)).expect("a name");
+                    let stream = StreamName::parse(&format!("{UNPLACED_PREFIX}{}", self.epoch)).expect("a name");
                     self.unplaced += 1;
                     (stream, Number::ZERO.plus(self.unplaced - 1))
                 });

@@ -7,10 +7,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use everfeed::store::verify;
+
 use super::original::{Document, Original, ask, rows, serve, wait_until_indexed};
 use crate::support::TestServer;
 use crate::support::confined::{Ended, confined, run_confined};
-use crate::support::store::check_sound;
 use crate::workload::Random;
 
 /// Which bit of which file.
@@ -219,7 +220,10 @@ pub(super) fn check_repair(original: &Original, data: &Path) -> Result<Repaired,
     // lost: 12@orders at position 345
     let position = |line: &str| line.strip_prefix("lost: ")?.rsplit_once(' ')?.1.parse().ok();
     let lost: BTreeSet<usize> = output.lines().filter_map(position).collect();
-    check_sound(&into);
+    let report = verify(&into, &mut |_, _| {}).map_err(|error| format!("what was repaired: {error}"))?;
+    if !report.is_sound() {
+        return Err(format!("what was repaired: {report}\n{output}"));
+    }
 
     let server = TestServer::spawn(serve(&into)).map_err(|log| format!("what was repaired does not start: {log:?}"))?;
     let found = rows(&server)?;
