@@ -54,8 +54,10 @@
 //! read by its index, which names the positions of its events; all else is the same. `http/cache_policy`
 //! writes who may keep it, and for how long.
 //!
-//! Where rights count, `http/sight` says what of a derived stream this reader sees. What is hidden is replaced by what stands
-//! for it (`Event::hidden`) before anything is rendered, and its places are in the entity tag and in the page cache's key.
+//! Where rights count, `http/rights` finds those of the stream, and keeps them while the settings and rules that they
+//! follow from are the newest; `http/sight` says what of a derived stream this reader sees. What is hidden is replaced by
+//! what stands for it (`Event::hidden`) before anything is rendered, and its places are in the entity tag and in the page
+//! cache's key.
 //!
 //! Whoever listens (`text/event-stream`) gets a body that makes its next piece when the last one has been taken:
 //! `http/event_stream` looks at a view, waits at `store/waiters` if it shows nothing new, and looks again.
@@ -104,6 +106,8 @@
 //! 10. The clock is read and ids are made in `server` and passed in (`clippy.toml` bans both elsewhere).
 //! 11. An aggregator's state is what its events come to, each counted once, whatever is killed meanwhile
 //!     (`tests/it/aggregate_kill`, `aggregate`, the tests of `client/state`).
+//! 12. Rights are those that hold when the answer is ready, and who else may keep it follows from them alone: no cache
+//!     gives away what not everybody may read (`tests/it/access`, `proxies`, `access::rights`' own tests).
 //!
 //! # What ends the process
 //!
