@@ -149,6 +149,7 @@ async fn serve(start: Start, mirroring: Option<Mirroring>) -> Result<(), Error> 
     tokio::spawn(until(draining.clone(), reload::at_each(hangup, start, reloaded)));
     let served = Served::new(store.clone(), access, identities, &settings, ambient, &new_id().uuid(), draining);
     let served = Arc::new(served);
+    tokio::spawn(served.clone().record_changes_elsewhere());
     let impatient = signalled_twice(drain.clone())?;
     announce(config, address, &store);
     let mirroring = mirroring.map(|mirroring| mirror::start(mirroring, &store, drain));

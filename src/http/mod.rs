@@ -59,7 +59,7 @@ use crate::address::{Address, BaseUrl, Shape, Target, Ui, Unaddressable};
 use crate::event::{Count, EventId, Source, Timestamp};
 use crate::store::{Identity, Store};
 
-use self::audit::{Deed, RefusedLogIns};
+use self::audit::{Deed, OnRecord, RefusedLogIns};
 use self::body::{Bodies, BodyLimits};
 use self::cache_policy::Freshness;
 use self::connection::InFlight;
@@ -144,6 +144,7 @@ pub struct Served {
     known_rights: KnownRights,
     /// None on a server that is open.
     identities: Option<Identities>,
+    users_on_record: Option<OnRecord>,
     refused_log_ins: RefusedLogIns,
     settings: Limits,
     ambient: Ambient,
@@ -203,6 +204,7 @@ impl Served {
             store,
             access,
             known_rights: KnownRights::new(),
+            users_on_record: identities.as_ref().map(|identities| OnRecord::new(&identities.users())),
             identities,
             refused_log_ins: RefusedLogIns::default(),
             settings: Limits {

@@ -175,7 +175,9 @@ impl Request<'_> {
         deed: Deed,
         change: impl Future<Output = Result<(), ChangeError>>,
     ) -> Result<Reply, Problem> {
+        let on_record = self.served.users_on_record.as_ref();
         let work = async {
+            let _changing = on_record.map(|on_record| on_record.changing(self.identities, login));
             if let Err(error) = change.await {
                 // A present password that is wrong is a log-in that failed.
                 if matches!(error, ChangeError::Unidentified(Unidentified::Wrong)) {

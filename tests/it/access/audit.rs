@@ -1,11 +1,14 @@
 //! `$audit`: what was done that has to be accounted for, on record before it was done.
 
+use std::time::{Duration, Instant};
+
+use everfeed::access::users::{self, UsersFile};
 use everfeed::event::Timestamp;
 use everfeed::store::{NewStore, Options, Store};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{TestServer, WithAccess, basic};
+use crate::support::{PATIENCE, TestServer, WithAccess, basic};
 
 /// What is on record: the type of each event, and what it tells.
 fn recorded(server: &WithAccess) -> Vec<(String, Value)> {
@@ -133,4 +136,21 @@ fn a_replica_writes_nothing_itself_and_its_record_begins_with_its_promotion() {
     assert_eq!(server.post_as("ops", "/admin/promote", &[], b"").status, 200);
     let recorded = recorded(&server);
     assert!(recorded.len() == 1 && recorded[0].0 == "promote" && recorded[0].1["who"] == "ops", "{recorded:?}");
+}
+
+#[test]
+fn what_commands_change_in_the_file_of_users_is_on_record_as_well() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start_with_access(data.path(), &[], &[("ann", &[])]);
+    let file = UsersFile::new(data.path().join("users.json"));
+    file.change::<_, users::Error>(|users| Ok(users.set_disabled("ann", true, Timestamp::default())?))
+        .expect("changed");
+    let started = Instant::now();
+    while recorded(&server).len() < 2 && started.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let recorded = recorded(&server);
+    let types: Vec<&str> = recorded.iter().map(|(event_type, _)| event_type.as_str()).collect();
+    assert_eq!(types, ["create-user", "disable-user"]);
+    assert_eq!(recorded[1].1, json!({ "by": "the file of users", "user": "ann" }));
 }

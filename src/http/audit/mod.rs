@@ -3,6 +3,8 @@
 //!
 //! A replica takes its events from another server alone, so what is done there is told to its log instead.
 
+mod elsewhere;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
@@ -17,6 +19,8 @@ use super::Served;
 use super::problem::Problem;
 use super::reply::Reply;
 use super::request::Asked;
+
+pub(crate) use elsewhere::OnRecord;
 
 /// Something that has to be accounted for.
 #[derive(Debug, Clone, PartialEq, Eq)]
