@@ -140,13 +140,13 @@ async fn serve(start: Start, mirroring: Option<Mirroring>) -> Result<(), Error> 
     let ambient = Ambient { now, new_id };
     let identities = if config.access.enabled {
         let identities = first_users::open_or_make(config).await?;
-        tokio::spawn(identities.clone().keep(draining.clone()));
         Some(identities)
     } else {
         None
     };
     let reloaded = Reloaded { access: access.clone(), identities: identities.clone(), tls: tls.clone() };
     tokio::spawn(until(draining.clone(), reload::at_each(hangup, start, reloaded)));
+    let keeping = identities.clone().map(|identities| tokio::spawn(identities.keep(draining.clone())));
     let served = Served::new(store.clone(), access, identities, &settings, ambient, &new_id().uuid(), draining);
     let served = Arc::new(served);
     tokio::spawn(served.clone().record_changes_elsewhere());
@@ -164,6 +164,10 @@ async fn serve(start: Start, mirroring: Option<Mirroring>) -> Result<(), Error> 
     let closing = store.clone();
     // A thread that panicked in closing has said so; the next start recovers.
     let _ = tokio::task::spawn_blocking(move || closing.close()).await;
+    if let Some(keeping) = keeping {
+        // Its last step writes down when tokens were used.
+        let _ = keeping.await;
+    }
     if store.has_failed() {
         return Err(Error::StorageFailed);
     }

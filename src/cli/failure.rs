@@ -3,6 +3,7 @@
 use std::fmt;
 use std::process::{ExitCode, Termination};
 
+use crate::access::users::{self, Refused};
 use crate::config;
 use crate::server;
 use crate::store::OpenError;
@@ -103,6 +104,29 @@ impl From<std::io::Error> for Failure {
 impl From<config::Error> for Failure {
     fn from(error: config::Error) -> Self {
         Self::new(Exit::Usage, error)
+    }
+}
+
+impl From<users::Error> for Failure {
+    fn from(error: users::Error) -> Self {
+        let exit = match &error {
+            users::Error::Refused(Refused::InvalidName(_) | Refused::InvalidPassword(_) | Refused::EmptyToken) => {
+                Exit::Usage
+            }
+            users::Error::Newer { .. } => Exit::NewerFormat,
+            users::Error::Refused(
+                Refused::UserExists(_)
+                | Refused::NoSuchUser(_)
+                | Refused::TokenExists(_)
+                | Refused::NoSuchToken(_)
+                | Refused::TooMany,
+            )
+            | users::Error::File { .. }
+            | users::Error::Damaged { .. }
+            | users::Error::Gone { .. }
+            | users::Error::Locked { .. } => Exit::Failed,
+        };
+        Self::new(exit, error)
     }
 }
 

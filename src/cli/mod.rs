@@ -8,6 +8,8 @@ mod settings;
 mod client;
 mod who;
 mod progress;
+mod password;
+mod users_file;
 
 mod serve;
 mod mirror;
@@ -22,6 +24,8 @@ mod export;
 mod import;
 mod bench;
 mod config;
+mod user;
+mod token;
 mod healthcheck;
 
 use std::ffi::OsString;
@@ -69,6 +73,10 @@ enum Command {
     Import(import::Options),
     /// Show or check the settings
     Config(config::Options),
+    /// Who may log in: add, list, disable and remove users, and give them passwords
+    User(user::Options),
+    /// Tokens, by which programs log in: create, list and revoke them
+    Token(token::Options),
     /// Measure how fast it is, here
     Bench(bench::Options),
     /// Ask a running server whether it takes appends
@@ -102,6 +110,8 @@ pub fn run(
         Command::Export(options) => export::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Config(options) => config::run(&options, environment),
+        Command::User(options) => user::run(&options, environment),
+        Command::Token(options) => token::run(&options, environment),
         Command::Bench(options) => bench::run(&options),
         Command::Healthcheck(options) => healthcheck::run(&options, environment),
     };

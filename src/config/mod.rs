@@ -141,6 +141,12 @@ impl Config {
         .filter_map(|(is_wrong, mistake)| is_wrong.then_some(mistake))
         .collect()
     }
+
+    /// The file that keeps users and tokens.
+    #[must_use]
+    pub fn users_file(&self) -> PathBuf {
+        self.access.users.clone().unwrap_or_else(|| self.data.join("users.json"))
+    }
 }
 
 impl Setting {

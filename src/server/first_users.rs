@@ -1,7 +1,6 @@
 //! Who can log in to a server that has no users yet: two accounts with passwords that are told once.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
 
 use crate::access::{self, ChangeError, Identities, NewUser, Sources};
 use crate::config::Config;
@@ -12,14 +11,9 @@ use super::{Error, now};
 /// The accounts that EventStore's clients expect, and their groups. The passwords are no one else's.
 const FIRST: [(&str, &str, &str); 2] = [("admin", "Administrator", ADMINS), ("ops", "Operations", OPERATORS)];
 
-/// Where users are kept.
-fn file(config: &Config) -> PathBuf {
-    config.access.users.clone().unwrap_or_else(|| config.data.join("users.json"))
-}
-
 /// The users of a server. Where there is no file of them, it is made.
 pub(super) async fn open_or_make(config: &Config) -> Result<Identities, Error> {
-    let path = file(config);
+    let path = config.users_file();
     let is_first_start = !path.exists();
     let identities = Identities::open(&Sources { users: path })?;
     if is_first_start {

@@ -69,4 +69,5 @@ mod strace;
 mod sync_audit;
 mod tls;
 mod ui;
+mod user_commands;
 mod workload;

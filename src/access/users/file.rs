@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -143,11 +143,10 @@ impl UsersFile {
     fn lock(&self) -> Result<File, Error> {
         let path = self.beside(".lock");
         let failed = |error| Error::File { path: path.clone(), error };
-        if let Some(directory) = self.path.parent() {
-            fs::create_dir_all(directory).map_err(|error| self.failed(error))?;
-        }
+        fs::create_dir_all(self.directory()).map_err(|error| self.failed(error))?;
         let file =
             OpenOptions::new().write(true).create(true).truncate(false).mode(MODE).open(&path).map_err(failed)?;
+        self.give_to_owner(&file).map_err(failed)?;
         let started = Instant::now();
         loop {
             match file.try_lock() {
@@ -170,11 +169,34 @@ impl UsersFile {
             Ok(()) | Err(_) => {}
         }
         let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(&unfinished)?;
+        self.give_to_owner(&file)?;
         file.write_all(document)?;
         file.sync_all()?;
         fs::rename(unfinished, &self.path)?;
+        File::open(self.directory())?.sync_all()
+    }
+
+    /// Whoever administers a machine is often not who runs the server, which has to read the file all the same. So it stays
+    /// whose it was, and the first one is its directory's.
+    fn give_to_owner(&self, file: &File) -> io::Result<()> {
+        let (owned, is_new) = match fs::metadata(&self.path) {
+            Ok(before) => (before, false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (fs::metadata(self.directory())?, true),
+            Err(error) => return Err(error),
+        };
+        if owned.uid() == file.metadata()?.uid() {
+            return Ok(());
+        }
+        match fchown(file, Some(owned.uid()), Some(owned.gid())) {
+            // Somebody makes a file of their own in a directory that is there for all.
+            Err(error) if is_new && error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+            given => given,
+        }
+    }
+
+    fn directory(&self) -> &Path {
         let directory = self.path.parent().filter(|directory| !directory.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+        directory.unwrap_or(Path::new("."))
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
@@ -268,6 +290,24 @@ mod tests {
             }
         });
         assert_eq!(file.read().unwrap().iter().count(), 40);
+    }
+
+    #[test]
+    fn it_stays_whose_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(&dir);
+        fs::create_dir(file.directory()).unwrap();
+        // Only who may give files away can leave one that is another's.
+        if std::os::unix::fs::chown(file.directory(), Some(65_534), Some(65_534)).is_err() {
+            return;
+        }
+        add(&file, "ann").unwrap();
+        assert_eq!(fs::metadata(file.path()).unwrap().uid(), 65_534, "the directory's");
+        std::os::unix::fs::chown(file.path(), Some(65_533), None).unwrap();
+        add(&file, "bob").unwrap();
+        for path in [file.path(), &file.beside(".lock")] {
+            assert_eq!(fs::metadata(path).unwrap().uid(), 65_533);
+        }
     }
 
     #[test]
