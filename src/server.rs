@@ -3,6 +3,7 @@
 mod background;
 mod exposure;
 mod first_users;
+mod issuer;
 mod mirror;
 mod reload;
 mod tls;
@@ -46,6 +47,9 @@ pub enum Error {
     /// It is not known who may do what.
     #[error(transparent)]
     Rules(#[from] InvalidRules),
+    /// Nobody can be let in by tokens that another service has signed.
+    #[error("jwt.keys: {0}")]
+    Issuer(String),
     /// Nobody can be served at this address.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -140,6 +144,7 @@ async fn serve(start: Start, mirroring: Option<Mirroring>) -> Result<(), Error> 
     let ambient = Ambient { now, new_id };
     let identities = if config.access.enabled {
         let identities = first_users::open_or_make(config).await?;
+        issuer::trust(&identities, &config.jwt)?;
         Some(identities)
     } else {
         None

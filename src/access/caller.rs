@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use crate::event::{ADMINS, EVERYBODY, OPERATORS, StreamName};
 
+#[cfg(feature = "jwt")]
+use crate::event::Timestamp;
+
 use super::users::TokenId;
 use super::{Action, Pattern};
 
@@ -12,7 +15,7 @@ use super::{Action, Pattern};
 pub struct Caller {
     user: Option<User>,
     scope: Option<Arc<Scope>>,
-    /// By what the server can find out again who it is; none if somebody else vouched for it.
+    /// By what the server can find out again who it is; none of somebody unknown.
     kept: Option<Kept>,
 }
 
@@ -23,6 +26,9 @@ pub(super) enum Kept {
     User,
     /// Under the name, and under the token that was shown.
     Token(TokenId),
+    /// Nowhere, or under the name that the user is kept out: somebody else vouched for it, until then.
+    #[cfg(feature = "jwt")]
+    Vouched { until: Timestamp },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,6 +15,8 @@ mod password;
 pub mod users;
 mod tries;
 mod verifier;
+#[cfg(feature = "jwt")]
+mod issuer;
 mod identities;
 
 use std::sync::Arc;
@@ -26,6 +28,8 @@ use crate::event::{Acl, DefaultAcls, Source, StreamName};
 pub use caller::{Caller, Scope};
 pub use credentials::{Credentials, Unidentified};
 pub use identities::{ChangeError, Creation, Identities, NewUser, Sources};
+#[cfg(feature = "jwt")]
+pub use issuer::{Issuer, IssuerError, IssuerSettings};
 pub use password::{InvalidHash, InvalidPassword, PasswordHash, generate as generate_password};
 pub use pattern::{InvalidPattern, Pattern};
 pub use permit::{Audience, Deed, Denied, ListPermit, ManagePermit, OperatePermit, ReadPermit, WritePermit};

@@ -149,6 +149,7 @@ impl From<server::Error> for Failure {
             server::Error::StorageFailed => Self::new(Exit::StorageFailed, error),
             server::Error::NoReplica { .. }
             | server::Error::Rules(_)
+            | server::Error::Issuer(_)
             | server::Error::Exposed { .. }
             | server::Error::Tls(_) => Self::new(Exit::Usage, error),
             server::Error::Users(_)

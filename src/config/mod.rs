@@ -13,8 +13,8 @@ use std::path::PathBuf;
 
 pub use parse::{Anonymous, Filter, LogFormat};
 pub use settings::{
-    Access, Cache, Config, Cors, DerivedStreams, Disk, EventStore, Expose, Limits, Log, MaxAge, SETTINGS, Scavenge,
-    Setting, Timeouts, Tls,
+    Access, Cache, Config, Cors, DerivedStreams, Disk, EventStore, Expose, Jwt, Limits, Log, MaxAge, SETTINGS,
+    Scavenge, Setting, Timeouts, Tls,
 };
 
 /// The variable that names the file.

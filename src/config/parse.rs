@@ -72,6 +72,23 @@ pub(super) fn path_or_none(text: &str) -> Result<Option<PathBuf>, String> {
     Ok(Some(text).filter(|text| !text.is_empty()).map(PathBuf::from))
 }
 
+pub(super) fn text(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("a name is needed".into()) } else { Ok(text.into()) }
+}
+
+pub(super) fn text_or_none(text: &str) -> Result<Option<String>, String> {
+    Ok(Some(text).filter(|text| !text.is_empty()).map(String::from))
+}
+
+/// With commas between them. None is the server's own.
+pub(super) fn names(text: &str) -> Result<Vec<String>, String> {
+    let name = |item: &str| match item.starts_with('$') {
+        true => Err(format!("{item:?}: names that begin with `$` mean nothing in tokens of others")),
+        false => Ok(item.to_string()),
+    };
+    items(text).map(name).collect()
+}
+
 pub(super) fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| format!("{text:?} is not an address with a port, such as 0.0.0.0:2113 or [::]:2113"))
 }

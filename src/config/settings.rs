@@ -113,6 +113,22 @@ settings! {
         secret_existence: bool = false, parse::boolean;
     }
 
+    /// Callers for whom another service vouches, by tokens that it has signed (JWT); this takes `access.enabled`.
+    jwt: Jwt {
+        /// The file with the keys of that service (JWKS); empty: nobody is let in by such tokens.
+        keys: Option<PathBuf> = "", parse::path_or_none;
+        /// What the claim `iss` has to be; empty: anything.
+        issuer: Option<String> = "", parse::text_or_none;
+        /// What the claim `aud` has to name; empty: only tokens without it count.
+        audience: Option<String> = "", parse::text_or_none;
+        /// The claim that names the user.
+        user_claim: String = "sub", parse::text;
+        /// The claim that names the user's groups.
+        groups_claim: String = "groups", parse::text;
+        /// The groups of that claim whose members may do everything here.
+        admins: Vec<String> = [], parse::names;
+    }
+
     /// For clients of EventStoreDB.
     eventstore: EventStore {
         /// Answer as EventStoreDB does even where that surprises everybody else: see "Coming from EventStoreDB".

@@ -38,6 +38,7 @@ mod fuzz;
 mod hidden;
 mod hostile;
 mod http2;
+mod issuer;
 mod kill;
 mod kill_recovery;
 mod large_pages;

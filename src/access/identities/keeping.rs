@@ -67,6 +67,18 @@ impl Identities {
         Ok(())
     }
 
+    /// Reads the keys of the service that vouches for callers, at once. Those that were dropped count no more.
+    ///
+    /// # Errors
+    /// When they cannot be read; then everything stays as it was.
+    #[cfg(feature = "jwt")]
+    pub fn reload_issuer(&self) -> Result<(), crate::access::IssuerError> {
+        if let Some(issuer) = self.0.issuer.load_full() {
+            self.trust(crate::access::Issuer::read(issuer.settings().clone())?);
+        }
+        Ok(())
+    }
+
     /// A file that was there does not begin anew without users, whoever took it away.
     pub(super) fn expect_file(&self) -> Result<(), users::Error> {
         match self.0.file.stamp() {

@@ -278,3 +278,55 @@ fn who_came_in_is_found_again_as_long_as_the_user_and_the_token_are_there() {
         assert!(is_in(&nobody, 54) && is_in(&of_others, 54));
     });
 }
+
+/// A service that vouches for callers, and a token by which it vouches for this one until the second 1,000.
+#[cfg(feature = "jwt")]
+fn vouched_for(dir: &tempfile::TempDir, name: &str) -> (crate::access::Issuer, Credentials) {
+    use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
+
+    let key = EncodingKey::from_ec_der(
+        &rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap().serialize_der(),
+    );
+    let keys = dir.path().join("keys.json");
+    let jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap();
+    std::fs::write(&keys, serde_json::json!({ "keys": [jwk] }).to_string()).unwrap();
+    let (user_claim, groups_claim) = ("sub".into(), "groups".into());
+    let settings = crate::access::IssuerSettings {
+        keys,
+        issuer: None,
+        audience: None,
+        user_claim,
+        groups_claim,
+        admins: Vec::new(),
+    };
+    let claims = serde_json::json!({ "sub": name, "exp": 1_000, "groups": ["other"] });
+    let token = encode(&Header::new(Algorithm::ES256), &claims, &key).unwrap();
+    (crate::access::Issuer::read(settings).unwrap(), Credentials::Bearer(token))
+}
+
+#[cfg(feature = "jwt")]
+#[test]
+fn who_is_vouched_for_comes_in_with_those_groups_alone_until_the_token_ends_or_the_user_is_disabled_here() {
+    let dir = tempfile::tempdir().unwrap();
+    block_on(async {
+        let identities = of_ann(&dir).await;
+        let (issuer, token) = vouched_for(&dir, "ann");
+        let show = |seconds: i64| identities.identify(token.clone(), PEER, at(seconds * 1_000_000));
+        assert_eq!(show(1).await, Err(Unidentified::Wrong), "nobody is trusted yet");
+        identities.trust(issuer);
+        let ann = show(1_059).await.unwrap();
+        assert!(ann.has_role("other") && !ann.has_role("shop") && !ann.is_admin());
+        assert_eq!(show(1_060).await, Err(Unidentified::Expired));
+        assert_eq!(identities.renewed(&ann, at(1_059_000_000)), Some(ann.clone()));
+        assert_eq!(identities.renewed(&ann, at(1_060_000_000)), None);
+        identities.reload_issuer().unwrap();
+        assert!(show(1).await.is_ok());
+        identities.disable("ann", at(2)).await.unwrap();
+        assert_eq!(show(1).await, Err(Unidentified::Wrong));
+        assert_eq!(identities.renewed(&ann, at(1)), None);
+        std::fs::write(dir.path().join("keys.json"), "{").unwrap();
+        assert!(identities.reload_issuer().is_err());
+        identities.enable("ann", at(3)).await.unwrap();
+        assert!(show(1).await.is_ok(), "the keys that were read before still count");
+    });
+}

@@ -18,6 +18,8 @@ pub use name::InvalidName;
 pub use token::{NewToken, Token, TokenId, TokenSecret};
 
 pub(super) use file::Stamp;
+#[cfg(feature = "jwt")]
+pub(super) use name::{check_groups, check_user};
 
 /// The most users, and the most tokens.
 const COUNT_MAX: usize = 100_000;

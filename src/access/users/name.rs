@@ -54,7 +54,7 @@ pub(super) fn check_full_name(name: &str) -> Result<(), InvalidName> {
     if name.chars().any(char::is_control) { Err(InvalidName::Control("full name")) } else { Ok(()) }
 }
 
-pub(super) fn check_groups(groups: &[Arc<str>]) -> Result<(), InvalidName> {
+pub(in crate::access) fn check_groups(groups: &[Arc<str>]) -> Result<(), InvalidName> {
     if GROUPS_MAX < groups.len() {
         return Err(InvalidName::Groups);
     }
