@@ -195,6 +195,8 @@ async fn open_or_make(config: &Config, new: NewStore) -> Result<(Store, Recovery
         read_only: config.read_only,
         block_cache_bytes: config.cache.blocks,
         free_space_floor_bytes: config.disk.floor,
+        queued_appends_max: config.limits.queued_appends,
+        queued_bytes_max: usize::try_from(config.limits.queued_bytes).unwrap_or(usize::MAX),
         derived: kinds(&config.derived),
     };
     let open = move || Store::open_or_make(&options, &new);
@@ -232,7 +234,7 @@ fn kinds(derived: &DerivedStreams) -> Kinds {
 }
 
 fn settings(config: &Config) -> Settings {
-    let (limits, timeouts) = (&config.limits, &config.timeouts);
+    let (limits, rates, timeouts) = (&config.limits, &config.rates, &config.timeouts);
     let bytes = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
     Settings {
         hosts: Hosts {
@@ -250,14 +252,27 @@ fn settings(config: &Config) -> Settings {
         head_bytes_max: bytes(limits.head),
         headers_max: limits.headers,
         body_bytes_max: limits.body,
+        compressed_body_bytes_max: limits.compressed_body,
+        compression_ratio_max: limits.compression_ratio,
         body_time_max: timeouts.body,
         body_bytes_per_second_min: timeouts.body_rate,
+        bodies_bytes_max: limits.bodies,
+        requests_max: limits.requests,
+        unsent_bytes_max: limits.unsent,
+        large_pages_max: limits.large_pages,
         connections_max: connections_max(config),
         connections_max_per_address: limits.connections_per_address,
         waits_max: limits.waits,
         waits_max_per_address: limits.waits_per_address,
         wait_time_max: timeouts.wait,
         http2_streams_max: limits.http2_streams,
+        http2_resets_max: limits.http2_resets,
+        http2_errors_max: limits.http2_errors,
+        streams_max: limits.streams,
+        requests_per_second_max: rates.requests,
+        events_per_second_max: rates.events,
+        bytes_per_second_max: rates.bytes,
+        rate_burst: rates.burst,
         head_time_max: timeouts.head,
         idle_time_max: timeouts.idle,
         stalled_reader_time_max: timeouts.stalled_reader,

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 pub use parse::{Anonymous, Filter, LogFormat};
 pub use settings::{
-    Access, Cache, Config, Cors, DerivedStreams, Disk, EventStore, Expose, Jwt, Limits, Log, MaxAge, SETTINGS,
+    Access, Cache, Config, Cors, DerivedStreams, Disk, EventStore, Expose, Jwt, Limits, Log, MaxAge, Rates, SETTINGS,
     Scavenge, Setting, Timeouts, Tls,
 };
 

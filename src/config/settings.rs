@@ -173,8 +173,24 @@ settings! {
         head: u64 = "32 KiB", |text| parse::size(text, 8 << 10, MIB);
         /// The most headers of a request.
         headers: usize = 64, |text| parse::integer(text, 16, 1000);
-        /// The longest body of a request.
+        /// The longest body of a request; of one that comes compressed, what it comes to.
         body: u64 = "16 MiB", |text| parse::size(text, 1 << 10, 64 * MIB);
+        /// The longest body of a request that comes compressed, as it comes.
+        compressed_body: u64 = "16 MiB", |text| parse::size(text, 1 << 10, 64 * MIB);
+        /// How many times as long as it came a compressed body may become.
+        compression_ratio: u64 = 100, |text| parse::integer(text, 1, 100_000);
+        /// What all bodies that are being read may take together.
+        bodies: u64 = "256 MiB", |text| parse::size(text, MIB, 1 << 40);
+        /// The most requests at once, with those that wait; what asks for the server's health is not counted.
+        requests: usize = 20000, |text| parse::integer(text, 1, 10_000_000);
+        /// What answers that are on their way to their readers may take together.
+        unsent: u64 = "512 MiB", |text| parse::size(text, MIB, 1 << 40);
+        /// The most pages of many megabytes that are sent at once.
+        large_pages: usize = 8, |text| parse::integer(text, 1, 10_000);
+        /// The most appends that wait to be written.
+        queued_appends: usize = 1000, |text| parse::integer(text, 1, 1_000_000);
+        /// What the appends that wait to be written may take together.
+        queued_bytes: u64 = "64 MiB", |text| parse::size(text, MIB, 1 << 40);
         /// The most connections at once.
         connections: usize = 10000, |text| parse::integer(text, 1, 1_000_000);
         /// The most connections at once from one address.
@@ -187,6 +203,24 @@ settings! {
         waits_per_address: usize = 1000, |text| parse::integer(text, 0, 1_000_000);
         /// The most concurrent streams of one HTTP/2 connection.
         http2_streams: u32 = 100, |text| parse::integer(text, 1, 10_000);
+        /// The most requests of one HTTP/2 connection that their client took back before the server began with them.
+        http2_resets: usize = 20, |text| parse::integer(text, 1, 100_000);
+        /// The most requests of one HTTP/2 connection that break its rules.
+        http2_errors: usize = 1024, |text| parse::integer(text, 1, 100_000);
+        /// The most streams, not counting those of the server; 0: any number. (It needs `derived.streams`.)
+        streams: u64 = 0, |text| parse::integer(text, 0, u64::MAX);
+    }
+
+    /// What one user, or one address of somebody unknown, may do in a second. (Of IPv6 a network of 64 bits is one address.)
+    rates: Rates {
+        /// Requests in a second, HEAD and health not counted; 0: any number.
+        requests: u64 = 0, |text| parse::integer(text, 0, 1_000_000);
+        /// Events appended in a second; 0: any number.
+        events: u64 = 0, |text| parse::integer(text, 0, 100_000_000);
+        /// Bytes of bodies appended in a second; "0 B": any number.
+        bytes: u64 = "0 B", |text| parse::size(text, 0, 1 << 40);
+        /// Whoever has been quiet for so long may do at once what they could have done meanwhile.
+        burst: Duration = "10s", |text| parse::duration(text, 100, 3_600_000);
     }
 
     /// How long the server waits for what.

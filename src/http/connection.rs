@@ -22,6 +22,7 @@ use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::tls::Socket;
+use super::underway::Place;
 
 /// How long a peer may go on sending what nobody reads any more before its connection is cut.
 const LINGER: Duration = Duration::from_secs(2);
@@ -68,7 +69,18 @@ pub(crate) struct Clock {
 
 /// A request that is being answered. Dropped once its answer is handed to the socket.
 #[derive(Debug)]
-pub(crate) struct InFlight(Arc<Clock>);
+pub(crate) struct InFlight {
+    clock: Arc<Clock>,
+    /// Its place among the requests of all connections, if it is counted there.
+    place: Option<Place>,
+}
+
+impl InFlight {
+    /// It takes this place.
+    pub(crate) fn take(&mut self, place: Place) {
+        self.place = Some(place);
+    }
+}
 
 impl Clock {
     pub(crate) fn new() -> Arc<Self> {
@@ -102,7 +114,7 @@ impl Clock {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.phase.store(Phase::Serving as u8, Ordering::Relaxed);
-        InFlight(self.clone())
+        InFlight { clock: self.clone(), place: None }
     }
 
     /// The request in flight was refused, and nobody will read what is left of its body.
@@ -146,8 +158,8 @@ impl Deadlines {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if self.0.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.enter(Phase::Idle);
+        if self.clock.in_flight.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.clock.enter(Phase::Idle);
         }
     }
 }

@@ -10,6 +10,8 @@ use hyper::header::{
 
 use crate::address::BaseUrl;
 
+use super::browser::CROSS_ORIGIN_RESOURCE_POLICY;
+
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What requests may carry. The star takes in the rest, such as the attributes of CloudEvents; browsers that do not
@@ -73,7 +75,12 @@ impl Cors {
     pub(crate) fn apply(&self, origin: Option<&HeaderValue>, is_options: bool, headers: &mut HeaderMap) {
         let allowed = match self {
             Self::Nobody => return,
-            Self::Anybody => HeaderValue::from_static("*"),
+            Self::Anybody => {
+                // What scripts may read anyway, pages may take in as well; except what says otherwise.
+                let everywhere = HeaderValue::from_static("cross-origin");
+                headers.entry(CROSS_ORIGIN_RESOURCE_POLICY).or_insert(everywhere);
+                HeaderValue::from_static("*")
+            }
             Self::Listed(origins) => {
                 let vary = match headers.get(VARY).and_then(|value| value.to_str().ok()) {
                     Some(other) => HeaderValue::from_str(&format!("{other}, Origin")).expect("names of headers"),

@@ -78,6 +78,14 @@ fn authority<B>(request: &Request<B>, local: SocketAddr) -> Result<Authority, Pr
         }
         None => None,
     };
+    // An absolute target may name more than a host, and then it is none of ours.
+    let scheme = request.uri().scheme_str();
+    if scheme.is_some_and(|scheme| !["http", "https"].contains(&scheme)) {
+        return Err(missing("the request line names a scheme that is neither http nor https"));
+    }
+    if request.uri().authority().is_some_and(|target| target.as_str().contains('@')) {
+        return Err(missing("the request line names a user"));
+    }
     match (request.uri().authority(), named) {
         (Some(target), Some(named)) if !target.as_str().eq_ignore_ascii_case(named.as_str()) => {
             Err(missing("the Host header and the request line name different hosts"))

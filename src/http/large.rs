@@ -18,9 +18,6 @@ use super::reply::Content;
 use super::showing;
 use super::standing::{Marks, Standing, Wanted, What};
 
-/// As many such pages are on their way at once.
-pub(crate) const LARGE_PAGES_MAX: usize = 8;
-
 /// Pieces that wait for a slow reader.
 const PIECES_WAITING_MAX: usize = 2;
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hyper::body::{Body as _, Incoming};
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
@@ -22,6 +22,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 
 use super::connection::{Clock, Deadlines, Watched};
+use super::multiplexed::Executor;
 use super::problem::{Kind, Problem};
 use super::reply::{Body, Reply};
 use super::tls::{Secured, Socket, Tls};
@@ -87,7 +88,7 @@ pub async fn serve(listener: TcpListener, tls: Option<Arc<Tls>>, served: Arc<Ser
 /// What all connections share.
 struct Serving {
     served: Arc<Served>,
-    builder: Builder<TokioExecutor>,
+    builder: Builder<Executor>,
     deadlines: Deadlines,
 }
 
@@ -122,8 +123,8 @@ impl Serving {
     }
 }
 
-fn builder(settings: &Settings) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+fn builder(settings: &Settings) -> Builder<Executor> {
+    let mut builder = Builder::new(Executor { stalled_reader_time_max: settings.stalled_reader_time_max });
     builder
         .http1()
         .timer(TokioTimer::new())
@@ -135,6 +136,8 @@ fn builder(settings: &Settings) -> Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(settings.http2_streams_max)
+        .max_pending_accept_reset_streams(settings.http2_resets_max)
+        .max_local_error_reset_streams(settings.http2_errors_max)
         .max_header_list_size(HEAD_BYTES_MAX_OF_HYPER as u32)
         .keep_alive_interval(Some(settings.idle_time_max))
         .keep_alive_timeout(settings.head_time_max);

@@ -11,6 +11,7 @@
 mod listener;
 mod tls;
 mod connection;
+mod multiplexed;
 mod host;
 mod request;
 mod identify;
@@ -32,13 +33,17 @@ mod read_ahead;
 mod live;
 mod messages;
 mod event_stream;
+mod underway;
+mod rates;
 mod body;
+mod decompress;
 mod cloudevent;
 mod header;
 mod slug;
 mod problem;
 mod cache_policy;
 mod cors;
+mod browser;
 mod reply;
 
 use std::net::SocketAddr;
@@ -47,10 +52,11 @@ use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::header::{
-    ALLOW, EXPECT, HeaderValue, LOCATION, ORIGIN, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, VARY, WWW_AUTHENTICATE,
+    ALLOW, CONNECTION, EXPECT, HeaderValue, LOCATION, ORIGIN, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, VARY,
+    WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use tokio::sync::{Semaphore, watch};
 use uuid::Uuid;
 
@@ -64,14 +70,17 @@ use self::body::{Bodies, BodyLimits};
 use self::cache_policy::Freshness;
 use self::connection::InFlight;
 use self::cors::Cors;
+use self::decompress::CompressedLimits;
 use self::document::Documents;
 use self::live::{WaitLimits, Waits};
 use self::messages::RecentMessages;
 use self::problem::{Kind, Problem};
+use self::rates::{RateLimits, Rates};
 use self::read_ahead::ReadAhead;
 use self::reply::{Body, Content, Reply};
 use self::request::{Asked, RequestId, RequestIds};
 use self::rights::{KnownRights, Reading};
+use self::underway::{Underway, UnderwayLimits};
 
 pub use host::Hosts;
 pub use listener::serve;
@@ -102,10 +111,22 @@ pub struct Settings {
     pub headers_max: usize,
     /// What a request's body may take, in bytes.
     pub body_bytes_max: u64,
+    /// What a body that comes compressed may take as it comes, in bytes.
+    pub compressed_body_bytes_max: u64,
+    /// How many times as long as it came it may become.
+    pub compression_ratio_max: u64,
+    /// What all bodies that are being read may take together, in bytes.
+    pub bodies_bytes_max: u64,
     /// How long a body may take.
     pub body_time_max: Duration,
     /// How slow a body may be after its first seconds.
     pub body_bytes_per_second_min: u64,
+    /// How many requests there may be at once, with those that wait.
+    pub requests_max: usize,
+    /// What answers on their way may take together, in bytes.
+    pub unsent_bytes_max: u64,
+    /// How many pages of many megabytes are sent at once.
+    pub large_pages_max: usize,
     /// How many connections there may be.
     pub connections_max: usize,
     /// How many of them from one address.
@@ -118,6 +139,20 @@ pub struct Settings {
     pub wait_time_max: Duration,
     /// Requests at once on one connection of HTTP/2.
     pub http2_streams_max: u32,
+    /// Of these, how many their client may take back before they are begun with.
+    pub http2_resets_max: usize,
+    /// And how many may break the rules.
+    pub http2_errors_max: usize,
+    /// How many streams there may be, not counting those of the server; 0: any number.
+    pub streams_max: u64,
+    /// Requests of one principal in a second; 0: any number, here and in the next two.
+    pub requests_per_second_max: u64,
+    /// Events that it appends.
+    pub events_per_second_max: u64,
+    /// Bytes of the bodies that bring them.
+    pub bytes_per_second_max: u64,
+    /// For how long it can save up what it does not use.
+    pub rate_burst: Duration,
     /// From the first byte of a request, or of a connection, to the end of the request's head.
     pub head_time_max: Duration,
     /// Between requests.
@@ -155,6 +190,8 @@ pub struct Served {
     waits: Arc<Waits>,
     messages: Arc<RecentMessages>,
     large_pages: Arc<Semaphore>,
+    underway: Arc<Underway>,
+    rates: Rates,
     bodies: Bodies,
     request_ids: RequestIds,
     draining: watch::Receiver<bool>,
@@ -172,6 +209,7 @@ struct Limits {
     headers_max: usize,
     body: BodyLimits,
     stalled_reader_time_max: Duration,
+    streams_max: u64,
 }
 
 /// Between whom a request came.
@@ -218,10 +256,15 @@ impl Served {
                 headers_max: settings.headers_max,
                 body: BodyLimits {
                     bytes_max: settings.body_bytes_max,
+                    compressed: CompressedLimits {
+                        bytes_max: settings.compressed_body_bytes_max,
+                        ratio_max: settings.compression_ratio_max,
+                    },
                     time_max: settings.body_time_max,
                     bytes_per_second_min: settings.body_bytes_per_second_min,
                 },
                 stalled_reader_time_max: settings.stalled_reader_time_max,
+                streams_max: settings.streams_max,
             },
             ambient,
             documents: Arc::new(documents),
@@ -233,8 +276,18 @@ impl Served {
                 waits_max_per_address: settings.waits_max_per_address,
             }),
             messages: Arc::new(RecentMessages::new()),
-            large_pages: Arc::new(Semaphore::new(large::LARGE_PAGES_MAX)),
-            bodies: Bodies::default(),
+            large_pages: Arc::new(Semaphore::new(settings.large_pages_max)),
+            underway: Underway::new(UnderwayLimits {
+                requests_max: settings.requests_max,
+                unsent_bytes_max: settings.unsent_bytes_max,
+            }),
+            rates: Rates::new(RateLimits {
+                requests: settings.requests_per_second_max,
+                events: settings.events_per_second_max,
+                bytes: settings.bytes_per_second_max,
+                burst: settings.rate_burst,
+            }),
+            bodies: Bodies::new(settings.bodies_bytes_max),
             request_ids: RequestIds::new(run),
             draining,
         }
@@ -250,31 +303,39 @@ impl Served {
     }
 
     /// Answers a request, whatever it is.
-    async fn answer(self: &Arc<Self>, request: Request<Incoming>, ends: Ends, in_flight: InFlight) -> Response<Body> {
+    async fn answer(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        ends: Ends,
+        mut in_flight: InFlight,
+    ) -> Response<Body> {
         let started = Instant::now();
         let id = self.request_ids.next();
         let (method, path) = (request.method().clone(), request.uri().path().to_string());
+        let is_http1 = request.version() <= Version::HTTP_11;
         let origin = request.headers().get(ORIGIN).cloned();
         let challenge = (!self.access.is_open()).then(|| identify::challenge(request.headers()));
         let mut caller = Caller::anonymous();
         let base = host::base_url(&request, &self.settings.hosts, &ends);
         let known_base = base.as_ref().ok().cloned();
-        let result = match base {
+        let result = match self.begin(&path, &mut in_flight).and(base) {
             Ok(base) => self.route(request, &id, &base, &ends, &mut caller).await,
             Err(problem) => Err(problem),
         };
-        let mut reply = match result {
+        let mut reply = match result.and_then(|reply| self.hold(reply, &method)) {
             Ok(reply) => reply,
             Err(problem) => {
                 log_problem(&problem, &id);
+                let is_the_last = is_http1 && problem.could_hide_another();
                 // What is hidden and what is missing are told in the same bytes, so nothing in them may be of this request.
                 let is_hidden = self.settings.secret_existence && problem.kind == Kind::StreamNotFound;
                 let problem = if is_hidden { problem.without_particulars() } else { problem };
-                if handlers::ui::is_for_people(&path) {
+                let reply = if handlers::ui::is_for_people(&path) {
                     handlers::ui::refusal(&problem, &path, &id)
                 } else {
                     Reply::problem(problem, known_base.as_ref(), (!is_hidden).then_some(&id))
-                }
+                };
+                if is_the_last { reply.header(CONNECTION, HeaderValue::from_static("close")) } else { reply }
             }
         };
         if reply.status == StatusCode::UNAUTHORIZED
@@ -292,6 +353,24 @@ impl Served {
             status = reply.status.as_u16(), micros = started.elapsed().as_micros() as u64, "request"
         );
         reply.into_response(Some(in_flight))
+    }
+
+    /// Takes a place among the requests under way. Whether the server is well can always be asked.
+    fn begin(&self, path: &str, in_flight: &mut InFlight) -> Result<(), Problem> {
+        if !matches!(path, "/health/live" | "/health/ready" | "/metrics" | "/ping") {
+            in_flight.take(self.underway.begin()?);
+        }
+        Ok(())
+    }
+
+    /// Counts what the answer holds until its reader has it.
+    fn hold(&self, mut reply: Reply, method: &Method) -> Result<Reply, Problem> {
+        if let Content::Whole(bytes) = &mut reply.body
+            && method != Method::HEAD
+        {
+            *bytes = self.underway.hold(std::mem::take(bytes))?;
+        }
+        Ok(reply)
     }
 
     /// The one match that decides who answers. It finds out who asks on its way.
@@ -335,6 +414,9 @@ impl Served {
         }
         *caller = self.identify(&headers, ends).await?;
         let caller = &*caller;
+        if !is_head && !is_about_health(&target.address) {
+            self.rates.request(caller, ends.peer.ip())?;
+        }
         if !is_post
             && !is_delete
             && let Some(redirect) = handlers::ui::redirect(&asked)
@@ -529,6 +611,11 @@ const fn shows_events(address: &Address) -> bool {
 /// Whether it is there only where users are.
 const fn is_of_users(address: &Address) -> bool {
     matches!(address, Address::Users | Address::CurrentUser | Address::User { .. } | Address::UserCommand { .. })
+}
+
+/// Whether it is for whoever watches over the server, which is never too much.
+const fn is_about_health(address: &Address) -> bool {
+    matches!(address, Address::Ping | Address::Live | Address::Ready | Address::Metrics)
 }
 
 /// A follower compares it with what it followed before: another log, or another epoch, is another history.

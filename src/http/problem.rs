@@ -81,6 +81,11 @@ kinds! {
     HeadersTooLarge = "headers-too-large" REQUEST_HEADER_FIELDS_TOO_LARGE "The headers are too large"
         "There are more headers than the server takes (limits.headers), or they are longer together than it takes \
          (limits.head). Cookies are the usual reason; this server needs none.";
+    TooFast = "too-fast" TOO_MANY_REQUESTS "Requests come faster than they may"
+        "A user, or an address that nobody known comes from, may do so much in a second: requests (rates.requests), events \
+         appended (rates.events), bytes of them (rates.bytes), and for rates.burst more at once after a quiet time. \
+         Nothing was written. Come again after the time that Retry-After names; send more events in one request, or \
+         read through a cache.";
     MissingHost = "missing-host" BAD_REQUEST "The Host header is missing or malformed"
         "HTTP/1.1 asks for exactly one Host header, and for the same host in the request line if that names one.";
     UnknownHost = "unknown-host" MISDIRECTED_REQUEST "This server does not answer for that host"
@@ -104,6 +109,9 @@ kinds! {
     UnsupportedMediaType = "unsupported-media-type" UNSUPPORTED_MEDIA_TYPE "The body's media type is not supported"
         "Any media type can be stored as one event, but some types mean something to the server, and it takes only those \
          it can read. The detail says what to send instead.";
+    UnsupportedCoding = "unsupported-content-coding" UNSUPPORTED_MEDIA_TYPE "The body's coding is not supported"
+        "The body comes in a Content-Encoding that the server cannot read, or in several. It takes gzip and zstd, one of \
+         them, once, as the Accept-Encoding header says; or the body as it is.";
     InvalidBody = "invalid-body" BAD_REQUEST "The body cannot be read"
         "The body is not what its Content-Type says. Nothing was written. The detail names the place.";
     IncompleteBody = "incomplete-body" BAD_REQUEST "The body was cut short"
@@ -114,6 +122,12 @@ kinds! {
     BodyTooLarge = "body-too-large" PAYLOAD_TOO_LARGE "The body is too large"
         "The request body, one of its events, or the number of its events is over a limit. Nothing was written. Send \
          fewer events at once, or keep large data elsewhere and the reference to it in the event.";
+    ExpandsTooFar = "body-expands-too-far" PAYLOAD_TOO_LARGE "The compressed body expands too far"
+        "Unpacked, the body is more times as long as it came than the server takes (limits.compression_ratio). Nothing \
+         was written. Send it as it is, or fewer events at once.";
+    TooManyBodies = "too-many-bodies" SERVICE_UNAVAILABLE "Too much is being sent to the server"
+        "The bodies that are being sent to the server at this moment take as much together as it takes on \
+         (limits.bodies). Nothing was written; try again after the time that Retry-After names.";
     Unauthenticated = "unauthenticated" UNAUTHORIZED "The server does not know who is asking"
         "Not everybody may do this, and the request says nothing of who it comes from. Send a user's name and password \
          (Basic), or a token (Bearer).";
@@ -162,8 +176,19 @@ kinds! {
         "As many long polls and event streams are waiting as the server takes in all (limits.waits) or from one address \
          (limits.waits_per_address). Poll without waiting: a cache in front answers many with one request.";
     TooBusy = "too-busy" SERVICE_UNAVAILABLE "The server is too busy"
-        "More appends are queued or on their way, more very large pages are being sent, or more log-ins are being \
-         checked, than the server takes on at once. Nothing was written; try again after the time that Retry-After names.";
+        "As many requests are under way as the server takes on at once (limits.requests), with those that wait; or more \
+         log-ins are being checked than it takes on. Nothing was written; try again after the time that Retry-After \
+         names.";
+    TooMuchUnsent = "too-much-unsent" SERVICE_UNAVAILABLE "Too much is on its way to readers"
+        "The answers that their readers have not taken yet hold as much together as the server gives them \
+         (limits.unsent). Try again after the time that Retry-After names, or put a cache in front: it takes answers \
+         as fast as they come, and serves slow readers by itself.";
+    TooManyLargePages = "too-many-large-pages" SERVICE_UNAVAILABLE "Too many very large pages are being sent"
+        "As many pages of many megabytes are being sent as the server sends at once (limits.large_pages). Ask for fewer \
+         events, or try again after the time that Retry-After names.";
+    QueueFull = "append-queue-full" SERVICE_UNAVAILABLE "Too many appends are waiting"
+        "As many appends, or as many bytes of them, wait to be written as the server takes on (limits.queued_appends, \
+         limits.queued_bytes). Nothing was written; try again after the time that Retry-After names.";
     ReadOnly = "read-only" SERVICE_UNAVAILABLE "The server takes no writes"
         "The server was started read-only, is shutting down, or its storage failed. Nothing was written. Reads go on. \
          /health/ready says which of these it is.";
@@ -187,6 +212,9 @@ kinds! {
     NoReplica = "no-replica" CONFLICT "This server is no replica"
         "The server takes appends already, so there is nothing to promote. If it was a replica, it has been promoted \
          before.";
+    TooManyStreams = "too-many-streams" INSUFFICIENT_STORAGE "There are as many streams as may be"
+        "The append would begin a new stream, and there are as many as the server takes (limits.streams). Nothing was \
+         written. Streams that are there take appends as before.";
     DiskFull = "disk-full" INSUFFICIENT_STORAGE "The disk is nearly full"
         "Less space is free than disk.floor keeps back. Nothing was written. Reads go on, and appends are taken again as \
          soon as there is space.";
@@ -212,6 +240,9 @@ const UNREADABLE_RETRY_SECONDS: u16 = 10;
 
 /// A reader who came while an index was being built comes again after so long.
 const INDEXING_RETRY_SECONDS: u16 = 5;
+
+/// Only somebody who runs the server can make room for more streams.
+const TOO_MANY_STREAMS_RETRY_SECONDS: u16 = 3_600;
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
@@ -257,6 +288,12 @@ impl Problem {
     pub(crate) fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.members.insert(name.to_string(), value.into());
         self
+    }
+
+    /// Whether somebody on the way may have read the request in another way, and may take its rest for another one: then
+    /// nothing that follows on the connection is to be trusted (RFC 9112 §11.2).
+    pub(crate) const fn could_hide_another(&self) -> bool {
+        matches!(self.kind, Kind::MalformedRequest | Kind::MissingHost)
     }
 
     fn cause(mut self, cause: impl Into<String>) -> Self {
@@ -355,13 +392,38 @@ impl Problem {
 
     /// More is being sent at once than the server takes on.
     pub(crate) fn too_many_bodies() -> Self {
-        Self::new(Kind::TooBusy, "too many large bodies are being sent at this moment").retry_after_seconds(1)
+        Self::new(Kind::TooManyBodies, "too many large bodies are being sent at this moment").retry_after_seconds(1)
     }
 
     /// As many huge pages are on their way as the server takes on.
     pub(crate) fn too_many_large_pages() -> Self {
-        Self::new(Kind::TooBusy, "too many pages of many megabytes are being sent at this moment; ask for fewer events")
+        let detail = "too many pages of many megabytes are being sent at this moment; ask for fewer events";
+        Self::new(Kind::TooManyLargePages, detail).retry_after_seconds(1)
+    }
+
+    /// As many requests are under way as the server takes on.
+    pub(crate) fn too_busy(limit: usize) -> Self {
+        Self::new(Kind::TooBusy, format!("{limit} requests are under way, as many as may"))
+            .member("limit", limit)
             .retry_after_seconds(1)
+    }
+
+    /// A principal has done so much that it has to wait.
+    pub(crate) fn too_fast(what: &str, per_second: u64, retry_after_seconds: u16) -> Self {
+        let detail = format!("more {what} came from you than {per_second} in a second, with what may be saved up");
+        Self::new(Kind::TooFast, detail).member("limit", per_second).retry_after_seconds(retry_after_seconds)
+    }
+
+    /// No new stream may come into being.
+    pub(crate) fn too_many_streams(limit: u64) -> Self {
+        Self::new(Kind::TooManyStreams, format!("there are as many streams as may be: {limit}"))
+            .member("limit", limit)
+            .retry_after_seconds(TOO_MANY_STREAMS_RETRY_SECONDS)
+    }
+
+    /// As much is on its way to readers as may be.
+    pub(crate) fn too_much_unsent() -> Self {
+        Self::new(Kind::TooMuchUnsent, "too much is waiting for slow readers at this moment").retry_after_seconds(1)
     }
 
     /// A refused append. `is_dialect`: the request is in EventStore's words; `is_conditional`: the expectation
@@ -396,7 +458,7 @@ impl Problem {
                     }
                 }
             },
-            AppendError::Overloaded => Self::new(Kind::TooBusy, detail).retry_after_seconds(1),
+            AppendError::Overloaded => Self::new(Kind::QueueFull, detail).retry_after_seconds(1),
             AppendError::DiskFull => Self::new(Kind::DiskFull, detail).retry_after_seconds(60),
             AppendError::ReadOnly(_) => Self::new(Kind::ReadOnly, detail).retry_after_seconds(10),
             AppendError::Replica(of) => {

@@ -1,12 +1,12 @@
 //! Building answers. The only place that does: handlers give facts, this writes them on the wire.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, VARY};
 use hyper::{Response, StatusCode};
 use serde_json::{Map, Value};
 use tokio::sync::mpsc;
@@ -14,9 +14,11 @@ use tokio::sync::mpsc;
 use crate::access::Audience;
 use crate::address::BaseUrl;
 
+use super::browser;
 use super::cache_policy::{self, Freshness};
 use super::connection::InFlight;
 use super::event_stream::EventStream;
+use super::multiplexed::{self, PIECE_BYTES};
 use super::problem::Problem;
 use super::request::RequestId;
 
@@ -156,7 +158,7 @@ impl Reply {
     pub(crate) fn into_response(self, in_flight: Option<InFlight>) -> Response<Body> {
         let Self { status, reason, freshness, audience, vary, mut headers, body } = self;
         cache_policy::apply(freshness, audience, &mut headers);
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        browser::complete(status, audience, &mut headers);
         let vary = match vary {
             Vary::Nothing => None,
             Vary::Encoding => Some("Accept-Encoding"),
@@ -196,13 +198,21 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
-        match &mut self.content {
-            Content::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Content::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Content::Pieces(pieces) => pieces.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data))),
-            Content::Live(events) => events.poll_piece(context).map(|piece| piece.map(|piece| piece.map(Frame::data))),
-            Content::None => Poll::Ready(None),
+        multiplexed::asked();
+        let piece = match &mut self.content {
+            Content::Whole(bytes) if bytes.is_empty() => None,
+            Content::Whole(bytes) if bytes.len() > PIECE_BYTES && multiplexed::is_here() => {
+                Some(Ok(bytes.split_to(PIECE_BYTES)))
+            }
+            Content::Whole(bytes) => Some(Ok(std::mem::take(bytes))),
+            Content::Pieces(pieces) => ready!(pieces.poll_recv(context)),
+            Content::Live(events) => ready!(events.poll_piece(context)),
+            Content::None => None,
+        };
+        if piece.is_some() {
+            multiplexed::gave();
         }
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {

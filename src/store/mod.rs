@@ -69,7 +69,7 @@ use self::disk::DiskGuard;
 use self::format::Closed;
 use self::format::group::Encoder;
 use self::ids::Fingerprints;
-use self::queue::Queue;
+use self::queue::{Queue, QueueLimits};
 use self::recovery::Opened;
 use self::scavenger::Scavenger;
 use self::shared::Shared;
@@ -102,6 +102,10 @@ pub struct Options {
     pub block_cache_bytes: u64,
     /// Appends are refused while less than this is free on the disk.
     pub free_space_floor_bytes: u64,
+    /// How many appends may wait for the writer.
+    pub queued_appends_max: usize,
+    /// What their events may take together, in bytes.
+    pub queued_bytes_max: usize,
     /// The derived streams that are kept.
     pub derived: Kinds,
 }
@@ -115,6 +119,8 @@ impl Options {
             read_only: false,
             block_cache_bytes: 96 << 20,
             free_space_floor_bytes: 128 << 20,
+            queued_appends_max: 1_000,
+            queued_bytes_max: 64 << 20,
             derived: [Derived::Category, Derived::EventType, Derived::Streams].into_iter().collect(),
         }
     }
@@ -228,7 +234,10 @@ impl Store {
             chunks,
             kinds: options.derived,
             indexes: Indexes::new(directory.chunks()),
-            queue: Queue::default(),
+            queue: Queue::new(QueueLimits {
+                appends_max: options.queued_appends_max,
+                bytes_max: options.queued_bytes_max,
+            }),
             scavenger: Scavenger::default(),
             waiters: waiters.clone(),
             fingerprints: Fingerprints::new(meta.log),

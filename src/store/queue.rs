@@ -16,10 +16,15 @@ use super::replicate::{Rows, Turn};
 use super::scavenger::Rewritten;
 use super::view::State;
 
-/// The most appends that wait.
-pub(crate) const APPENDS_MAX: usize = 1_000;
-/// The most bytes of events that wait.
-pub(crate) const BYTES_MAX: usize = 64 << 20;
+/// What may wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QueueLimits {
+    /// Appends.
+    pub(crate) appends_max: usize,
+    /// Data and metadata of their events; an append that is larger waits alone.
+    pub(crate) bytes_max: usize,
+}
+
 /// The most groups of another log's events that wait: whoever sends them makes the next ones meanwhile, no more.
 const ROWS_MAX: usize = 8;
 
@@ -105,8 +110,8 @@ pub(crate) enum Work {
     Close,
 }
 
-#[derive(Default)]
 pub(crate) struct Queue {
+    limits: QueueLimits,
     waiting: Mutex<Waiting>,
     bell: Condvar,
 }
@@ -125,6 +130,10 @@ struct Waiting {
 }
 
 impl Queue {
+    pub(crate) fn new(limits: QueueLimits) -> Self {
+        Self { limits, waiting: Mutex::default(), bell: Condvar::new() }
+    }
+
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -133,7 +142,8 @@ impl Queue {
     pub(crate) fn push(&self, request: Request) -> Result<(), Box<Request>> {
         let bytes = request.bytes();
         let mut waiting = self.waiting();
-        let full = waiting.appends.len() >= APPENDS_MAX || (waiting.bytes > 0 && waiting.bytes + bytes > BYTES_MAX);
+        let QueueLimits { appends_max, bytes_max } = self.limits;
+        let full = waiting.appends.len() >= appends_max || (waiting.bytes > 0 && waiting.bytes + bytes > bytes_max);
         if full || waiting.closed {
             return Err(Box::new(request));
         }

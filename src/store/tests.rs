@@ -125,7 +125,7 @@ async fn closing_does_what_is_queued_also_while_the_tail_is_full() {
         now: Timestamp::default(),
     };
     let (request, _answered) = store.look_up(append).await.expect("looked up");
-    let queue = super::queue::Queue::default();
+    let queue = super::queue::Queue::new(super::queue::QueueLimits { appends_max: 1, bytes_max: 1 });
     assert!(queue.push(request).is_ok());
     queue.close();
     let no_room = || false;

@@ -92,7 +92,7 @@ fn eight_at_once_and_no_more() {
     let mut readers: Vec<TcpStream> = (0..8).map(|_| ask()).collect();
     let ninth = get(&server, "/streams/s/0/forward/6", &[("Accept", EVENTS)]);
     assert_eq!(ninth.status, 503);
-    assert!(ninth.text().contains("/ui/problems/too-busy"), "{}", ninth.text());
+    assert!(ninth.text().contains("/ui/problems/too-many-large-pages"), "{}", ninth.text());
     // Other pages, appends and questions about it are not affected.
     assert_eq!(get(&server, "/streams/s/0/forward/1.atom", &[]).status, 200);
     assert_eq!(get(&server, "/streams/s/0/forward/6", &[("Accept", EVENTS), ("If-None-Match", "*")]).status, 304);

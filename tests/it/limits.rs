@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::{PATIENCE, Reply, TestServer, check, exchange};
+use crate::support::{PATIENCE, Reply, TestServer, check, exchange, request};
 
 const TEXT: (&str, &str) = ("Content-Type", "text/plain");
 
@@ -130,7 +130,7 @@ fn all_bodies_together() {
     };
     held[refused].set_nonblocking(false).expect("it is open");
     let answer = rest(&mut held[refused]);
-    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("/ui/problems/too-busy"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("/ui/problems/too-many-bodies"), "{answer}");
     held.clear();
     let started = std::time::Instant::now();
     while server.post("/streams/s", &[TEXT], &vec![b'x'; 4 << 20]).status != 201 {
@@ -289,5 +289,90 @@ fn the_patience_with_a_reader_that_takes_nothing() {
     std::thread::sleep(Duration::from_secs(2));
     let cut = rest(&mut stalled).len() as u64;
     assert!(cut < 24 << 20, "{cut}: what nobody took was given up");
+    server.assert_no_panic();
+}
+
+/// What one reader does not take is in memory for as long as it may be; so it counts, and others are told to come later.
+#[test]
+fn answers_on_their_way_together() {
+    let (_data, server) = start(&[("limits.unsent", "1 MiB")]);
+    for stream in ["s", "t"] {
+        for _ in 0..3 {
+            check_status(&server.post(&format!("/streams/{stream}"), &[TEXT], &vec![b'x'; 4 << 20]), 201, "an event");
+        }
+    }
+    let accept = [("Accept", "application/vnd.eventstore.events+json")];
+    let page = |stream: &str| server.get(&format!("/streams/{stream}/0/forward/3"), &accept);
+    check_status(&page("t"), 200, "one alone is always sent");
+    let mut stalled = connect(&server);
+    let head = "Host: localhost\r\nAccept: application/vnd.eventstore.events+json\r\n\r\n";
+    write!(stalled, "GET /streams/s/0/forward/3 HTTP/1.1\r\n{head}").expect("it reads");
+    let mut byte = [0];
+    stalled.peek(&mut byte).expect("it begins to come");
+    let refused = page("t");
+    check_status(&refused, 503, "beside one that nobody takes");
+    assert!(refused.text().contains("/ui/problems/too-much-unsent"), "{}", refused.text());
+    check_status(
+        &server.get("/streams/t", &[("Accept", "application/vnd.eventstore.atom+json")]),
+        200,
+        "what is small",
+    );
+    let head = request(server.address, "HEAD", "/streams/t/0/forward/3", &accept, b"");
+    check_status(&head, 200, "what has no body");
+    drop(stalled);
+    let started = std::time::Instant::now();
+    while page("t").status != 200 {
+        assert!(started.elapsed() < PATIENCE, "the room is free again");
+    }
+    server.assert_no_panic();
+}
+
+#[test]
+fn compressed_bodies_are_what_they_come_to() {
+    let settings = [("limits.body", "100 kB"), ("limits.compressed_body", "10 kB"), ("limits.compression_ratio", "50")];
+    let (_data, server) = start(&settings);
+    let zstd = |body: &[u8]| zstd::bulk::compress(body, 3).expect("memory takes every write");
+    let gzip = |body: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(body).and_then(|()| encoder.finish()).expect("memory takes every write")
+    };
+    let post = |coding: &str, body: &[u8]| server.post("/streams/s", &[TEXT, ("Content-Encoding", coding)], body);
+    // Fifteen kilobytes that come to a little more than half of it, and a hundred that come to a twentieth.
+    let mut seed = 1_u64;
+    let mut digit = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        b"0123456789abcdef"[(seed >> 60) as usize]
+    };
+    let noise: Vec<u8> = (0..15_000).map(|_| digit()).collect();
+    let text = noise[..5_000].repeat(20);
+    for (number, (coding, body, packed)) in
+        [("zstd", &noise, zstd(&noise)), ("gzip", &noise, gzip(&noise)), ("zstd", &text, zstd(&text))]
+            .iter()
+            .enumerate()
+    {
+        assert!(packed.len() < 10_000, "{}", packed.len());
+        check_status(&post(coding, packed), 201, coding);
+        let read = server.get(&format!("/streams/s/{number}/data"), &[]);
+        assert!(read.body == **body && read.header("content-encoding").is_none());
+    }
+    for (coding, body, status, kind) in [
+        ("zstd", zstd(&[&text[..], b"x"].concat()), 413, "body-too-large"),
+        ("zstd", vec![b'x'; 10_001], 413, "body-too-large"),
+        ("gzip", gzip(&[b'x'; 90_000]), 413, "body-expands-too-far"),
+        ("zstd", zstd(&[b'x'; 90_000]), 413, "body-expands-too-far"),
+        ("gzip", gzip(&noise)[..5_000].to_vec(), 400, "invalid-body"),
+        ("gzip", [gzip(&noise[..500]), b"x".to_vec()].concat(), 400, "invalid-body"),
+        ("gzip", zstd(&noise), 400, "invalid-body"),
+        ("gzip", Vec::new(), 400, "invalid-body"),
+        ("br", b"x".to_vec(), 415, "unsupported-content-coding"),
+        ("gzip, gzip", gzip(&gzip(b"x")), 415, "unsupported-content-coding"),
+    ] {
+        let refused = post(coding, &body);
+        check_status(&refused, status, coding);
+        assert!(refused.text().contains(&format!("/ui/problems/{kind}")), "{} {}", kind, refused.text());
+        let offered = (status == 415).then_some("gzip, zstd");
+        assert_eq!(refused.header("accept-encoding"), offered);
+    }
+    assert_eq!(server.events(), 3);
     server.assert_no_panic();
 }

@@ -4,18 +4,22 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::net::TcpStream;
 use std::path::Path;
+use std::time::Instant;
 
 use everfeed::event::{Digest, EventId, EventType, Number, Position, StreamName, Timestamp};
 use everfeed::store::{Left, NewStore, Options, Row, Store};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Reply, TestServer, check, exchange, request};
+use crate::support::{PATIENCE, Reply, TestServer, check, exchange, request};
 
 /// What no request can bring about here, and why.
 const NOT_PROVOKED: &[(&str, &str)] = &[
     ("stream-being-built", "needs a long history: derived.rs"),
-    ("too-busy", "needs eight slow readers: large_pages.rs"),
+    ("too-many-large-pages", "needs slow readers: large_pages.rs"),
+    ("too-many-bodies", "needs slow senders: limits.rs"),
+    ("too-much-unsent", "needs slow readers: limits.rs"),
+    ("append-queue-full", "needs a slow disk"),
     ("outcome-unknown", "needs a disk that fails"),
     ("rights-unknown", "needs a damaged store"),
     ("damaged", "needs a damaged store"),
@@ -45,6 +49,10 @@ impl Gathered {
             .filter(|(name, _)| !matches!(name.as_str(), "date" | "content-length" | "connection"))
             // They are the same in every answer, and cors.rs holds them.
             .filter(|(name, _)| !name.starts_with("access-control-"))
+            // These too, and `check` holds them.
+            .filter(|(name, _)| {
+                !matches!(name.as_str(), "content-security-policy" | "cross-origin-resource-policy" | "referrer-policy")
+            })
             .map(|(name, value)| (name.clone(), value.as_str().into()))
             .collect();
         let status = format!("{} {}", reply.status, reply.reason);
@@ -73,12 +81,13 @@ fn every_kind_of_problem_is_as_the_golden_file_has_it() {
     let text = ("Content-Type", "text/plain");
     let json = ("Content-Type", "application/json");
 
-    let (_data, server) = start(&[("limits.waits", "0"), ("timeouts.body", "300ms"), ("limits.body", "1 KiB")]);
+    let (_data, server) = start(&[("limits.waits", "0"), ("timeouts.body", "300ms"), ("limits.body", "100 kB")]);
     let id = ("Idempotency-Key", "k");
     assert_eq!(server.post("/streams/s", &[text, id], b"x").status, 201);
     let raw = |raw: &str| exchange(server.address, raw.as_bytes()).expect("an answer");
     let long = format!("/streams/{}", "a".repeat(9_000));
     let wide = "x".repeat(33_000);
+    let zeros = zstd::bulk::compress(&[0; 100_000], 3).expect("memory takes every write");
     for (kind, reply) in [
         ("malformed-request", raw("hello\r\n\r\n")),
         ("uri-too-long", server.get(&long, &[])),
@@ -102,7 +111,9 @@ fn every_kind_of_problem_is_as_the_golden_file_has_it() {
             raw("POST /streams/s HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: \
                  2\r\n\r\nx"),
         ),
-        ("body-too-large", server.post("/streams/s", &[text], &[b'x'; 1_025])),
+        ("unsupported-content-coding", server.post("/streams/s", &[text, ("Content-Encoding", "br")], b"x")),
+        ("body-expands-too-far", server.post("/streams/s", &[text, ("Content-Encoding", "zstd")], &zeros)),
+        ("body-too-large", server.post("/streams/s", &[text], &[b'x'; 100_001])),
         ("reserved-stream", server.post("/streams/$all", &[text], b"x")),
         ("stream-not-found", server.get("/streams/none", &[])),
         ("event-not-found", server.get("/streams/s/7", &[])),
@@ -127,6 +138,32 @@ fn every_kind_of_problem_is_as_the_golden_file_has_it() {
     first.write_all(b"GET /ping HTTP/1.1\r\n").expect("it reads");
     let reply = exchange(server.address, b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("an answer");
     gathered.add(&server, "too-many-connections", &reply);
+
+    let (_data, server) = start(&[("limits.requests", "1")]);
+    let mut first = TcpStream::connect(server.address).expect("it listens");
+    first.write_all(b"GET /streams/s?wait=60 HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("it reads");
+    let started = Instant::now();
+    let reply = loop {
+        let reply = server.get("/info", &[]);
+        if reply.status == 503 {
+            break reply;
+        }
+        assert!(started.elapsed() < PATIENCE, "one is under way, and it may be one");
+    };
+    gathered.add(&server, "too-busy", &reply);
+    assert_eq!(server.get("/health/ready", &[]).status, 200, "whether it is well can be asked");
+
+    let (_data, server) = start(&[("limits.streams", "1"), ("rates.events", "1"), ("rates.burst", "1h")]);
+    assert_eq!(server.post("/streams/s", &[text], b"x").status, 201);
+    gathered.add(&server, "too-many-streams", &server.post("/streams/t", &[text], b"x"));
+    let many = vec![r#"{"eventType":"t"}"#; 5_000].join(",");
+    let batch = ("Content-Type", "application/vnd.eventstore.events+json");
+    assert_eq!(server.post("/streams/s", &[batch], format!("[{many}]").as_bytes()).status, 201);
+    let mut reply = server.post("/streams/s", &[text], b"x");
+    let seconds = reply.headers.iter_mut().find(|(name, _)| name == "retry-after").expect("when");
+    assert!((1_000..1_402).contains(&seconds.1.parse::<u32>().expect("seconds")), "{seconds:?}");
+    seconds.1 = "1400".into();
+    gathered.add(&server, "too-fast", &reply);
 
     let (_data, server) = start(&[("read_only", "true")]);
     gathered.add(&server, "read-only", &server.post("/streams/s", &[text], b"x"));

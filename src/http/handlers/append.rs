@@ -71,8 +71,13 @@ pub(crate) async fn post(
     }
     let is_dialect = matches!(format, BodyFormat::Batch | BodyFormat::BatchXml) || is_dialect(asked.headers);
     let expectation = expectation(served, asked, permit).await?;
-    let body = body::read(incoming, &served.settings.body, &served.bodies).await?;
+    served.may_begin(permit.stream())?;
+    let address = asked.peer.ip();
+    served.rates.may_append(permit.caller(), address)?;
+    let body = body::read(incoming, asked.headers, &served.settings.body, &served.bodies).await?;
+    let bytes = body.len();
     let events = read::events(&format, body, &heading, &mut || (served.ambient.new_id)())?;
+    served.rates.brought(permit.caller(), address, events.len(), bytes);
     let append = Append {
         stream: permit.stream().clone(),
         events,
@@ -89,6 +94,23 @@ pub(crate) async fn post(
         document::insert_purge_keys(&mut reply.headers, [&changed]);
     }
     Ok(if format.is_member() { show_entry(served, asked, permit.stream(), receipt.first, reply).await } else { reply })
+}
+
+impl Served {
+    /// Whether the stream is there, or may come into being: one more than may be is refused. (What is under way at the
+    /// same moment is not counted yet.)
+    fn may_begin(&self, stream: &StreamName) -> Result<(), Problem> {
+        let limit = self.settings.streams_max;
+        if limit == 0 || stream.is_system() {
+            return Ok(());
+        }
+        let view = self.store.view();
+        let streams = view.head(&Source::named(StreamName::streams()))?.next.get();
+        if streams < limit || view.head(&Source::Stream(stream.clone()))?.next != Number::ZERO {
+            return Ok(());
+        }
+        Err(Problem::too_many_streams(limit))
+    }
 }
 
 /// Puts the event's entry into the answer (RFC 5023 §9.2). The event is durable: that its entry cannot be shown

@@ -1,13 +1,14 @@
 //! The bytes of an event, as its producer sent them, in their own media type.
 
 use hyper::StatusCode;
-use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LAST_MODIFIED};
+use hyper::header::{CONTENT_TYPE, ETAG, HeaderMap, LAST_MODIFIED};
 
 use crate::access::{Audience, ReadPermit};
 use crate::address::Place;
-use crate::event::Source;
+use crate::event::{MediaType, Source};
 use crate::feed::{LinkTarget, Representation};
 
+use super::super::browser;
 use super::super::cloudevent;
 use super::super::document::{self, event_at};
 use super::super::links;
@@ -130,8 +131,11 @@ pub(crate) async fn send(
     if kind == Kind::Any {
         cloudevent::insert(&event, &mut headers);
     }
-    // A producer's own media type must never run as a page of this server.
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    let served_as = match kind {
+        Kind::Any | Kind::Json { .. } => &content.media_type,
+        Kind::Bytes => &MediaType::octet_stream(),
+    };
+    browser::data(served_as, &mut headers);
     let body = Content::Whole(content.data.clone());
     Ok(Reply { vary, headers, ..Reply::new(StatusCode::OK, freshness, body) }.to(audience))
 }

@@ -203,7 +203,7 @@ impl Request<'_> {
             let detail = "users are sent as application/json";
             return Err(Problem::new(Kind::UnsupportedMediaType, detail));
         }
-        let body = body::read(incoming, &self.served.settings.body, &self.served.bodies).await?;
+        let body = body::read(incoming, self.asked.headers, &self.served.settings.body, &self.served.bodies).await?;
         // What serde says of a value may show it, and it may be a password.
         serde_json::from_slice(&body).map_err(|error| {
             let detail = "the body is not the JSON object that is expected here, with all its members as texts";

@@ -19,6 +19,20 @@ pub(crate) fn check(reply: &Reply, what: &str) {
     if reply.header("x-content-type-options") != Some("nosniff") {
         wrong("no nosniff");
     }
+    if reply.status != 304 {
+        if reply.header("referrer-policy") != Some("no-referrer") {
+            wrong("no Referrer-Policy");
+        }
+        if !matches!(reply.header("cross-origin-resource-policy"), Some("same-origin" | "cross-origin")) {
+            wrong("no Cross-Origin-Resource-Policy");
+        }
+        let is_guarded = reply.header("content-security-policy").is_some_and(|policy| {
+            policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'")
+        });
+        if reply.header("content-type").is_some() && !is_guarded {
+            wrong("a document without a Content-Security-Policy");
+        }
+    }
     for never in ["set-cookie", "accept-ranges", "content-range", "server"] {
         if reply.header(never).is_some() {
             wrong("a header that is never sent");

@@ -12,12 +12,13 @@ mod words;
 
 use askama::Template;
 use hyper::StatusCode;
-use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION, REFERRER_POLICY};
+use hyper::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 
 use crate::access::Audience;
 use crate::address::{Address, Place, Ui};
 use crate::event::Source;
 
+use super::super::browser;
 use super::super::cache_policy::Freshness;
 use super::super::document;
 use super::super::negotiate;
@@ -29,11 +30,6 @@ pub(crate) use event::get as event;
 pub(crate) use overview::get as overview;
 pub(crate) use problem::{explanation, is_for_people, refusal};
 pub(crate) use stream::get as stream;
-
-/// A style sheet of ours and nothing else: no script, no image, no form, no frame around it.
-const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-);
 
 /// What is shown in the place of a type that its reader may not see.
 const HIDDEN: &str = "Hidden";
@@ -72,10 +68,10 @@ fn page(asked: &Asked<'_>, audience: Audience, template: &impl Template) -> Repl
 
 fn html(status: StatusCode, freshness: Freshness, template: &impl Template) -> Reply {
     let text = template.render().expect("memory takes every write");
-    Reply::new(status, freshness, Content::Whole(text.into()))
-        .header(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))
-        .header(CONTENT_SECURITY_POLICY, POLICY)
-        .header(REFERRER_POLICY, HeaderValue::from_static("no-referrer"))
+    let mut reply = Reply::new(status, freshness, Content::Whole(text.into()))
+        .header(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    browser::page(&mut reply.headers);
+    reply
 }
 
 /// Where a page lies, seen from which all links begin: `../` for each step up to the base URL.
