@@ -134,10 +134,12 @@ impl From<Address> for Parsed {
 fn below_stream(stream: StreamName, rest: &[&str]) -> Result<Parsed, Unaddressable> {
     match rest {
         [] => Ok(Address::Feed(Source::named(stream)).into()),
-        ["incoming", id] => {
-            let invalid = || Unaddressable::InvalidId(excerpt(id));
-            let id = EventId::new(Uuid::try_parse(id).map_err(|_| invalid())?).map_err(|_| invalid())?;
-            Ok(Address::Incoming { stream, id }.into())
+        ["incoming", spelled] => {
+            let invalid = || Unaddressable::InvalidId(excerpt(spelled));
+            let id = EventId::new(Uuid::try_parse(spelled).map_err(|_| invalid())?).map_err(|_| invalid())?;
+            // UUIDs have several spellings.
+            let is_canonical = id.uuid().to_string() == **spelled;
+            Ok(Parsed { is_canonical, ..Address::Incoming { stream, id }.into() })
         }
         ["metadata", rest @ ..] => {
             let settings = settings_of(&stream)?;

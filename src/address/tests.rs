@@ -399,6 +399,17 @@ proptest! {
 }
 
 #[test]
+fn an_id_has_one_canonical_spelling() {
+    let ours = "/streams/a/incoming/fbf4a1a1-b4a3-4dfe-a01f-ec52c34e16e4";
+    assert!(is_canonical(ours));
+    let spellings = ["FBF4A1A1-b4a3-4dfe-a01f-ec52c34e16e4", "fbf4a1a1b4a34dfea01fec52c34e16e4"];
+    for other in spellings.map(|id| format!("/streams/a/incoming/{id}")) {
+        assert_eq!(address(&other), address(ours));
+        assert!(!is_canonical(&other), "{other}");
+    }
+}
+
+#[test]
 fn a_base_url_is_scheme_host_and_perhaps_port_and_path() {
     for (text, expected) in [
         ("http://localhost:2113", "http://localhost:2113"),

@@ -78,7 +78,8 @@ pub(crate) fn precondition(headers: &HeaderMap) -> Result<Option<Precondition>, 
             }
             let is_tag = |tag: &&str| {
                 let opaque = tag.strip_prefix("W/").unwrap_or(tag);
-                opaque.len() >= 2 && opaque.starts_with('"') && opaque.ends_with('"')
+                let inside = opaque.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+                inside.is_some_and(|inside| !inside.contains('"'))
             };
             if listed.is_empty() || !listed.iter().all(is_tag) {
                 return Err(Problem::invalid_header("If-Match", "it holds entity tags in quotes, or `*` alone"));
@@ -162,6 +163,8 @@ mod tests {
             vec![(IF_MATCH, "1")],
             vec![(IF_MATCH, "*, \"1\"")],
             vec![(IF_MATCH, "")],
+            // A list without its commas is no tag that simply never matches.
+            vec![(IF_MATCH, "\"1\"\"2\"")],
             vec![(IF_MATCH, "*"), (IF_NONE_MATCH, "*")],
         ] {
             assert_eq!(read(&refused), Err(400), "{refused:?}");
