@@ -16,7 +16,7 @@ use super::ReadError;
 use super::chunk_file::{self, ID_BYTES};
 use super::format::block::{BLOCK_HEADER_BYTES, Block};
 use super::format::chunk::{self, HEADER_BYTES, Header, Place, Run, Section, TRAILER_BYTES};
-use super::format::{ChunkRecord, Malformed};
+use super::format::{ChunkRecord, Malformed, decompress};
 use super::ids::{FILTER_BYTES, Fingerprint};
 
 /// As many chunk files are kept open, with their block tables (about 200 kB each).
@@ -369,8 +369,8 @@ impl ChunkFile {
         match section {
             Section::IdBuckets | Section::Ids => Ok(stored),
             Section::Blocks | Section::Streams | Section::Order | Section::Filter | Section::Types => {
-                let raw = zstd::bulk::decompress(&stored, place.raw_bytes as usize);
-                raw.map(Bytes::from).map_err(|_| self.damaged(Malformed("section: not zstd")))
+                let raw = decompress(&stored, place.raw_bytes, "section: not zstd, or too large");
+                raw.map_err(|error| self.damaged(error))
             }
         }
     }

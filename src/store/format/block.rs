@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::event::Event;
 
 use super::codec::put_varint;
-use super::{Malformed, Reader, row};
+use super::{CHUNK_EVENTS_MAX, Malformed, Reader, decompress, row};
 
 pub(crate) const BLOCK_HEADER_BYTES: usize = 24;
 /// What every block begins with; a repair finds blocks by it.
@@ -85,9 +85,14 @@ impl Block {
         if crc32c::crc32c_append(crc32c::crc32c(head), payload) != crc {
             return Err(Malformed("block: its checksum is wrong"));
         }
-        let raw =
-            zstd::bulk::decompress(payload, header.raw_bytes as usize).map_err(|_| Malformed("block: not zstd"))?;
-        let raw = Bytes::from(raw);
+        if header.ordinal.checked_add(header.events).is_none_or(|end| end > CHUNK_EVENTS_MAX) {
+            return Err(Malformed("block: ordinals that no chunk has"));
+        }
+        let raw = decompress(payload, u64::from(header.raw_bytes), "block: not zstd, or too large")?;
+        // Each row has a length, and that takes a byte.
+        if raw.len() < header.events as usize {
+            return Err(Malformed("block: row lengths"));
+        }
         let mut reader = Reader::new(&raw);
         let mut lengths = Vec::with_capacity(header.events as usize);
         let mut rows_bytes = 0_u64;
@@ -158,6 +163,24 @@ mod tests {
             let bytes = Bytes::from(bytes);
             let _ = Block::decode(&bytes);
             let _ = Block::decode(&Bytes::from([BLOCK_MAGIC.as_slice(), &bytes].concat()));
+        }
+    }
+
+    /// A repair looks for blocks in bytes that producers sent, and such a header once asked for all memory there is.
+    #[test]
+    fn what_a_block_says_of_itself_is_bounded() {
+        let block = |raw_bytes: u32, ordinal: u32, events: u32| {
+            let payload = zstd::bulk::compress(&[1; 9], 1).expect("memory");
+            let mut out = BLOCK_MAGIC.to_vec();
+            for value in [payload.len() as u32, raw_bytes, ordinal, events] {
+                out.extend_from_slice(&value.to_be_bytes());
+            }
+            out.extend_from_slice(&crc32c::crc32c_append(crc32c::crc32c(&out), &payload).to_be_bytes());
+            Block::decode(&[out, payload].concat().into()).map(|block| block.header.events)
+        };
+        assert_eq!(block(9, 0, 3), Ok(3));
+        for (raw_bytes, ordinal, events) in [(u32::MAX, 0, 3), (9, 0, u32::MAX), (9, u32::MAX, 3), (9, 0, 10)] {
+            assert!(block(raw_bytes, ordinal, events).is_err(), "{raw_bytes}, {ordinal}, {events}");
         }
     }
 }

@@ -2,10 +2,18 @@
 
 use bytes::Bytes;
 
+use super::RAW_BYTES_MAX;
+
 /// Bytes that are not of the layout that was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("malformed {0}")]
 pub(crate) struct Malformed(pub(crate) &'static str);
+
+/// Decompresses what is said to be this long.
+pub(crate) fn decompress(payload: &[u8], raw_bytes: u64, what: &'static str) -> Result<Bytes, Malformed> {
+    let raw_bytes = usize::try_from(raw_bytes).ok().filter(|bytes| *bytes <= RAW_BYTES_MAX).ok_or(Malformed(what))?;
+    zstd::bulk::decompress(payload, raw_bytes).map(Bytes::from).map_err(|_| Malformed(what))
+}
 
 /// LEB128: seven bits a byte, lowest first.
 pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {

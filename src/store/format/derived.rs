@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::event::{Derived, Number, Position};
 
 use super::codec::{put_bytes, put_varint};
-use super::{Malformed, Reader};
+use super::{Malformed, Reader, decompress};
 
 pub(crate) const HEADER_BYTES: usize = 68;
 pub(crate) const BLOCK_HEADER_BYTES: usize = 20;
@@ -204,8 +204,7 @@ pub(crate) fn decode_block(bytes: &Bytes) -> Result<(Vec<Entry>, usize), Malform
     if raw_bytes > BLOCK_BYTES_MAX {
         return Err(Malformed("index block: too large"));
     }
-    let raw = zstd::bulk::decompress(payload, raw_bytes).map_err(|_| Malformed("index block: not zstd"))?;
-    let raw = Bytes::from(raw);
+    let raw = decompress(payload, raw_bytes as u64, "index block: not zstd")?;
     let mut reader = Reader::new(&raw);
     let entries = (0..streams).map(|_| decode_entry(&mut reader)).collect::<Result<Vec<_>, _>>()?;
     if reader.is_at_end() {

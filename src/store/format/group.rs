@@ -27,7 +27,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::event::{Event, Position};
 
-use super::{Malformed, Reader, VALUE_BYTES_MAX, row};
+use super::{Malformed, Reader, VALUE_BYTES_MAX, decompress, row};
 
 /// What every part begins with.
 pub(crate) const MAGIC: &[u8; 8] = b"EVFGROUP";
@@ -39,6 +39,9 @@ const EXTERNAL_BYTES: usize = 24;
 /// Payloads below this are kept as they are: too small for compression to be worth its time.
 const COMPRESS_FROM_BYTES: usize = 4 << 10;
 const LEVEL: i32 = 1;
+
+/// For how many events there is room before the first is read; a batch has no more, a group seldom.
+const EVENTS_EXPECTED_MAX: usize = 16 << 10;
 
 /// Where and when a group was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,15 +197,19 @@ pub(crate) fn decode(parts: &[Part]) -> Result<Vec<Event>, Malformed> {
     };
     let raw_bytes = head.raw_bytes as usize;
     let rows = if head.compressed {
-        Bytes::from(zstd::bulk::decompress(&payload, raw_bytes).map_err(|_| Malformed("group: not zstd"))?)
+        decompress(&payload, u64::from(head.raw_bytes), "group: not zstd, or too large")?
     } else {
         payload
     };
     if rows.len() != raw_bytes {
         return Err(Malformed("group: length"));
     }
+    // Each row takes some bytes, and there is memory for no more of them.
+    if rows.len() < head.events as usize {
+        return Err(Malformed("group: more events than bytes"));
+    }
     let mut reader = Reader::new(&rows);
-    let mut events: Vec<Event> = Vec::with_capacity(head.events as usize);
+    let mut events: Vec<Event> = Vec::with_capacity((head.events as usize).min(EVENTS_EXPECTED_MAX));
     for index in 0..head.events {
         let event = row::decode(&mut reader, events.last())?;
         if event.position != head.first.plus(u64::from(index)) {
@@ -272,5 +279,23 @@ mod tests {
             parts.remove(missing);
             assert!(decode_all(&parts).is_err());
         }
+    }
+
+    /// A repair looks for groups in bytes that producers sent, and such a header once asked for all memory there is.
+    #[test]
+    fn what_a_group_says_of_itself_is_bounded() {
+        let mut events = vec![crate::store::tests_support::event("orders", 0, 0); 60];
+        let whole = encode(&mut events, 0).remove(0);
+        assert_eq!(whole[9], ZSTD);
+        let changed = |at: usize| {
+            let mut part = whole.clone();
+            part[at..at + 4].copy_from_slice(&u32::MAX.to_be_bytes());
+            let crc = checksum(&part);
+            part[44..48].copy_from_slice(&crc.to_be_bytes());
+            decode_all(&[part])
+        };
+        assert_eq!(decode_all(std::slice::from_ref(&whole)).map(|events| events.len()), Ok(60));
+        assert_eq!(changed(24), Err(Malformed("group: more events than bytes")));
+        assert_eq!(changed(28), Err(Malformed("group: not zstd, or too large")));
     }
 }

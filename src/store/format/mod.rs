@@ -53,7 +53,7 @@ mod records;
 pub(crate) mod retention;
 pub(crate) mod row;
 
-pub(crate) use codec::{Malformed, Reader};
+pub(crate) use codec::{Malformed, Reader, decompress};
 pub(crate) use keys::{
     Key, all_derived_prefix, all_runs_prefix, chunk_prefix, derived_prefix, group_prefix, registry_prefixes,
     retention_prefix, run_prefix,
@@ -71,6 +71,11 @@ pub(crate) const CHUNK_EVENTS_MAX: u32 = 65_536;
 
 /// The most raw bytes ([`row::weight`]) in one chunk, unless a single event has more.
 pub(crate) const CHUNK_BYTES_MAX: u64 = 64 << 20;
+
+/// What a group, a block or a section may say that it holds before it is compressed. Ours are far below: a body has at
+/// most 64 MiB. But a repair looks for groups and blocks wherever bytes lie, also among those that producers sent, and
+/// what it finds there must not take all memory.
+pub(crate) const RAW_BYTES_MAX: usize = 256 << 20;
 
 /// What a block of a chunk holds before it is compressed, unless a single event has more.
 pub(crate) const BLOCK_BYTES: usize = 64 << 10;
