@@ -102,7 +102,7 @@
 //! 8. A handler that reads or writes takes a permit from [`access`] (by its signature; `tests/it/access`). What has to be
 //!    accounted for is on record before it is done (`tests/it/access/audit`).
 //!    Of a stream that its reader may not read nothing leaves the server by another one (`tests/it/hidden`).
-//! 9. Every input, queue, loop and wait has a named limit (`tests/it/limits`, `bad_input`, `hostile`).
+//! 9. Every input, queue, loop and wait has a named limit (`tests/it/limits`, `bad_input`, `hostile`, `parsers`).
 //! 10. The clock is read and ids are made in `server` and passed in (`clippy.toml` bans both elsewhere).
 //! 11. An aggregator's state is what its events come to, each counted once, whatever is killed meanwhile
 //!     (`tests/it/aggregate_kill`, `aggregate`, the tests of `client/state`).
@@ -137,6 +137,10 @@ pub mod cli;
 pub mod config;
 #[cfg(feature = "server")]
 pub mod telemetry;
+
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 
 #[doc = include_str!("coming_from_eventstore.md")]
 #[cfg(feature = "server")]

@@ -18,6 +18,8 @@ mod verifier;
 #[cfg(feature = "jwt")]
 mod issuer;
 mod identities;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 
 use std::sync::Arc;
 

@@ -12,10 +12,11 @@ use super::{FILE_VARIABLE, Flag, Flags, SETTINGS, Setting, Source, Value};
 const PREFIX: &str = "EVERFEED_";
 
 /// Variables that begin like ours and are not the server's: they switch tests, or say who a command is.
-const OTHERS: [&str; 7] = [
+const OTHERS: [&str; 8] = [
     "EVERFEED_CHUNK_EVENTS",
     "EVERFEED_CRASH",
     "EVERFEED_FAILPOINT",
+    "EVERFEED_FUZZ",
     "EVERFEED_POWER",
     "EVERFEED_SEED",
     "EVERFEED_TOKEN",
@@ -27,8 +28,7 @@ pub(super) fn gather(
     flags: &Flags,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> (Vec<Value>, Vec<String>) {
-    let default = |setting| Value { setting, text: setting.default_text(), source: Source::Default };
-    let mut layers = Layers { values: SETTINGS.iter().map(default).collect(), mistakes: Vec::new() };
+    let mut layers = Layers::of_defaults();
     let variables = layers.variables(environment);
     let is_file = |variable: &&(String, String)| variable.0 == FILE_VARIABLE;
     let named = variables.iter().find(is_file).map(|(_, path)| PathBuf::from(path));
@@ -44,12 +44,25 @@ pub(super) fn gather(
     (layers.values, layers.mistakes)
 }
 
+/// The value of every setting when this is the text of the file, and what was wrong with it.
+#[cfg(feature = "fuzzing")]
+pub(super) fn of_text(text: &str) -> (Vec<Value>, Vec<String>) {
+    let mut layers = Layers::of_defaults();
+    layers.text(text, Path::new("everfeed.toml"));
+    (layers.values, layers.mistakes)
+}
+
 struct Layers {
     values: Vec<Value>,
     mistakes: Vec<String>,
 }
 
 impl Layers {
+    fn of_defaults() -> Self {
+        let default = |setting| Value { setting, text: setting.default_text(), source: Source::Default };
+        Self { values: SETTINGS.iter().map(default).collect(), mistakes: Vec::new() }
+    }
+
     fn find(&mut self, is_it: impl Fn(&Setting) -> bool) -> Option<&mut Value> {
         self.values.iter_mut().find(|value| is_it(value.setting))
     }
@@ -96,13 +109,17 @@ impl Layers {
     }
 
     fn file(&mut self, path: &Path) {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) => return self.mistakes.push(format!("{}: {error}", path.display())),
-        };
+        match std::fs::read_to_string(path) {
+            Ok(text) => self.text(&text, path),
+            Err(error) => self.mistakes.push(format!("{}: {error}", path.display())),
+        }
+    }
+
+    /// What stands in the file.
+    fn text(&mut self, text: &str, path: &Path) {
         let line_of = |offset: usize| 1 + text[..offset.min(text.len())].matches('\n').count();
         let at = |offset| Source::File { path: path.to_path_buf(), line: line_of(offset) };
-        let table = match DeTable::parse(&text) {
+        let table = match DeTable::parse(text) {
             Ok(table) => table,
             Err(error) => {
                 let place = at(error.span().map_or(0, |span| span.start));

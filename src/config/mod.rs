@@ -6,6 +6,8 @@
 mod settings;
 mod parse;
 mod layers;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 
 use std::ffi::OsString;
 use std::fmt;

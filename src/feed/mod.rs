@@ -14,6 +14,8 @@ mod representation;
 pub(crate) mod tests_support;
 pub mod write;
 mod xml;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 
 pub use representation::{AtomContent, Label, NamedFor, Representation, XmlLabel};
 #[cfg(feature = "server")]

@@ -73,7 +73,7 @@ pub(super) fn challenge(headers: &HeaderMap) -> HeaderValue {
 }
 
 /// What the Authorization header says.
-fn credentials(headers: &HeaderMap) -> Result<Credentials, Problem> {
+pub(super) fn credentials(headers: &HeaderMap) -> Result<Credentials, Problem> {
     let wrong = |why: &str| Problem::new(Kind::WrongCredentials, format!("the Authorization header {why}"));
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(Credentials::None) };
@@ -119,7 +119,7 @@ fn is_token(text: &str) -> bool {
 /// The address that a request came from. Proxies add to what strangers may have written, each at the end, so the last
 /// one counts that is not a trusted proxy itself; whatever stands before it proves nothing. Where the two headers
 /// differ, one of them came from a stranger and nobody can say which.
-fn client_address(headers: &HeaderMap, proxies: &[IpNet], peer: SocketAddr) -> IpAddr {
+pub(super) fn client_address(headers: &HeaderMap, proxies: &[IpNet], peer: SocketAddr) -> IpAddr {
     let peer = peer.ip().to_canonical();
     let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
     if !is_proxy(&peer) {

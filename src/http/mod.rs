@@ -45,6 +45,8 @@ mod cache_policy;
 mod cors;
 mod browser;
 mod reply;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -37,7 +37,7 @@ pub(crate) struct Marker {
 }
 
 impl Marker {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut lines = text.lines();
         let format = lines.next()?.strip_prefix("everfeed format ")?.parse().ok()?;
         match lines.next().and_then(|line| line.strip_prefix("log ")?.parse().ok()) {

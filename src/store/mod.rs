@@ -45,6 +45,8 @@ mod aging;
 mod failpoint;
 mod verify;
 mod repair;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

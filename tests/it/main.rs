@@ -52,6 +52,7 @@ mod model;
 mod ndjson;
 mod negotiation;
 mod paging;
+mod parsers;
 mod power_cut;
 mod problems;
 mod proxies;

@@ -17,7 +17,7 @@ const FORMAT: u32 = 1;
 
 /// What is wrong with a document.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::access) enum Fault {
     /// A later release wrote it.
     Newer(u32),
     /// It is not what it should be.
@@ -64,7 +64,7 @@ struct TokenRow {
 
 impl Users {
     /// As a document.
-    pub(super) fn write(&self) -> Vec<u8> {
+    pub(in crate::access) fn write(&self) -> Vec<u8> {
         let document = Document {
             format: FORMAT,
             users: self.users.values().map(UserRow::of).collect(),
@@ -76,7 +76,7 @@ impl Users {
     }
 
     /// From a document.
-    pub(super) fn read(document: &[u8]) -> Result<Self, Fault> {
+    pub(in crate::access) fn read(document: &[u8]) -> Result<Self, Fault> {
         let damaged = |error: serde_json::Error| Fault::Damaged(error.to_string());
         let Format { format } = serde_json::from_slice(document).map_err(damaged)?;
         if FORMAT < format {

@@ -22,6 +22,9 @@ use super::format::Meta;
 use rebuild::Rebuild;
 use salvage::{Salvage, Sources};
 
+#[cfg(feature = "fuzzing")]
+pub(super) use salvage::{groups_in, read_blocks};
+
 /// The type of the events that stand for what is lost.
 pub(crate) const LOST_TYPE: &str = "$lost";
 

@@ -36,7 +36,23 @@ impl Salvage {
     }
 }
 
+/// The most positions in a row that can be lost before a group. More, and it is none of this log's: a tail is far shorter,
+/// and so are all chunks that anybody has lost together.
+const GAP_MAX: u64 = 1 << 26;
+
+/// No store has had more epochs, nor been opened more often. Whatever says so would be newer than every group of ours.
+const ORIGIN_MAX: u32 = 1 << 30;
+
+/// Whether a part can be ours. What producers sent can look like one.
+fn is_plausible(part: &Part) -> bool {
+    part.origin.epoch <= ORIGIN_MAX && part.origin.opening <= ORIGIN_MAX
+}
+
+/// Parts of groups, by first position, epoch and opening.
+type Parts = HashMap<(Position, u32, u32), BTreeMap<u16, Part>>;
+
 /// All that was found of a store.
+#[derive(Default)]
 pub(super) struct Sources {
     /// The generations of each chunk file, by first position, oldest first. There are several only after a crash, and
     /// the newest need not be whole then.
@@ -58,17 +74,7 @@ pub(super) struct Sources {
 
 impl Sources {
     pub(super) fn find(directory: &Directory, closed: Option<Position>) -> io::Result<Self> {
-        let mut sources = Self {
-            chunks: BTreeMap::new(),
-            groups: BTreeMap::new(),
-            ranges: BTreeMap::new(),
-            log: None,
-            epoch: 0,
-            opening: 0,
-            closed,
-            unreadable: RefCell::default(),
-            at_hand: RefCell::default(),
-        };
+        let mut sources = Self { closed, ..Self::default() };
         for entry in std::fs::read_dir(directory.chunks())? {
             let entry = entry?;
             let Some((first, generation)) = entry.file_name().to_str().and_then(parse_name) else { continue };
@@ -93,25 +99,13 @@ impl Sources {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        let mut parts: HashMap<(Position, u32, u32), BTreeMap<u16, Part>> = HashMap::new();
+        let mut parts = Parts::new();
         let mut window: Vec<u8> = Vec::new();
-        // Producers can send bytes that look like a part of ours; what lies inside of one that is whole is theirs.
         let mut searched_to = 0;
         loop {
             let read = Read::by_ref(&mut file).take(WINDOW_BYTES as u64).read_to_end(&mut window)?;
             let bytes = Bytes::from(std::mem::take(&mut window));
-            while let Some(found) = memmem::find(&bytes[searched_to..], group::MAGIC) {
-                let at = searched_to + found;
-                searched_to = at + 1;
-                if let Ok(part) = group::decode_part(&bytes.slice(at..)) {
-                    searched_to = at + part.stored_bytes();
-                    self.epoch = self.epoch.max(part.origin.epoch);
-                    self.opening = self.opening.max(part.origin.opening);
-                    let key = (part.first, part.origin.epoch, part.origin.opening);
-                    // The window is let go; a part keeps its own bytes.
-                    parts.entry(key).or_default().insert(part.part, part.detached());
-                }
-            }
+            self.search(&bytes, &mut searched_to, &mut parts);
             if read == 0 {
                 break;
             }
@@ -122,6 +116,30 @@ impl Sources {
                 break;
             }
         }
+        self.choose(parts);
+        Ok(())
+    }
+
+    /// Takes up the parts in these bytes.
+    fn search(&mut self, bytes: &Bytes, searched_to: &mut usize, parts: &mut Parts) {
+        // Producers can send bytes that look like a part of ours; what lies inside of one that is whole is theirs.
+        while let Some(found) = memmem::find(&bytes[*searched_to..], group::MAGIC) {
+            let at = *searched_to + found;
+            *searched_to = at + 1;
+            let part = group::decode_part(&bytes.slice(at..));
+            if let Some(part) = part.ok().filter(is_plausible) {
+                *searched_to = at + part.stored_bytes();
+                self.epoch = self.epoch.max(part.origin.epoch);
+                self.opening = self.opening.max(part.origin.opening);
+                let key = (part.first, part.origin.epoch, part.origin.opening);
+                // The window is let go; a part keeps its own bytes.
+                parts.entry(key).or_default().insert(part.part, part.detached());
+            }
+        }
+    }
+
+    /// Keeps the groups that are whole and were not written anew by a later opening.
+    fn choose(&mut self, parts: Parts) {
         let mut newest_first: Vec<_> = parts.into_iter().collect();
         newest_first.sort_unstable_by_key(|((first, epoch, opening), _)| Reverse((*epoch, *opening, *first)));
         let mut limit = self.closed.unwrap_or(Position::MAX);
@@ -137,7 +155,22 @@ impl Sources {
                 self.groups.insert(first, parts);
             }
         }
-        Ok(())
+        self.leave_out_far_ones();
+    }
+
+    /// Leaves out groups that lie further beyond all else than a log can have lost: nobody waits for so many lost events.
+    fn leave_out_far_ones(&mut self) {
+        let mut end = self.chunks.keys().chain(self.ranges.values()).max().copied().unwrap_or_default();
+        let unreadable = self.unreadable.get_mut();
+        self.groups.retain(|first, parts| {
+            let is_near = *first <= end.plus(GAP_MAX);
+            if is_near {
+                end = end.max(first.plus(u64::from(parts[0].events)));
+            } else {
+                unreadable.push(format!("a group at position {first}, far beyond everything else"));
+            }
+            is_near
+        });
     }
 
     /// What was found unreadable in the walks.
@@ -255,8 +288,30 @@ impl Sources {
     }
 }
 
+/// What a repair makes of these bytes of sled's file, if it is not too much for a case of a fuzzer: the position and the
+/// event of each, where there is one.
+#[cfg(feature = "fuzzing")]
+pub(in crate::store) fn groups_in(bytes: &Bytes, positions_max: u64) -> Option<Vec<(Position, Option<Event>)>> {
+    let mut sources = Sources::default();
+    let mut parts = Parts::new();
+    sources.search(bytes, &mut 0, &mut parts);
+    sources.choose(parts);
+    let end = sources.groups.iter().map(|(first, parts)| first.plus(u64::from(parts[0].events))).max();
+    if end.is_some_and(|end| end.get() > positions_max) {
+        return None;
+    }
+    let mut found = Vec::new();
+    let walked = sources.walk(&mut |salvage| {
+        found.push(match salvage {
+            Salvage::Event(event) => (event.position, Some(*event)),
+            Salvage::Lost { position, .. } => (position, None),
+        });
+    });
+    walked.ok().map(|()| found)
+}
+
 /// The events of the blocks that are whole, from position `first` on.
-fn read_blocks(file: &Bytes, first: Position, events: &mut BTreeMap<Position, Event>) {
+pub(in crate::store) fn read_blocks(file: &Bytes, first: Position, events: &mut BTreeMap<Position, Event>) {
     let mut searched_to = 0;
     while let Some(found) = memmem::find(&file[searched_to..], BLOCK_MAGIC) {
         let at = searched_to + found;
@@ -307,4 +362,59 @@ impl Index {
 
 fn place(value: u64) -> Position {
     Position::new(value).expect("it lies between two positions")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::format::group::{Encoder, Origin};
+    use super::super::super::format::row;
+    use super::super::super::tests_support::event;
+    use super::*;
+
+    fn group(origin: Origin, position: u64) -> Vec<u8> {
+        let mut rows = Vec::new();
+        let event = event("orders", 0, position);
+        row::encode(&event, &mut rows);
+        Encoder::new().expect("zstd").encode(origin, event.position, 1, &rows).concat()
+    }
+
+    fn found(bytes: Vec<u8>) -> (Sources, Vec<Position>) {
+        let mut sources = Sources::default();
+        let mut parts = Parts::new();
+        sources.search(&bytes.into(), &mut 0, &mut parts);
+        sources.choose(parts);
+        let positions = sources.groups.keys().copied().collect();
+        (sources, positions)
+    }
+
+    const ORIGIN: Origin = Origin { epoch: 1, opening: 1 };
+
+    /// Producers can send bytes that look like a group, and what is left of an old copy of them lies in sled's file. One that
+    /// said to lie at the end of all positions made a repair write lost events for ever.
+    #[test]
+    fn a_group_far_beyond_the_log_is_left_out_and_told() {
+        let far = Position::MAX.get() - 7;
+        let (sources, positions) = found([group(ORIGIN, far), group(ORIGIN, 3)].concat());
+        assert_eq!(positions, [place(3)]);
+        assert_eq!(sources.unreadable(), [format!("a group at position {far}, far beyond everything else")]);
+    }
+
+    /// One of a higher epoch than there can be counted as newer than everything, and left no higher epoch to begin.
+    #[test]
+    fn a_group_of_an_epoch_that_cannot_be_is_none() {
+        for origin in [Origin { epoch: u32::MAX, ..ORIGIN }, Origin { opening: u32::MAX, ..ORIGIN }] {
+            let (sources, positions) = found([group(origin, 3), group(ORIGIN, 3)].concat());
+            assert_eq!((positions, sources.epoch, sources.opening), (vec![place(3)], 1, 1));
+        }
+    }
+
+    #[test]
+    fn what_lies_inside_of_a_whole_group_is_data() {
+        let mut rows = Vec::new();
+        let mut event = event("orders", 0, 3);
+        event.content.as_mut().expect("content").data = group(ORIGIN, 5).into();
+        row::encode(&event, &mut rows);
+        let outer = Encoder::new().expect("zstd").encode(ORIGIN, event.position, 1, &rows).concat();
+        assert_eq!(found(outer).1, [place(3)]);
+    }
 }
