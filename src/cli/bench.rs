@@ -6,6 +6,7 @@
 //! Reading order: `connection`, `pace` and `load` make requests, `orders` makes what is in them, `server` and
 //! `machine` are what they meet, `report` is what comes out. Then one file a benchmark.
 
+mod access;
 mod append;
 mod connection;
 mod consume;
@@ -55,6 +56,8 @@ enum Bench {
     Consume(consume::Options),
     /// The library's follower with an aggregate: from a server, or through nginx
     Follow(follow::Options),
+    /// Appends and replays with users and rules, next to the same without
+    Access(access::Options),
     /// Appends with all derived streams on, next to appends with all off
     Derived(derived::Options),
     /// A second server that takes in the log of a first one
@@ -86,6 +89,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
                 Bench::Replay(options) => replay::run(options).await,
                 Bench::Consume(options) => consume::run(options).await,
                 Bench::Follow(options) => follow::run(options).await,
+                Bench::Access(options) => access::run(options).await,
                 Bench::Derived(options) => derived::run(options).await,
                 Bench::Mirror(options) => mirror::run(options).await,
                 Bench::Poll(options) => poll::run(options).await,

@@ -55,7 +55,7 @@ impl Tls {
     ///
     /// # Errors
     /// When it speaks no TLS, none that both sides know, or shows a certificate that nobody vouches for; when it takes too
-    /// long; when too many others are at it.
+    /// long, its turn included when many others are at it.
     pub(super) async fn accept(&self, socket: TcpStream, time_max: Duration) -> io::Result<Secured> {
         let _place =
             self.handshakes.try_acquire().map_err(|_| io::Error::other("too many handshakes are under way"))?;
@@ -67,8 +67,7 @@ impl Tls {
                 return Err(io::Error::other("it speaks no TLS"));
             }
             // Those who say nothing take no place from those who do.
-            let place = self.handshakes.try_acquire();
-            let _place = place.map_err(|_| io::Error::other("too many handshakes are under way"))?;
+            let _place = self.handshakes.acquire().await.map_err(io::Error::other)?;
             TlsAcceptor::from(self.config.load_full()).accept(socket).await
         };
         let socket = timeout(time_max, secure).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;

@@ -59,6 +59,8 @@ fn reload(start: &Start, reloaded: &Reloaded) {
     };
     tell("rules", reloaded.rules(&config));
     tell("users", reloaded.users());
+    #[cfg(feature = "jwt")]
+    tell("keys of tokens", reloaded.issuer(&config));
     tell("certificates", reloaded.tls.as_ref().map_or(Ok(false), |tls| tls::reload(&config, tls)));
     tracing::info!(what = done.join(", "), "reloaded");
 }
@@ -70,6 +72,14 @@ impl Reloaded {
             return Ok(false);
         }
         self.access.reload_rules(rules(&config.access)?);
+        Ok(true)
+    }
+
+    /// Whether anybody vouches for callers by tokens.
+    #[cfg(feature = "jwt")]
+    fn issuer(&self, config: &Config) -> Result<bool, Error> {
+        let Some(identities) = self.identities.as_ref().filter(|_| config.jwt.keys.is_some()) else { return Ok(false) };
+        identities.reload_issuer().map_err(|error| Error::Issuer(error.to_string()))?;
         Ok(true)
     }
 

@@ -129,3 +129,12 @@ fn a_soak_tells_what_grew_from_its_second_window_to_its_last() {
     check_positive(&figures, &["appends_per_second_median", "pages_per_second_median", "polls_per_second_median"]);
     check_positive(&figures, &["server_rss_mb_last_to_second", "server_files_last_to_second", "append_p99_ms_max"]);
 }
+
+#[test]
+fn access_is_measured_next_to_a_server_that_is_open() {
+    let figures =
+        check_bench("access --users 3 --rules 5 --connections 4 --readers 2 --pages 2 --seconds 0.3 --rounds 1");
+    for name in ["appends_per_second_ratio_median", "pages_per_second_ratio_median", "polls_per_second_ratio_median"] {
+        check_positive(&figures, &[name]);
+    }
+}
