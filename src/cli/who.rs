@@ -14,7 +14,7 @@ use crate::client::{Credentials, Following};
 pub(super) struct Who {
     /// Sign in as this user; without the password it is asked for. @FILE reads both from a file, so that no list of
     /// processes shows them
-    #[arg(long, value_name = "NAME:PASSWORD", env = "EVERFEED_USER", hide_env_values = true)]
+    #[arg(long, value_name = "NAME:PASSWORD", env = "EVERFEED_USER", hide_env_values = true, conflicts_with = "token")]
     user: Option<String>,
     /// Sign in with this bearer token; @FILE reads it from a file
     #[arg(long, value_name = "TOKEN", env = "EVERFEED_TOKEN", hide_env_values = true)]
@@ -25,7 +25,7 @@ pub(super) struct Who {
 }
 
 impl Who {
-    /// What servers are told. A token goes before a user.
+    /// What servers are told.
     pub(super) fn credentials(&self) -> Result<Credentials, Failure> {
         if let Some(token) = &self.token {
             return Ok(Credentials::Bearer(secret(token)?));

@@ -47,14 +47,13 @@ pub(super) fn base_url<B>(request: &Request<B>, hosts: &Hosts, ends: &Ends) -> R
         ));
     }
     let scheme = if ends.is_secure { "https" } else { "http" };
+    // A host that could not stand in a link is none, whatever links begin with here.
+    let named = BaseUrl::parse(&format!("{scheme}://{authority}"))
+        .map_err(|error| Problem::new(Kind::MissingHost, format!("`{authority}` is no host: {error}")))?;
     if let Some(forwarded) = forwarded(request.headers(), hosts, ends.peer, scheme, &authority) {
         return Ok(forwarded);
     }
-    match &hosts.public_url {
-        Some(public_url) => Ok(public_url.clone()),
-        None => BaseUrl::parse(&format!("{scheme}://{authority}"))
-            .map_err(|error| Problem::new(Kind::MissingHost, format!("`{authority}` is no host: {error}"))),
-    }
+    Ok(hosts.public_url.clone().unwrap_or(named))
 }
 
 /// The one host that a request names (RFC 9112 §3.2).

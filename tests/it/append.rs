@@ -50,7 +50,11 @@ fn a_body_of_any_media_type_is_kept_byte_for_byte() {
         assert_eq!(data(&server, &format!("/streams/kinds/{number}/data")), (media_type.to_string(), body.to_vec()));
     }
     let page = server.get("/streams/kinds/3/data", &[]);
-    assert_eq!(page.header("content-security-policy"), Some("default-src 'none'; sandbox"), "it never runs as ours");
+    assert_eq!(
+        page.header("content-security-policy"),
+        Some("default-src 'none'; frame-ancestors 'none'; sandbox"),
+        "it never runs as ours"
+    );
 }
 
 #[test]
