@@ -147,6 +147,7 @@ fn add_user(data: &Path, name: &str) -> io::Result<()> {
         .arg(data)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()?;
     child.stdin.take().expect("it is piped").write_all(PASSWORD.as_bytes())?;
     let status = child.wait()?;
