@@ -25,7 +25,7 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// The password; one that nobody knows yet is to be printed, by [`tell`], once it is set.
+    /// The password; one that nobody knows yet is to be printed, by [`Self::tell`], once it is set.
     pub(super) fn password(&self) -> Result<String, Failure> {
         if self.generate {
             return Ok(generate_password());

@@ -79,8 +79,11 @@ pub(crate) async fn run(options: &Options) -> io::Result<Report> {
         soak::fill(target, &one, &orders, options.pages).await?;
     }
     let (mut appends, mut replays, mut polls) = (Rates::default(), Rates::default(), Rates::default());
-    for _ in 0..options.rounds {
-        for (target, is_guarded) in [(&guarded, true), (&open, false)] {
+    for round in 0..options.rounds {
+        // What one of them leaves to be done, sealing above all, falls to the next; so each is first in turn.
+        let mut both = [(&guarded, true), (&open, false)];
+        both.rotate_left(round % 2);
+        for (target, is_guarded) in both {
             let load = |connections| load::Options { connections, seconds: options.seconds, warmup: 0.5, rate: None };
             let appended = append::load(target, &load(options.connections), &one, &orders, || Ok(())).await?;
             let pages = (0..options.pages)
