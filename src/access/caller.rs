@@ -124,7 +124,7 @@ impl Caller {
     pub fn is_lent(&self, action: Action, stream: &StreamName) -> bool {
         self.scope.as_ref().is_none_or(|scope| {
             scope.actions.contains(&action)
-                && (scope.streams.is_empty() || scope.streams.iter().any(|pattern| pattern.fits(stream.as_str())))
+                && (scope.streams.is_empty() || scope.streams.iter().any(|pattern| pattern.is_about(stream)))
         })
     }
 

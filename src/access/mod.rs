@@ -18,6 +18,7 @@ mod verifier;
 #[cfg(feature = "jwt")]
 mod issuer;
 mod identities;
+mod network;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 
@@ -32,6 +33,7 @@ pub use credentials::{Credentials, Unidentified};
 pub use identities::{ChangeError, Creation, Identities, NewUser, Sources};
 #[cfg(feature = "jwt")]
 pub use issuer::{Issuer, IssuerError, IssuerSettings};
+pub use network::network;
 pub use password::{InvalidHash, InvalidPassword, PasswordHash, generate as generate_password};
 pub use pattern::{InvalidPattern, Pattern};
 pub use permit::{Audience, Deed, Denied, ListPermit, ManagePermit, OperatePermit, ReadPermit, WritePermit};
@@ -137,8 +139,7 @@ impl Access {
         if stream.is_system() && !is_written_by_others(&stream) {
             return Err(Denied::Reserved(stream));
         }
-        let is_settings = stream.as_str().starts_with("$$");
-        rights.check(caller, if is_settings { Action::WriteSettings } else { Action::Write })?;
+        rights.check(caller, if stream.is_system() { Action::WriteSettings } else { Action::Write })?;
         Ok(WritePermit { stream, caller: caller.clone() })
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::event::StreamName;
+
 /// The longest pattern, in bytes.
 const BYTES_MAX: usize = 1_024;
 
@@ -44,6 +46,15 @@ impl Pattern {
             }
         }
         name.ends_with(end)
+    }
+}
+
+impl Pattern {
+    /// Whether it is about a stream. A star at the beginning takes in no name of the server's own: whoever writes `*`
+    /// thinks of their streams, and not of the log of what was done to them.
+    #[must_use]
+    pub fn is_about(&self, stream: &StreamName) -> bool {
+        (!stream.is_system() || self.as_str().starts_with('$')) && self.fits(stream.as_str())
     }
 }
 

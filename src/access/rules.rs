@@ -38,15 +38,7 @@ impl Rules {
 
     /// What the rules say about a stream, in their order.
     pub(super) fn about<'a>(&'a self, stream: &'a StreamName) -> impl Iterator<Item = &'a Acl> + 'a {
-        self.0.iter().filter(|rule| rule.is_about(stream)).map(|rule| &rule.acl)
-    }
-}
-
-impl Rule {
-    /// A star at the beginning takes in no name of the server's own: whoever writes "*" thinks of their streams, and not
-    /// of the log of what was done to them.
-    fn is_about(&self, stream: &StreamName) -> bool {
-        (!stream.is_system() || self.streams.as_str().starts_with('$')) && self.streams.fits(stream.as_str())
+        self.0.iter().filter(|rule| rule.streams.is_about(stream)).map(|rule| &rule.acl)
     }
 }
 

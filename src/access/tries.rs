@@ -8,11 +8,13 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
+
+use super::network;
 
 /// A name at an address: ten tries, of which the first three cost nothing, then one a minute.
 const PAIRS: Rule = Rule { free: 3, burst: 10, drip: Duration::from_secs(60) };
@@ -135,14 +137,6 @@ impl Tries {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, [Buckets; 4]> {
         self.buckets.lock().expect("nobody panics while counting")
-    }
-}
-
-/// Whoever has one address of IPv6 has 2⁶⁴ of them.
-fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
     }
 }
 

@@ -14,6 +14,7 @@ mod derived;
 mod fill;
 mod follow;
 mod history;
+mod hostile;
 mod listen;
 mod load;
 mod machine;
@@ -76,6 +77,8 @@ enum Bench {
     Size(size::Options),
     /// Everything at once for a long time: what grows, and what becomes slower
     Soak(soak::Options),
+    /// Attacks, and what others notice of them
+    Hostile(hostile::Options),
     /// Fill a store, for the others to be run over
     Fill(fill::Options),
 }
@@ -99,6 +102,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
                 Bench::Scavenge(options) => scavenge::run(options).await,
                 Bench::Size(options) => size::run(options).await,
                 Bench::Soak(options) => soak::run(options).await,
+                Bench::Hostile(options) => hostile::run(options).await,
                 Bench::Fill(options) => fill::run(options).await,
             }
         };

@@ -5,12 +5,16 @@
 
 use hyper::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HeaderMap, HeaderName, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+    ORIGIN, VARY,
 };
 
 use crate::address::BaseUrl;
 
 use super::browser::CROSS_ORIGIN_RESOURCE_POLICY;
+
+/// What a page may send to any site without asking it first.
+const OF_FORMS: [&[u8]; 3] = [b"application/x-www-form-urlencoded", b"multipart/form-data", b"text/plain"];
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -52,23 +56,29 @@ impl Cors {
         }
     }
 
-    /// Whether whoever sent this may do what cannot be taken back. Browsers name the site that a script is of with every
-    /// POST, also where they do not ask first; programs that are no browsers name none.
-    pub(crate) fn trusts(&self, origin: Option<&HeaderValue>) -> bool {
-        match (self, origin) {
-            (_, None) => true,
-            (Self::Listed(origins), Some(origin)) => origins.iter().any(|listed| listed == origin),
-            (Self::Nobody | Self::Anybody, Some(_)) => false,
-        }
+    /// Whether it names the site that this page is of. Browsers say that with every request that writes, also where they
+    /// do not ask first; programs that are no browsers name none.
+    fn names(&self, origin: &HeaderValue) -> bool {
+        matches!(self, Self::Listed(origins) if origins.iter().any(|listed| listed == origin))
     }
 
     /// Whether a browser may have been made to send this by a page of another site. `own` is our own base URL. A browser
     /// names the page's site with whatever writes, or says at least how it is related to ours.
     pub(crate) fn is_from_elsewhere(&self, headers: &HeaderMap, own: &BaseUrl) -> bool {
         match headers.get(ORIGIN) {
-            Some(origin) => !self.trusts(Some(origin)) && origin.as_bytes() != own.origin().as_bytes(),
+            Some(origin) => !self.names(origin) && origin.as_bytes() != own.origin().as_bytes(),
             None => headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none"),
         }
+    }
+
+    /// Whether scripts of any site may append here, as this request does. A browser asks first before it sends any other
+    /// media type than those of forms; what it sends without asking, the page may have sent for somebody who never meant
+    /// to.
+    pub(crate) fn lets_append(&self, headers: &HeaderMap) -> bool {
+        let media_type = headers.get(CONTENT_TYPE).map_or(&[][..], |value| value.as_bytes());
+        let essence = media_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let is_of_forms = essence.is_empty() || OF_FORMS.iter().any(|of_forms| essence.eq_ignore_ascii_case(of_forms));
+        *self == Self::Anybody && !is_of_forms
     }
 
     /// Adds to an answer what a browser looks for in it.
@@ -136,13 +146,19 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_taken_back_is_for_programs_and_for_listed_sites() {
-        let site = HeaderValue::from_static("https://a.example");
-        let listed = Cors::Listed(vec!["https://a.example".to_string()]);
-        let other = Cors::Listed(vec!["https://b.example".to_string()]);
-        assert!(listed.trusts(Some(&site)) && !other.trusts(Some(&site)));
-        assert!(!Cors::Anybody.trusts(Some(&site)) && !Cors::Nobody.trusts(Some(&site)));
-        assert!(Cors::Anybody.trusts(None) && Cors::Nobody.trusts(None) && other.trusts(None));
+    fn what_a_form_can_send_appends_nothing() {
+        let sent = |media_type: Option<&'static str>| {
+            let mut headers = HeaderMap::new();
+            headers.extend(media_type.map(|media_type| (CONTENT_TYPE, HeaderValue::from_static(media_type))));
+            headers
+        };
+        for media_type in
+            [None, Some("text/plain; charset=utf-8"), Some("TEXT/plain"), Some(""), Some("multipart/form-data")]
+        {
+            assert!(!Cors::Anybody.lets_append(&sent(media_type)), "{media_type:?}");
+        }
+        let json = sent(Some("application/json"));
+        assert!(Cors::Anybody.lets_append(&json) && !Cors::Nobody.lets_append(&json));
     }
 
     #[test]

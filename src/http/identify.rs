@@ -30,7 +30,7 @@ impl Served {
     /// # Errors
     /// 401 for credentials that do not count, also where everybody may do what is asked for: whoever sends them believes
     /// to be somebody. 429 after too many tries, 503 when too many are being checked.
-    pub(super) async fn identify(&self, headers: &HeaderMap, ends: &Ends) -> Result<Caller, Problem> {
+    pub(super) async fn identify(&self, headers: &HeaderMap, address: IpAddr, ends: &Ends) -> Result<Caller, Problem> {
         let Some(identities) = &self.identities else { return Ok(Caller::anonymous()) };
         let credentials = match (credentials(headers)?, &ends.user) {
             (Credentials::None, None) => return Ok(Caller::anonymous()),
@@ -38,7 +38,6 @@ impl Served {
             // Whoever sends a name with every request means that one.
             (said, _) => said,
         };
-        let address = self.client_address(headers, ends.peer);
         match identities.identify(credentials, address, (self.ambient.now)()).await {
             Ok(caller) => Ok(caller),
             Err(unidentified) => {
@@ -50,14 +49,27 @@ impl Served {
         }
     }
 
-    /// Refuses what a page of another site makes a browser write in the name of its user: browsers add a stored password or
-    /// a certificate by themselves, a token never.
-    pub(super) fn check_site(&self, headers: &HeaderMap, own: &BaseUrl, ends: &Ends) -> Result<(), Problem> {
-        let is_added_by_browsers = ends.user.is_some() || headers.get(AUTHORIZATION).is_some_and(is_basic);
-        match is_added_by_browsers && !self.access.is_open() && self.settings.cors.is_from_elsewhere(headers, own) {
-            true => Err(Problem::forged()),
-            false => Ok(()),
+    /// Refuses what a page of another site makes a browser write: in the name of its user, since browsers add a stored
+    /// password or a certificate by themselves (a token never), or in nobody's, where whoever reaches the server may
+    /// write, as the browser of somebody on this machine does. Such a page may append events, if any site's may and the
+    /// browser asked first; it deletes nothing, and changes no settings.
+    pub(super) fn check_site(
+        &self,
+        headers: &HeaderMap,
+        own: &BaseUrl,
+        ends: &Ends,
+        appends_events: bool,
+    ) -> Result<(), Problem> {
+        let cors = &self.settings.cors;
+        if !cors.is_from_elsewhere(headers, own) {
+            return Ok(());
         }
+        let authorization = headers.get(AUTHORIZATION);
+        let is_in_a_users_name = ends.user.is_some() || authorization.is_some_and(is_basic);
+        if self.access.is_open() || !is_in_a_users_name && authorization.is_none() {
+            return if appends_events && cors.lets_append(headers) { Ok(()) } else { Err(Problem::foreign_script()) };
+        }
+        if is_in_a_users_name { Err(Problem::forged()) } else { Ok(()) }
     }
 
     /// The address of whoever asks, as far as it is known.

@@ -123,13 +123,14 @@ pub(crate) async fn find(
     let mut links = Links::default();
     if are_wanted {
         let is_everybodys = reader.is_none_or(Reader::is_among_everybody) && sight.audience() == Audience::Everybody;
+        // Also where links lead nowhere: how long an answer may be kept must not tell what is there.
+        links.depends_on_reader = !is_everybodys;
         for (place, link) in found {
             let mut target = follow(view, link).await;
-            if let Some(reader) = reader.filter(|_| target.there.is_some()) {
+            if let Some(reader) = reader {
                 let right = right_to(view, reader, &target.link).await?;
                 let is_shown = right.is_everybodys || !is_everybodys && right.is_the_readers;
                 target.there = target.there.filter(|_| is_shown);
-                links.depends_on_reader |= !is_everybodys && !right.is_everybodys;
             }
             links.targets.insert(place, target);
         }

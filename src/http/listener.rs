@@ -21,6 +21,8 @@ use tokio::time::timeout;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 
+use crate::access::network;
+
 use super::connection::{Clock, Deadlines, Watched};
 use super::multiplexed::Executor;
 use super::problem::{Kind, Problem};
@@ -240,6 +242,7 @@ impl Connections {
     }
 
     fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let address = network(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let open = &mut *open;
         let here = open.by_address.get(&address).copied().unwrap_or_default();

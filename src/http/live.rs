@@ -5,8 +5,10 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::address::LastEventId;
 use hyper::header::HeaderMap;
+
+use crate::access::network;
+use crate::address::LastEventId;
 
 use super::header::{LAST_EVENT_ID, PREFER};
 use super::problem::Problem;
@@ -117,6 +119,7 @@ impl Waits {
     /// # Errors
     /// When too many wait already.
     pub(crate) fn begin(self: &Arc<Self>, address: IpAddr, waiting: Waiting) -> Result<Wait, Problem> {
+        let address = network(address);
         let mut counts = self.counts();
         if counts.all >= self.limits.waits_max {
             return Err(Problem::too_many_waits(&format!("{} requests are waiting, as many as may", counts.all)));

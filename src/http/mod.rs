@@ -54,8 +54,8 @@ use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper::header::{
-    ALLOW, CONNECTION, EXPECT, HeaderValue, LOCATION, ORIGIN, STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, VARY,
-    WWW_AUTHENTICATE,
+    ALLOW, CONNECTION, CONTENT_LOCATION, CONTENT_TYPE, ETAG, EXPECT, HeaderValue, LOCATION, ORIGIN,
+    STRICT_TRANSPORT_SECURITY, TRANSFER_ENCODING, VARY, WWW_AUTHENTICATE,
 };
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
@@ -365,12 +365,20 @@ impl Served {
         Ok(())
     }
 
-    /// Counts what the answer holds until its reader has it.
+    /// Counts what the answer holds until its reader has it. What was done is said to be done, if only in few words.
     fn hold(&self, mut reply: Reply, method: &Method) -> Result<Reply, Problem> {
         if let Content::Whole(bytes) = &mut reply.body
             && method != Method::HEAD
         {
-            *bytes = self.underway.hold(std::mem::take(bytes))?;
+            match self.underway.hold(std::mem::take(bytes)) {
+                Ok(held) => *bytes = held,
+                Err(_) if reply.status == StatusCode::CREATED => {
+                    for name in [CONTENT_TYPE, CONTENT_LOCATION, ETAG] {
+                        reply.headers.remove(name);
+                    }
+                }
+                Err(problem) => return Err(problem),
+            }
         }
         Ok(reply)
     }
@@ -409,15 +417,16 @@ impl Served {
             _ => return Err(method_not_allowed(&method, allowed, instead_of_changing(&method, &target.address))),
         }
         let is_head = method == Method::HEAD;
-        let asked = Asked { id, headers: &headers, target: &target, base, peer: ends.peer, is_head };
+        let address = self.client_address(&headers, ends.peer);
+        let asked = Asked { id, headers: &headers, target: &target, base, address, is_head };
         let (is_post, is_delete) = (method == Method::POST, method == Method::DELETE);
         if is_post || is_delete || method == Method::PUT {
-            self.check_site(&headers, base, ends)?;
+            self.check_site(&headers, base, ends, is_post && appends_events(&target.address))?;
         }
-        *caller = self.identify(&headers, ends).await?;
+        *caller = self.identify(&headers, address, ends).await?;
         let caller = &*caller;
-        if !is_head && !is_about_health(&target.address) {
-            self.rates.request(caller, ends.peer.ip())?;
+        if !is_about_health(&target.address) {
+            self.rates.request(caller, address)?;
         }
         if !is_post
             && !is_delete
@@ -459,7 +468,7 @@ impl Served {
                 let permit = self.may_read(caller, source.clone(), &mut reading).await?;
                 Box::pin(handlers::data::get(self, &asked, &permit, *place)).await
             }
-            Address::Info => Ok(handlers::operations::info(self)),
+            Address::Info => handlers::operations::info(self, caller).await,
             Address::Ping => Ok(handlers::operations::ping()),
             Address::Live => Ok(handlers::operations::live()),
             Address::Ready => Ok(handlers::operations::ready(self, self.access.operate(caller).ok().as_ref())),
@@ -470,7 +479,6 @@ impl Served {
                 Box::pin(self.recorded(&asked, caller, Deed::Scavenge, work)).await
             }
             Address::Scavenge => Ok(handlers::scavenge::get(self, &self.access.operate(caller)?)),
-            Address::Promote if !self.settings.cors.trusts(headers.get(ORIGIN)) => Err(Problem::foreign_script()),
             Address::Promote => {
                 let permit = self.access.operate(caller)?;
                 Box::pin(self.recorded(&asked, caller, Deed::Promote, handlers::promote::post(self, &permit))).await
@@ -610,6 +618,15 @@ const fn shows_events(address: &Address) -> bool {
     matches!(address, Address::Feed(_) | Address::Page { .. } | Address::Event { .. } | Address::Data { .. })
 }
 
+/// Whether what is sent there becomes events like any others, and changes nothing else.
+fn appends_events(address: &Address) -> bool {
+    match address {
+        Address::Feed(source) => !source.stream().is_system(),
+        Address::Incoming { stream, .. } => !stream.is_system(),
+        _ => false,
+    }
+}
+
 /// Whether it is there only where users are.
 const fn is_of_users(address: &Address) -> bool {
     matches!(address, Address::Users | Address::CurrentUser | Address::User { .. } | Address::UserCommand { .. })
@@ -626,12 +643,12 @@ fn log_header(Identity { log, epoch }: Identity) -> HeaderValue {
 }
 
 /// All methods that any address takes.
-const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, POST";
+const METHODS: &str = "DELETE, GET, HEAD, OPTIONS, POST, PUT";
 
 /// The methods that an address takes, as the Allow header lists them.
 const fn allowed(address: &Address) -> &'static str {
     match address {
-        Address::Feed(_) => METHODS,
+        Address::Feed(_) => "DELETE, GET, HEAD, OPTIONS, POST",
         Address::Incoming { .. } | Address::Promote | Address::UserCommand { .. } => "OPTIONS, POST",
         Address::Metadata { .. } | Address::Scavenge | Address::Users => "GET, HEAD, OPTIONS, POST",
         Address::User { .. } => "DELETE, GET, HEAD, OPTIONS, PUT",

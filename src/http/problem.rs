@@ -373,9 +373,12 @@ impl Problem {
             .retry_after_seconds(INDEXING_RETRY_SECONDS)
     }
 
-    /// The script of a site that is not trusted wants what cannot be taken back.
+    /// A page of another site makes a browser write, where whoever reaches the server may.
     pub(crate) fn foreign_script() -> Self {
-        Self::new(Kind::ForeignScript, "the Origin header names a site that cors.origins does not".to_string())
+        let detail = "the request comes from a page of another site that cors.origins does not name. If cors.origins has \
+                      `*` such pages may append events, with a media type for which browsers ask first \
+                      (application/json, say), and nothing else";
+        Self::new(Kind::ForeignScript, detail)
     }
 
     /// Another site makes a browser write in the name of its user.

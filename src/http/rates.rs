@@ -10,11 +10,11 @@
 //! account, so that a flood of addresses takes from other newcomers and not from those who are known.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::access::Caller;
+use crate::access::{Caller, network};
 
 use super::problem::Problem;
 
@@ -23,9 +23,6 @@ const ADDRESSES_MAX: usize = 65_536;
 
 /// How often a table that is full is looked through for accounts that are even.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The network of one household.
-const IPV6_NETWORK: u128 = !0 << 64;
 
 /// What may be done in a second; nothing limits what is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,13 +166,6 @@ fn charge(moment: &mut u64, now: u64, cost: u64, per_second: u64) {
     }
 }
 
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & IPV6_NETWORK).into(),
-        IpAddr::V4(address) => address.into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::problem::Kind;
@@ -216,15 +206,6 @@ mod tests {
         assert!((9_300..=9_400).contains(&seconds), "{seconds}");
         rates.brought(&nobody(), address(2), 1, 600_100);
         assert!(rates.may_append(&nobody(), address(2)).is_err(), "bytes count as well");
-    }
-
-    #[test]
-    fn a_household_of_ipv6_is_one_principal_and_so_is_an_address_in_either_form() {
-        let parse = |text: &str| network(text.parse().expect("an address"));
-        assert_eq!(parse("2001:db8:1:2:3:4:5:6"), parse("2001:db8:1:2:ffff::1"));
-        assert_ne!(parse("2001:db8:1:2::1"), parse("2001:db8:1:3::1"));
-        assert_eq!(parse("::ffff:192.0.2.1"), parse("192.0.2.1"));
-        assert_ne!(parse("192.0.2.1"), parse("192.0.2.2"));
     }
 
     #[test]

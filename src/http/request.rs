@@ -1,6 +1,6 @@
 //! A request as handlers see it: parsed, named, and with what its answer may depend on.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,7 +17,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) target: &'a Target,
     /// What links begin with.
     pub(crate) base: &'a BaseUrl,
-    pub(crate) peer: SocketAddr,
+    /// Where it came from, as far as that can be believed.
+    pub(crate) address: IpAddr,
     /// HEAD never waits.
     pub(crate) is_head: bool,
 }

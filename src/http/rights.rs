@@ -137,12 +137,24 @@ impl Served {
         let as_of = self.as_of();
         let rights = self.rights_over(|| governing(&source.stream())).await?;
         let permit = match self.access.read(caller, source.clone(), &rights) {
-            Err(_) if self.settings.secret_existence => return Ok(self.access.read_nothing(caller, &source)),
+            Err(_) if self.settings.secret_existence => {
+                reading.audience = self.audience_of_nothing(&source).await?;
+                return Ok(self.access.read_nothing(caller, &source));
+            }
             decided => decided?,
         };
         reading.read = as_of.map(|as_of| (source, as_of));
         reading.audience = permit.audience();
         Ok(permit)
+    }
+
+    /// Who else might have this if it had never been written to. What is hidden must be as what is not there in this, too.
+    async fn audience_of_nothing(&self, source: &Source) -> Result<Audience, Problem> {
+        let Some(rules) = self.access.rules() else { return Ok(Audience::Everybody) };
+        let defaults = self.known_rights.defaults(&self.store.view()).await?;
+        let rights = self.access.rights(&governing(&source.stream()), &Acl::default(), &rules, &defaults);
+        let everybodys = self.access.read(&Caller::anonymous(), source.clone(), &rights);
+        Ok(everybodys.map_or(Audience::Some, |permit| permit.audience()))
     }
 
     /// Who else may have what was read, now that it has been. Rights may have been taken in the meantime, and the answer

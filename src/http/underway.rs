@@ -32,8 +32,8 @@ pub(crate) struct Underway {
 #[derive(Debug, Default)]
 struct Unsent {
     bytes: u64,
-    /// How many answers hold the bytes at this address.
-    answers: HashMap<usize, usize>,
+    /// How many answers hold the bytes at this address, and how many bytes of these count.
+    answers: HashMap<usize, (usize, u64)>,
 }
 
 /// A place among the requests. Given back when the answer is with the socket.
@@ -75,14 +75,14 @@ impl Underway {
         }
         let address = bytes.as_ptr() as usize;
         let mut unsent = self.unsent();
-        if let Some(answers) = unsent.answers.get_mut(&address) {
+        if let Some((answers, _)) = unsent.answers.get_mut(&address) {
             *answers += 1;
         } else {
             if unsent.bytes > 0 && unsent.bytes + length > self.limits.unsent_bytes_max {
                 return Err(Problem::too_much_unsent());
             }
             unsent.bytes += length;
-            unsent.answers.insert(address, 1);
+            unsent.answers.insert(address, (1, length));
         }
         drop(unsent);
         Ok(Bytes::from_owner(Held { bytes, underway: self.clone() }))
@@ -109,11 +109,13 @@ impl Drop for Held {
     fn drop(&mut self) {
         let address = self.bytes.as_ptr() as usize;
         let mut unsent = self.underway.unsent();
-        let answers = unsent.answers.get_mut(&address).expect("it was counted when it was held");
+        let (answers, counted) = unsent.answers.get_mut(&address).expect("it was counted when it was held");
         *answers -= 1;
         if *answers == 0 {
+            // Whoever had it last may have had another part of it than whoever had it first.
+            let counted = *counted;
             unsent.answers.remove(&address);
-            unsent.bytes -= self.bytes.len() as u64;
+            unsent.bytes -= counted;
         }
     }
 }
@@ -134,6 +136,17 @@ mod tests {
         assert!(underway.begin().is_err() && underway.begin().is_err());
         drop(first);
         assert!(underway.begin().is_ok(), "those who were refused take no place");
+    }
+
+    #[test]
+    fn a_part_of_what_is_sent_leaves_the_count_as_it_was() {
+        let underway = underway();
+        let page = Bytes::from(vec![1; 15_000]);
+        let whole = underway.hold(page.clone()).expect("there is room");
+        let part = underway.hold(page.slice(..10_000)).expect("it begins at the same place");
+        drop(whole);
+        drop(part);
+        assert_eq!(underway.unsent().bytes, 0);
     }
 
     #[test]

@@ -191,7 +191,7 @@ fn methods_that_no_address_takes_are_told_which_it_does() {
     check_refused(&server, b"CONNECT localhost:80 HTTP/1.1\r\nHost: localhost:80\r\n\r\n", 405, "method-not-allowed");
     check_refused(&server, format!("GET * HTTP/1.1\r\n{HOST}\r\n").as_bytes(), 405, "method-not-allowed");
     let reply = check_raw(&server, format!("OPTIONS * HTTP/1.1\r\n{HOST}\r\n").as_bytes());
-    assert_eq!((reply.status, reply.header("allow")), (204, Some("DELETE, GET, HEAD, OPTIONS, POST")));
+    assert_eq!((reply.status, reply.header("allow")), (204, Some("DELETE, GET, HEAD, OPTIONS, POST, PUT")));
     server.assert_no_panic();
 }
 

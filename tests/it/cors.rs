@@ -115,3 +115,41 @@ fn an_empty_list_lets_nobody_in() {
         assert!(!reply.header("vary").unwrap_or_default().contains("Origin"));
     }
 }
+
+/// Whoever opens a page of a stranger has a browser that reaches the server on their own machine. The story: a form
+/// could append to any stream, truncate it by `$maxCount`, and begin to give its space back.
+#[test]
+fn a_page_of_another_site_sends_no_forms_and_changes_no_settings() {
+    let (_data, server) = start("*");
+    let json = ("Content-Type", "application/json");
+    let text = ("Content-Type", "text/plain");
+    let settings = ("Content-Type", "application/vnd.eventstore.events+json");
+    let keep_one =
+        br#"[{"eventId":"0f9fad5b-d9cb-469f-a165-70867728950e","eventType":"$metadata","data":{"$maxCount":1}}]"#;
+    for site in [("Origin", "https://evil.example"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site")] {
+        for (path, headers, body, status) in [
+            ("/streams/s", vec![json], &b"{}"[..], 201),
+            ("/streams/s", vec![text], b"{}", 403),
+            ("/streams/s", vec![], b"{}", 403),
+            ("/streams/s/incoming/0f9fad5b-d9cb-469f-a165-70867728950f", vec![text], b"{}", 403),
+            ("/streams/s/metadata", vec![settings], keep_one, 403),
+            ("/streams/$$s", vec![settings], keep_one, 403),
+            ("/streams/$settings", vec![json], b"{}", 403),
+            ("/admin/scavenge", vec![], b"", 403),
+        ] {
+            let reply = server.post(path, &[&headers[..], &[site]].concat(), body);
+            check(&reply, path);
+            assert_eq!(reply.status, status, "{site:?} {path} {headers:?}: {}", reply.text());
+            assert_eq!(reply.text().contains("foreign-script"), status == 403, "{path}");
+        }
+    }
+    // A page of our own, and a program, may all of that.
+    let own = format!("http://{}", server.address);
+    for origin in [None, Some(("Origin", own.as_str()))] {
+        let headers: Vec<_> = [Some(settings), origin].into_iter().flatten().collect();
+        assert_eq!(server.post("/streams/s/metadata", &headers, keep_one).status, 201);
+    }
+    let (_data, listed) = start("https://a.example");
+    let reply = listed.post("/streams/s", &[text, ("Origin", "https://a.example")], b"{}");
+    assert_eq!(reply.status, 201, "a site that is listed may all that a program may");
+}

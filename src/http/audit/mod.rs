@@ -6,12 +6,12 @@
 mod elsewhere;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
-use crate::access::Caller;
+use crate::access::{Caller, network};
 use crate::event::{Content, EventType, ExpectedVersion, MediaType, NewEvent, StreamName, Timestamp};
 use crate::store::Append;
 
@@ -132,7 +132,7 @@ impl Served {
     fn told(&self, asked: &Asked<'_>, caller: &Caller, deed: &Deed) -> Map<String, Value> {
         let mut told = Map::new();
         told.insert("who".into(), caller.name().into());
-        told.insert("address".into(), self.client_address(asked.headers, asked.peer).to_string().into());
+        told.insert("address".into(), asked.address.to_string().into());
         if let Some((what, name)) = deed.object() {
             told.insert(what.into(), name.into());
         }
@@ -217,14 +217,6 @@ impl RefusedLogIns {
         let told = count.since;
         *count = Count { recorded: now, since: 0 };
         Some(told)
-    }
-}
-
-/// Whoever has one address of IPv6 has a whole network of them.
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(six) => Ipv6Addr::from_bits(six.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }
 

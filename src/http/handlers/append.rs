@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LOCATION};
 
-use crate::access::{Caller, WritePermit};
+use crate::access::{Caller, WritePermit, governing};
 use crate::address::{Embed, Shape, Suffix};
 use crate::event::{
     EventId, EventType, ExpectedVersion, Number, Receipt, SETTINGS_TYPE, Source, StreamHead, StreamName,
@@ -72,12 +72,12 @@ pub(crate) async fn post(
     let is_dialect = matches!(format, BodyFormat::Batch | BodyFormat::BatchXml) || is_dialect(asked.headers);
     let expectation = expectation(served, asked, permit).await?;
     served.may_begin(permit.stream())?;
-    let address = asked.peer.ip();
-    served.rates.may_append(permit.caller(), address)?;
+    served.rates.may_append(permit.caller(), asked.address)?;
     let body = body::read(incoming, asked.headers, &served.settings.body, &served.bodies).await?;
-    let bytes = body.len();
+    // Also what cannot be read was sent.
+    served.rates.brought(permit.caller(), asked.address, 0, body.len());
     let events = read::events(&format, body, &heading, &mut || (served.ambient.new_id)())?;
-    served.rates.brought(permit.caller(), address, events.len(), bytes);
+    served.rates.brought(permit.caller(), asked.address, events.len(), 0);
     let append = Append {
         stream: permit.stream().clone(),
         events,
@@ -93,7 +93,17 @@ pub(crate) async fn post(
     if let Some(changed) = permit.stream().with_settings() {
         document::insert_purge_keys(&mut reply.headers, [&changed]);
     }
-    Ok(if format.is_member() { show_entry(served, asked, permit.stream(), receipt.first, reply).await } else { reply })
+    if format.is_member() && (!receipt.repeat || may_read(served, permit).await) {
+        return Ok(show_entry(served, asked, permit.stream(), receipt.first, reply).await);
+    }
+    Ok(reply)
+}
+
+/// Whether who appends may read there. A repeat may be told by its id alone, and then what is there is not what was sent.
+async fn may_read(served: &Served, permit: &WritePermit) -> bool {
+    let source = Source::Stream(permit.stream().clone());
+    let rights = served.rights(&governing(permit.stream())).await;
+    rights.is_ok_and(|rights| served.access.read(permit.caller(), source, &rights).is_ok())
 }
 
 impl Served {

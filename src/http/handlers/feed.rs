@@ -103,7 +103,7 @@ async fn answer_after_waiting(
         let until = match &wait {
             Some((_, until)) => *until,
             None => {
-                let place = served.waits.begin(asked.peer.ip(), Waiting::LongPoll)?;
+                let place = served.waits.begin(asked.address, Waiting::LongPoll)?;
                 wait.insert((place, Instant::now() + time)).1
             }
         };

@@ -31,7 +31,7 @@ pub(crate) fn get(served: &Arc<Served>, asked: &Asked<'_>, permit: &ReadPermit) 
     let body = if asked.is_head {
         Content::None
     } else {
-        let wait = served.waits.begin(asked.peer.ip(), Waiting::Listener)?;
+        let wait = served.waits.begin(asked.address, Waiting::Listener)?;
         let listening = Listening {
             store: served.store.clone(),
             source: source.clone(),

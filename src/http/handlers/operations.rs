@@ -3,14 +3,16 @@
 use hyper::StatusCode;
 use serde_json::json;
 
-use crate::access::OperatePermit;
+use crate::access::{Action, Caller, OperatePermit};
+use crate::event::StreamName;
 use crate::store::Availability;
 
 use super::super::Served;
+use super::super::problem::Problem;
 use super::super::reply::Reply;
 
-/// `/info`
-pub(crate) fn info(served: &Served) -> Reply {
+/// `/info`. How long the log is, is for those who may read it.
+pub(crate) async fn info(served: &Served, caller: &Caller) -> Result<Reply, Problem> {
     let identity = served.store.identity();
     let is_writable = served.store.availability() == Availability::Writable;
     let has_users = !served.access.is_open();
@@ -19,7 +21,6 @@ pub(crate) fn info(served: &Served) -> Reply {
         "version": env!("CARGO_PKG_VERSION"),
         "log": identity.log.to_string(),
         "epoch": identity.epoch,
-        "events": served.store.view().log().next.get(),
         // What EventStore's clients look for.
         "esVersion": env!("CARGO_PKG_VERSION"),
         "state": if is_writable { "leader" } else { "readOnlyReplica" },
@@ -28,7 +29,10 @@ pub(crate) fn info(served: &Served) -> Reply {
     if has_users {
         info["authentication"] = json!({ "type": "internal", "properties": {} });
     }
-    Reply::json(StatusCode::OK, &info)
+    if served.rights(&StreamName::all()).await?.allow(caller, Action::Read) {
+        info["events"] = served.store.view().log().next.get().into();
+    }
+    Ok(Reply::json(StatusCode::OK, &info))
 }
 
 /// `/ping`

@@ -161,8 +161,8 @@ impl Request<'_> {
             }
             UserCommand::ChangePassword => {
                 let OwnPassword { current_password, new_password } = self.read(incoming).await?;
-                let peer = self.served.client_address(self.asked.headers, self.asked.peer);
-                let set = identities.change_password(login, current_password, &new_password, peer, self.now());
+                let set =
+                    identities.change_password(login, current_password, &new_password, self.asked.address, self.now());
                 self.change(login, Deed::ChangePassword(name), set).await
             }
         }
@@ -181,8 +181,7 @@ impl Request<'_> {
             if let Err(error) = change.await {
                 // A present password that is wrong is a log-in that failed.
                 if matches!(error, ChangeError::Unidentified(Unidentified::Wrong)) {
-                    let peer = self.served.client_address(self.asked.headers, self.asked.peer);
-                    self.served.record_refused_log_in(peer).await;
+                    self.served.record_refused_log_in(self.asked.address).await;
                 }
                 return Err(error.into());
             }
