@@ -37,7 +37,7 @@
 //!
 //! A connection comes in at `http/listener`; its deadlines are kept by `http/connection`. `http/host` decides
 //! under which name, and so with which links, the answer will be written. [`address::Target`] says what is
-//! asked for, `http/identify` finds out who asks, and the one match in `http` says who answers: `handlers/append`, with a
+//! asked for, `http/identify` finds out who asks, and the one match in `http/route` says who answers: `handlers/append`, with a
 //! write permit. (What has to be accounted for, settings among it, is put on record first: `http/audit`.) It reads the
 //! body within its limits, [`feed::read`] turns it into events, and [`store::Store::append`] looks their ids up
 //! in what is sealed and queues them. The writer thread gathers what is queued, lets [`event::apply`] decide

@@ -4,11 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hyper::header::HeaderMap;
+use hyper::header::{EXPECT, HeaderMap, TRANSFER_ENCODING};
+use hyper::{Request, StatusCode};
 
 use crate::address::{BaseUrl, Target};
 
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
+use super::settings::Limits;
 
 /// What handlers are given.
 pub(crate) struct Asked<'a> {
@@ -77,4 +79,39 @@ pub(crate) fn dialect_header<'a>(headers: &'a HeaderMap, older: &str, newer: &st
         }
         (one, other) => Ok(other.or(one)),
     }
+}
+/// What hyper lets through and we do not. Its own limits lie above ours, so that ours can be explained.
+pub(super) fn check_head<B>(request: &Request<B>, limits: &Limits) -> Result<(), Problem> {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    let line = target + request.method().as_str().len() + " HTTP/1.1 ".len();
+    let limit = limits.request_line_bytes_max;
+    if line > limit {
+        let detail = format!("the request line has {line} bytes; {limit} are allowed");
+        return Err(Problem::new(Kind::UriTooLong, detail).member("limit", limit));
+    }
+    let (count, limit) = (request.headers().len(), limits.headers_max);
+    if count > limit {
+        let detail = format!("there are {count} headers; {limit} are allowed");
+        return Err(Problem::new(Kind::HeadersTooLarge, detail).member("limit", limit));
+    }
+    let bytes: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let limit = limits.head_bytes_max;
+    if bytes > limit {
+        let detail = format!("the headers have {bytes} bytes; {limit} are allowed");
+        return Err(Problem::new(Kind::HeadersTooLarge, detail).member("limit", limit));
+    }
+    // hyper sees to it that the last coding is `chunked`; others it would hand on undecoded.
+    let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
+    if codings.next().is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || codings.next().is_some()
+    {
+        let detail = "the only Transfer-Encoding that the server takes is `chunked`, once";
+        return Err(Problem::new(Kind::MalformedRequest, detail));
+    }
+    if request.headers().get(EXPECT).is_some_and(|expected| !expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    {
+        let problem = Problem::invalid_header("Expect", "the only expectation that there is is 100-continue");
+        return Err(problem.status(StatusCode::EXPECTATION_FAILED));
+    }
+    Ok(())
 }

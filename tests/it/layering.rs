@@ -27,7 +27,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("CACHE_CONTROL", "http/cache_policy.rs and client/transport/"),
     ("Response::new", "http/reply.rs"),
     ("Response::builder", "http/reply.rs"),
-    ("AppendError::", "store/ and http/problem.rs"),
+    ("AppendError::", "store/ and http/problem/"),
 ];
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {

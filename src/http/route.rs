@@ -1,0 +1,231 @@
+//! The one match that decides who answers.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{HeaderValue, LOCATION, VARY};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, StatusCode};
+
+use crate::access::{Audience, Caller, WritePermit};
+use crate::address::{Address, BaseUrl, Shape, Target, Ui, Unaddressable};
+use crate::event::{EventId, Source};
+
+use super::audit::Deed;
+use super::cache_policy::Freshness;
+use super::methods::{self, allowed, instead_of_changing, method_not_allowed, options};
+use super::problem::Problem;
+use super::reply::{Content, Reply};
+use super::request::{Asked, RequestId};
+use super::rights::Reading;
+use super::{Ends, Served, document, handlers, header, request};
+
+impl Served {
+    /// The one match that decides who answers. It finds out who asks on its way.
+    pub(super) async fn route(
+        self: &Arc<Self>,
+        request: Request<Incoming>,
+        id: &RequestId,
+        base: &BaseUrl,
+        ends: &Ends,
+        caller: &mut Caller,
+    ) -> Result<Reply, Problem> {
+        request::check_head(&request, &self.settings)?;
+        // Of the server as a whole one can only ask what it takes (RFC 9110 §9.3.7). CONNECT names no path at all.
+        if matches!(request.uri().path(), "*" | "") {
+            return match *request.method() {
+                Method::OPTIONS => Ok(options(methods::ALL)),
+                _ => Err(method_not_allowed(request.method(), methods::ALL, "")),
+            };
+        }
+        let (Parts { method, uri, headers, .. }, incoming) = request.into_parts();
+        let target = match Target::parse(uri.path(), uri.query()) {
+            Ok(target) => target,
+            Err(Unaddressable::TrailingSlash { location }) => return Ok(moved(base, &location)),
+            Err(error) => return Err(error.into()),
+        };
+        if self.access.is_open() && is_of_users(&target.address) {
+            return Err(Unaddressable::Unknown.into());
+        }
+        let allowed = allowed(&target.address);
+        match method {
+            Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::DELETE
+                if allowed.split(", ").any(|allowed| allowed == method) => {}
+            Method::OPTIONS => return Ok(options(allowed)),
+            _ => return Err(method_not_allowed(&method, allowed, instead_of_changing(&method, &target.address))),
+        }
+        let is_head = method == Method::HEAD;
+        let address = self.client_address(&headers, ends.peer);
+        let asked = Asked { id, headers: &headers, target: &target, base, address, is_head };
+        let (is_post, is_delete) = (method == Method::POST, method == Method::DELETE);
+        if is_post || is_delete || method == Method::PUT {
+            self.check_site(&headers, base, ends, is_post && appends_events(&target.address))?;
+        }
+        *caller = self.identify(&headers, address, ends).await?;
+        let caller = &*caller;
+        if !is_about_health(&target.address) {
+            self.rates.request(caller, address)?;
+        }
+        if !is_post
+            && !is_delete
+            && let Some(redirect) = handlers::ui::redirect(&asked)
+        {
+            return Ok(redirect);
+        }
+        let mut reading = Reading::default();
+        // Boxed, or every request would carry room for the largest of them all, also while it waits.
+        let answer = match &target.address {
+            Address::Feed(source) if is_post => {
+                let permit = self.may_write(caller, source.stream()).await?;
+                Box::pin(self.append(&asked, &permit, None, incoming)).await
+            }
+            Address::Feed(source) if is_delete => {
+                let permit = self.may_delete(caller, source.stream()).await?;
+                let deed = Deed::DeleteStream(permit.stream().clone());
+                Box::pin(self.recorded(&asked, caller, deed, handlers::delete::delete(self, &asked, &permit))).await
+            }
+            Address::Incoming { stream, id } => {
+                let permit = self.may_write(caller, stream.clone()).await?;
+                Box::pin(self.append(&asked, &permit, Some(*id), incoming)).await
+            }
+            Address::Feed(source) => {
+                // Whoever waits holds nothing that nobody reads: a body is taken as far as its window goes.
+                drop(incoming);
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
+                let answer = Box::pin(handlers::feed::get(self, &asked, &permit, Shape::Head)).await;
+                answer.map_err(|problem| chosen_by_accept(problem, &target))
+            }
+            Address::Page { source, request } => {
+                drop(incoming);
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
+                Box::pin(handlers::feed::get(self, &asked, &permit, Shape::Page(*request))).await
+            }
+            Address::Event { source, place } => {
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
+                let answer = Box::pin(handlers::event::get(self, &asked, &permit, *place)).await;
+                answer.map_err(|problem| chosen_by_accept(problem, &target))
+            }
+            Address::Data { source, place } => {
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
+                Box::pin(handlers::data::get(self, &asked, &permit, *place)).await
+            }
+            Address::Info => handlers::operations::info(self, caller).await,
+            Address::Ping => Ok(handlers::operations::ping()),
+            Address::Live => Ok(handlers::operations::live()),
+            Address::Ready => Ok(handlers::operations::ready(self, self.access.operate(caller).ok().as_ref())),
+            Address::Metrics => Ok(handlers::metrics::get(self, &self.access.operate(caller)?)),
+            Address::Scavenge if is_post => {
+                let permit = self.access.operate(caller)?;
+                let work = async { handlers::scavenge::post(self, &permit) };
+                Box::pin(self.recorded(&asked, caller, Deed::Scavenge, work)).await
+            }
+            Address::Scavenge => Ok(handlers::scavenge::get(self, &self.access.operate(caller)?)),
+            Address::Promote => {
+                let permit = self.access.operate(caller)?;
+                Box::pin(self.recorded(&asked, caller, Deed::Promote, handlers::promote::post(self, &permit))).await
+            }
+            Address::Users | Address::CurrentUser | Address::User { .. } | Address::UserCommand { .. } => {
+                let identities = self.identities.as_ref().expect("a server that is not open has users");
+                let work = handlers::users::answer(self, identities, &asked, caller, &method, incoming);
+                Box::pin(work).await
+            }
+            Address::Ui(Ui::Overview) => {
+                let permit = self.access.list(caller)?;
+                reading.audience = permit.audience();
+                Box::pin(handlers::ui::overview(self, &asked, &permit)).await
+            }
+            Address::Ui(Ui::Stream { source, from }) => {
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
+                Box::pin(handlers::ui::stream(self, &asked, &permit, *from)).await
+            }
+            Address::Ui(Ui::Event { source, place }) => {
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
+                Box::pin(handlers::ui::event(self, &asked, &permit, *place)).await
+            }
+            Address::Problem { kind } => {
+                reading.audience = Audience::Everybody;
+                handlers::help::problem(&asked, kind)
+            }
+            Address::Stylesheet => {
+                reading.audience = Audience::Everybody;
+                Ok(handlers::help::stylesheet(&asked))
+            }
+            Address::Metadata { stream } if is_post => {
+                let permit = self.may_write(caller, stream.settings()).await?;
+                Box::pin(self.append(&asked, &permit, None, incoming)).await
+            }
+            Address::Metadata { stream } => {
+                let permit = self.may_read(caller, Source::Stream(stream.settings()), &mut reading).await?;
+                Box::pin(handlers::metadata::get(self, &asked, &permit)).await
+            }
+            Address::Home => {
+                let permit = self.access.list(caller)?;
+                reading.audience = permit.audience();
+                Box::pin(handlers::service::get(self, &asked, &permit)).await
+            }
+            Address::Categories { stream } => {
+                let permit = self.may_read(caller, Source::named(stream.clone()), &mut reading).await?;
+                Box::pin(handlers::service::categories(self, &asked, &permit)).await
+            }
+        };
+        let shows_events = !is_post && !is_delete && shows_events(&target.address);
+        let answer = answer.map(|reply| if shows_events { reply.header(header::LOG, self.log()) } else { reply });
+        let audience = self.may_still_read(caller, reading).await?;
+        answer.map(|reply| reply.to(audience)).map_err(|problem| problem.to(audience))
+    }
+
+    /// Appends what is sent. Settings, which change what others may do, go on record first.
+    async fn append(
+        &self,
+        asked: &Asked<'_>,
+        permit: &WritePermit,
+        id: Option<EventId>,
+        incoming: Incoming,
+    ) -> Result<Reply, Problem> {
+        let work = handlers::append::post(self, asked, permit, id, incoming);
+        let stream = permit.stream();
+        if !stream.is_system() {
+            return work.await;
+        }
+        let of = stream.with_settings().unwrap_or_else(|| stream.clone());
+        self.recorded(asked, permit.caller(), Deed::WriteSettings(of), work).await
+    }
+}
+
+/// A browser would have been sent to a page instead, also of what is not there.
+fn chosen_by_accept(problem: Problem, target: &Target) -> Problem {
+    match target.format {
+        Some(_) => problem,
+        None => problem.header(VARY, HeaderValue::from_static("Accept")),
+    }
+}
+
+/// Whether what is found there are events: then the answer says of which log.
+const fn shows_events(address: &Address) -> bool {
+    matches!(address, Address::Feed(_) | Address::Page { .. } | Address::Event { .. } | Address::Data { .. })
+}
+
+/// Whether what is sent there becomes events like any others, and changes nothing else.
+fn appends_events(address: &Address) -> bool {
+    match address {
+        Address::Feed(source) => !source.stream().is_system(),
+        Address::Incoming { stream, .. } => !stream.is_system(),
+        _ => false,
+    }
+}
+
+/// Whether it is there only where users are.
+const fn is_of_users(address: &Address) -> bool {
+    matches!(address, Address::Users | Address::CurrentUser | Address::User { .. } | Address::UserCommand { .. })
+}
+
+/// Whether it is for whoever watches over the server, which is never too much.
+const fn is_about_health(address: &Address) -> bool {
+    matches!(address, Address::Ping | Address::Live | Address::Ready | Address::Metrics)
+}
+
+fn moved(base: &BaseUrl, location: &str) -> Reply {
+    let mut reply = Reply::new(StatusCode::TEMPORARY_REDIRECT, Freshness::Moved, Content::Whole(bytes::Bytes::new()));
+    document::insert(&mut reply.headers, LOCATION, &format!("{base}{location}"));
+    reply
+}
