@@ -38,9 +38,11 @@ sub vcl_recv {
     # what the client wrote, so that a page has one copy however its host is spelled.
     set req.http.Host = "localhost:8080";
 
-    # What strangers say about where a request came in is not passed on.
+    # What strangers say about where a request came in is not passed on. Who asks Varnish itself says: give Everfeed the
+    # address of this proxy as one of `trusted_proxies`, or all who come through it are one client to its limits, and who
+    # guesses passwords keeps out everybody.
     unset req.http.Forwarded;
-    unset req.http.X-Forwarded-For;
+    set req.http.X-Forwarded-For = client.ip;
     unset req.http.X-Forwarded-Host;
     unset req.http.X-Forwarded-Port;
     unset req.http.X-Forwarded-Prefix;

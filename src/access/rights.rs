@@ -43,7 +43,7 @@ impl Action {
     /// All of them.
     pub const ALL: [Self; 5] = [Self::Read, Self::Write, Self::Delete, Self::ReadSettings, Self::WriteSettings];
 
-    /// As rules and tokens name it.
+    /// As tokens and problems name it.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
