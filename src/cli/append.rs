@@ -16,8 +16,8 @@ use uuid::Uuid;
 
 use crate::event::ExpectedVersion;
 
+use super::at::At;
 use super::client::{Answer, Client, block_on, stream_url};
-use super::who::Who;
 use super::{Exit, Failure};
 
 /// The most events, and about the most bytes, that are sent in one request.
@@ -30,11 +30,8 @@ pub(super) struct Options {
     stream: String,
     /// What to append; standard input without it, or for -
     file: Option<PathBuf>,
-    /// The server that has the stream
-    #[arg(long, value_name = "URL", default_value = super::client::SERVER)]
-    server: String,
     #[command(flatten)]
-    who: Who,
+    at: At,
     /// The type of the event [default: its media type; with --lines: event]
     #[arg(long, value_name = "TYPE")]
     r#type: Option<String>,
@@ -71,9 +68,10 @@ struct Event<'a> {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let url = stream_url(&options.stream, &options.server)?;
+    let server = options.at.server()?;
+    let url = stream_url(&options.stream, &server.url)?;
     let mut input = open(options.file.as_deref())?;
-    let mut to = To { client: options.who.client(&url)?, url, expected: options.expect };
+    let mut to = To { client: server.who.client(&url)?, url, expected: options.expect };
     block_on(async {
         if options.lines {
             return lines(options, input, &mut to).await;

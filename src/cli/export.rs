@@ -9,7 +9,8 @@ use clap::Args;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::client::{SERVER, block_on};
+use super::at::At;
+use super::client::block_on;
 use super::progress::Progress;
 use super::who::Who;
 use super::{Exit, Failure};
@@ -31,11 +32,8 @@ const PAGE_SIZE: u64 = 100;
 pub(super) struct Options {
     /// Where to: compressed if it ends in .zst; standard output without it, or for -
     file: Option<PathBuf>,
-    /// The server to export
-    #[arg(long, value_name = "URL", default_value = SERVER)]
-    server: String,
     #[command(flatten)]
-    who: Who,
+    at: At,
     /// Export the store in this directory instead, which no server has open
     #[arg(long, value_name = "DIR", conflicts_with = "server")]
     data: Option<PathBuf>,
@@ -52,7 +50,7 @@ pub(super) struct Options {
 
 /// Where the events are.
 enum Origin {
-    Server(BaseUrl),
+    Server(BaseUrl, Who),
     Store(store::View),
 }
 
@@ -61,7 +59,8 @@ enum Origin {
 struct Info {
     log: Uuid,
     epoch: u32,
-    events: u64,
+    /// Not told to those who may not read all.
+    events: Option<u64>,
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
@@ -126,16 +125,16 @@ impl Options {
             }
             return Ok((Origin::Store(view), Log { id: identity.log, epoch: identity.epoch }, next));
         }
-        let base = BaseUrl::parse(&self.server)
-            .map_err(|error| Failure::new(Exit::Usage, format_args!("--server {}: {error}", self.server)))?;
-        let url = format!("{base}{}", Address::Info.path());
-        let answer = self.who.client(&url)?.get(&url, &[]).await?;
+        let server = self.at.server()?;
+        let base = server.base()?;
+        let url = base.url(&Address::Info);
+        let answer = server.who.client(&url)?.get(&url, &[]).await?;
         if let Some(problem) = answer.refused() {
             return Err(Failure::failed(problem));
         }
         let Info { log, epoch, events } = serde_json::from_slice(&answer.body)
             .map_err(|error| Failure::failed(format_args!("{url}: this is no server of ours: {error}")))?;
-        Ok((Origin::Server(base), Log { id: log, epoch }, events))
+        Ok((Origin::Server(base, server.who), Log { id: log, epoch }, events.unwrap_or(u64::MAX)))
     }
 
     fn source(&self) -> Source {
@@ -161,13 +160,13 @@ impl Options {
                 from_store(&view, &source, from, writer, |next| progress.show(next, events)).await?;
             }
             // A log that nothing was ever appended to has no feed yet.
-            Origin::Server(_) if events == 0 => (),
-            Origin::Server(base) => {
+            Origin::Server(..) if events == 0 => (),
+            Origin::Server(base, who) => {
                 let feed = base.stream(&source, Suffix::None, None);
-                let start = start(&base, &self.who, &source, last, from, log).await?;
+                let start = start(&base, &who, &source, last, from, log).await?;
                 let follower = Follower::of(&feed).from(start).form(Prefer::Lines).ends_at_the_end().skips_truncated();
                 let follower =
-                    self.who.follows(follower.gives_up_after(GIVES_UP_AFTER))?.start().map_err(ExportError::from)?;
+                    who.follows(follower.gives_up_after(GIVES_UP_AFTER))?.start().map_err(ExportError::from)?;
                 // Of one stream the number of all events says little.
                 let total = |next: u64| if self.stream.is_some() { next } else { events.max(next) };
                 from_server(follower, log, from, writer, |next| progress.show(next, total(next))).await?;

@@ -35,8 +35,8 @@ use self::lag::Shown;
 use self::select::Selection;
 use self::stop::Stop;
 use self::to::To;
-use super::client::{SERVER, stream_url};
-use super::who::Who;
+use super::at::{At, Server};
+use super::client::stream_url;
 use super::{Exit, Failure};
 use crate::client::{Checkpoint, Event, FollowError, Follower, Following, Live, Start};
 use crate::config::{Filter, Log, LogFormat};
@@ -46,9 +46,8 @@ use crate::telemetry;
 pub(super) struct Options {
     /// The feed: the name of a stream, or a whole URL; $all is every stream
     feed: String,
-    /// The server that has the stream
-    #[arg(long, value_name = "URL", default_value = SERVER)]
-    server: String,
+    #[command(flatten)]
+    at: At,
     /// Where events go: stdout, file:PATH, sqlite:FILE, exec:COMMAND, or a URL to POST them to
     #[arg(long, value_name = "PLACE", default_value = "stdout", value_parser = To::parse)]
     to: To,
@@ -92,8 +91,6 @@ pub(super) struct Options {
     /// End when the server cannot be reached for so long [default: an outage is waited out]
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     give_up_after: Option<Duration>,
-    #[command(flatten)]
-    who: Who,
     /// Keep pages in this directory, as their headers allow, for the next replay
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
@@ -114,7 +111,8 @@ enum Hear {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let url = stream_url(&options.feed, &options.server)?;
+    let server = options.at.server()?;
+    let url = stream_url(&options.feed, &server.url)?;
     if !options.quiet {
         telemetry::start(&Log { level: Filter("warn".to_string()), format: LogFormat::Text });
     }
@@ -122,7 +120,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let ended = runtime.block_on(async {
         let stop = Stop::on_signals()?;
-        let following = following(options, &url)?;
+        let following = following(options, &server, &url)?;
         let delivery = Delivery::open(options, stop.clone())?;
         let work =
             tokio::spawn(follow(following, delivery, options.batch as usize, Shown::new(options.quiet), stop.clone()));
@@ -133,13 +131,13 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     ended
 }
 
-fn following(options: &Options, url: &str) -> Result<Following, Failure> {
+fn following(options: &Options, server: &Server, url: &str) -> Result<Following, Failure> {
     let live = match options.live {
         Hear::LongPoll => Live::LongPoll,
         Hear::Sse => Live::Sse,
         Hear::Poll => Live::Poll(options.every),
     };
-    let mut following = options.who.follows(Follower::of(url).from(options.from.start()).live(live))?;
+    let mut following = server.who.follows(Follower::of(url).from(options.from.start()).live(live))?;
     if let Some(directory) = &options.cache {
         following = following.cache(directory);
     }

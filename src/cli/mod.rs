@@ -7,6 +7,8 @@ mod failure;
 mod settings;
 mod client;
 mod who;
+mod profiles;
+mod at;
 mod progress;
 mod password;
 mod users_file;
@@ -16,6 +18,10 @@ mod mirror;
 mod promote;
 mod append;
 mod read;
+mod tail;
+mod profile;
+mod completion;
+mod man;
 mod follow;
 mod verify;
 mod repair;
@@ -30,7 +36,7 @@ mod healthcheck;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 pub use failure::{Exit, Failure};
 
@@ -59,6 +65,8 @@ enum Command {
     Append(append::Options),
     /// Print the events of a stream, one a line
     Read(read::Options),
+    /// Print the newest events of a stream, and on request what comes
+    Tail(tail::Options),
     /// Hand on every event of a feed, in order, until stopped: to standard output, a file, SQLite, a command, a URL
     Follow(follow::Options),
     /// Check every checksum, gap and index entry of a store that no server has open
@@ -77,10 +85,16 @@ enum Command {
     User(user::Options),
     /// Tokens, by which programs log in: create, list and revoke them
     Token(token::Options),
+    /// Save servers under names, each with who to be there
+    Profile(profile::Options),
     /// Measure how fast it is, here
     Bench(bench::Options),
     /// Ask a running server whether it takes appends
     Healthcheck(healthcheck::Options),
+    /// Print what a shell needs to complete commands and flags
+    Completion(completion::Options),
+    /// Print the manual page, or write one for each command into a directory
+    Man(man::Options),
 }
 
 /// Does what the arguments ask for, and says how it ended. The first argument is the program's name.
@@ -103,6 +117,7 @@ pub fn run(
         Command::Promote(options) => promote::run(&options),
         Command::Append(options) => append::run(&options),
         Command::Read(options) => read::run(&options),
+        Command::Tail(options) => tail::run(&options),
         Command::Follow(options) => follow::run(&options),
         Command::Verify(options) => verify::run(&options, environment),
         Command::Repair(options) => repair::run(&options),
@@ -112,8 +127,11 @@ pub fn run(
         Command::Config(options) => config::run(&options, environment),
         Command::User(options) => user::run(&options, environment),
         Command::Token(options) => token::run(&options, environment),
+        Command::Profile(options) => profile::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Healthcheck(options) => healthcheck::run(&options, environment),
+        Command::Completion(options) => completion::run(&options, Arguments::command()),
+        Command::Man(options) => man::run(&options, Arguments::command()),
     };
     match done {
         Ok(()) => Exit::Done,

@@ -6,10 +6,12 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Failure;
+use super::at::At;
 use super::client::{block_on, stream_url};
 use super::failure::printable;
 use super::who::Who;
-use crate::client::{Event, Follower, Following, Start};
+use crate::client::{Event, Follower, Start};
+use crate::feed::read::page::EventContent;
 use crate::feed::write::{LineFor, followed_line};
 
 /// The server's default page size, so that caches have these pages already.
@@ -26,11 +28,8 @@ const AWAY_MAX_FOLLOWING: Duration = Duration::from_secs(60);
 pub(super) struct Options {
     /// The stream: its name, or its whole URL; $all is every stream
     stream: String,
-    /// The server that has the stream
-    #[arg(long, value_name = "URL", default_value = super::client::SERVER)]
-    server: String,
     #[command(flatten)]
-    who: Who,
+    at: At,
     /// The number to begin with
     #[arg(long, value_name = "N", default_value_t = 0)]
     from: u64,
@@ -42,23 +41,41 @@ pub(super) struct Options {
     follow: bool,
 }
 
+/// How an event is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lines {
+    /// All that is known of it, as one JSON object.
+    Json,
+    /// When, where, what, for people.
+    Text,
+}
+
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let stream = stream_url(&options.stream, &options.server)?;
-    let start = match options.from {
+    let server = options.at.server()?;
+    let stream = stream_url(&options.stream, &server.url)?;
+    block_on(read(&stream, &server.who, options.from, options.count, options.follow, Lines::Json))
+}
+
+/// Prints so many events of the stream at this URL, from this number on; all there are if nobody says how many.
+pub(super) async fn read(
+    stream: &str,
+    who: &Who,
+    from: u64,
+    count: Option<u64>,
+    follow: bool,
+    printed_as: Lines,
+) -> Result<(), Failure> {
+    let start = match from {
         0 => Start::Beginning,
         from => Start::Page(format!("{stream}/{from}/forward/{PAGE_SIZE}")),
     };
-    let following = options.who.follows(Follower::of(&stream).from(start).skips_truncated())?;
-    let following = if options.follow {
+    let following = who.follows(Follower::of(stream).from(start).skips_truncated())?;
+    let following = if follow {
         following.gives_up_after(AWAY_MAX_FOLLOWING)
     } else {
         following.gives_up_after(AWAY_MAX).ends_at_the_end()
     };
-    let printer = Printer { next: options.from, left: options.count.unwrap_or(u64::MAX), lines: Vec::new() };
-    block_on(print(following, printer))
-}
-
-async fn print(following: Following, mut printer: Printer) -> Result<(), Failure> {
+    let mut printer = Printer { next: from, left: count.unwrap_or(u64::MAX), printed_as, lines: Vec::new() };
     let mut follower = following.start()?;
     while 0 < printer.left {
         match follower.next_batch(EVENTS_AT_ONCE).await {
@@ -74,6 +91,7 @@ struct Printer {
     /// The number that comes next if nothing is missing.
     next: u64,
     left: u64,
+    printed_as: Lines,
     lines: Vec<u8>,
 }
 
@@ -96,7 +114,10 @@ impl Printer {
                     event.place.unwrap_or_default()
                 )));
             }
-            followed_line(event, LineFor::Readers, &mut self.lines);
+            match self.printed_as {
+                Lines::Json => followed_line(event, LineFor::Readers, &mut self.lines),
+                Lines::Text => text_line(event, &mut self.lines),
+            }
             self.left -= 1;
         }
         let mut out = std::io::stdout().lock();
@@ -112,4 +133,22 @@ impl Printer {
         }
         self.next = place + 1;
     }
+}
+
+/// When, where and what, in one line; of what is no text, how much there is.
+fn text_line(event: &Event, lines: &mut Vec<u8>) {
+    const DATA_CHARS_MAX: usize = 200;
+    let place = event.place.map(|place| place.to_string()).unwrap_or_default();
+    let head = format!("{}  {place}  {}  {}  ", event.time, event.stream, event.event_type);
+    let data = match &event.content {
+        EventContent::Here { data, .. } => match std::str::from_utf8(data) {
+            Ok(text) if text.chars().count() <= DATA_CHARS_MAX => text.to_string(),
+            Ok(text) => text.chars().take(DATA_CHARS_MAX).chain(['…']).collect(),
+            Err(_) => format!("({} bytes)", data.len()),
+        },
+        EventContent::Elsewhere { url, .. } => format!("(at {url})"),
+        EventContent::Removed { .. } => "(removed)".to_string(),
+    };
+    lines.extend_from_slice(printable(&(head + &data)).as_bytes());
+    lines.push(b'\n');
 }

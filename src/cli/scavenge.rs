@@ -8,22 +8,19 @@ use clap::Args;
 use http::Method;
 use serde::Deserialize;
 
-use super::client::{SERVER, block_on};
+use super::Failure;
+use super::at::At;
+use super::client::block_on;
 use super::progress::Progress;
-use super::who::Who;
-use super::{Exit, Failure};
-use crate::address::{Address, BaseUrl};
+use crate::address::Address;
 
 /// How often the server is asked how far it has come.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Where the server is
-    #[arg(long, value_name = "URL", default_value = SERVER)]
-    server: String,
     #[command(flatten)]
-    who: Who,
+    at: At,
     /// Wait until it is done, and say what it brought
     #[arg(long)]
     wait: bool,
@@ -55,11 +52,10 @@ struct Pass {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let base = BaseUrl::parse(&options.server)
-        .map_err(|error| Failure::new(Exit::Usage, format_args!("--server {}: {error}", options.server)))?;
-    let url = format!("{base}{}", Address::Scavenge.path());
+    let server = options.at.server()?;
+    let url = server.base()?.url(&Address::Scavenge);
     block_on(async {
-        let client = options.who.client(&url)?;
+        let client = server.who.client(&url)?;
         let answer = client.send(Method::POST, &url, &[], Bytes::new()).await?;
         let Asked { scavenge_id: id } = read(&url, answer.refused(), &answer.body)?;
         if !options.wait {

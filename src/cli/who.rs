@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::client::Client;
+use super::profiles::Profile;
 use super::{Exit, Failure};
 use crate::client::{Credentials, Following};
 
@@ -25,6 +26,15 @@ pub(super) struct Who {
 }
 
 impl Who {
+    /// The same, and where it says nothing, what was saved with the server.
+    pub(super) fn or_as_saved(mut self, profile: &Profile) -> Self {
+        if self.user.is_none() && self.token.is_none() {
+            (self.user, self.token) = (profile.user.clone(), profile.token.clone());
+        }
+        self.trust.extend(profile.trust.iter().cloned());
+        self
+    }
+
     /// What servers are told.
     pub(super) fn credentials(&self) -> Result<Credentials, Failure> {
         if let Some(token) = &self.token {

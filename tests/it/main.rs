@@ -18,6 +18,7 @@ mod cli;
 mod clients;
 mod clock_jumps;
 mod cloudevents;
+mod commands;
 mod conditional;
 mod config;
 mod cors;

@@ -24,7 +24,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub(crate) use access::{WithAccess, basic};
+pub(crate) use access::{WithAccess, basic, password_of};
 pub(crate) use check::check;
 pub(crate) use run::{Run, everfeed};
 
