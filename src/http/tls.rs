@@ -55,10 +55,8 @@ impl Tls {
     ///
     /// # Errors
     /// When it speaks no TLS, none that both sides know, or shows a certificate that nobody vouches for; when it takes too
-    /// long, its turn included when many others are at it.
+    /// long, with the time that it waits for its turn when many others are at it.
     pub(super) async fn accept(&self, socket: TcpStream, time_max: Duration) -> io::Result<Secured> {
-        let _place =
-            self.handshakes.try_acquire().map_err(|_| io::Error::other("too many handshakes are under way"))?;
         let secure = async {
             let mut first = [0];
             if socket.peek(&mut first).await? == 1 && first[0] != HANDSHAKE {

@@ -109,8 +109,7 @@ fn who_speaks_plain_http_is_told_and_who_says_nothing_is_cut_off() {
     let told = exchange(server.address, b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("an answer");
     assert_eq!(told.status, 400);
     assert!(told.json()["detail"].as_str().is_some_and(|detail| detail.contains("https://")), "{told:?}");
-    // As many as there may be, one that says nothing, one that breaks off in the middle of its first words; a third
-    // finds no place.
+    // Some that say nothing, and one that breaks off in the middle of its first words.
     let started = Instant::now();
     let mut silent: Vec<TcpStream> = (0..3).map(|_| TcpStream::connect(server.address).expect("it listens")).collect();
     silent[1].write_all(&[22, 3, 1, 2, 0]).expect("it reads");
@@ -122,6 +121,23 @@ fn who_speaks_plain_http_is_told_and_who_says_nothing_is_cut_off() {
     let read = curl(&server, &authority, &[], "/ping").expect("there is a place again");
     assert!(read.ends_with("200 HTTP/2 "), "{read}");
     assert_eq!(server.stop(), Some(0));
+}
+
+/// The place among the handshakes was taken before the first byte, and then a second one for the handshake itself: as many
+/// connections that said nothing as there are places shut everybody out, and with one place nobody ever came in.
+#[test]
+fn those_who_say_nothing_keep_nobody_out() {
+    let (data, authority) = (tempfile::tempdir().expect("a directory"), Authority::new());
+    for handshakes in [1, 16] {
+        let server = start(data.path(), &authority, &[("limits.handshakes", &handshakes.to_string())]);
+        let silent = || TcpStream::connect(server.address).expect("it listens");
+        let _silent: Vec<TcpStream> = (0..handshakes).map(|_| silent()).collect();
+        for _ in 0..2 {
+            let read = curl(&server, &authority, &[], "/ping").expect("there is a place for who speaks");
+            assert!(read.ends_with("200 HTTP/2 "), "{read}");
+        }
+        assert_eq!(server.stop(), Some(0));
+    }
 }
 
 #[test]
