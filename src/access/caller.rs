@@ -7,6 +7,7 @@ use crate::event::{ADMINS, EVERYBODY, OPERATORS, StreamName};
 #[cfg(feature = "jwt")]
 use crate::event::Timestamp;
 
+use super::password::PasswordHash;
 use super::users::TokenId;
 use super::{Action, Pattern};
 
@@ -20,10 +21,12 @@ pub struct Caller {
 }
 
 /// Where it stands in the server's own file who somebody is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kept {
     /// Under the name.
     User,
+    /// Under the name, with the password that was shown.
+    Password(PasswordHash),
     /// Under the name, and under the token that was shown.
     Token(TokenId),
     /// Nowhere, or under the name that the user is kept out: somebody else vouched for it, until then.
@@ -67,8 +70,8 @@ impl Caller {
     }
 
     /// Where it can be found again who this is.
-    pub(super) const fn kept(&self) -> Option<Kept> {
-        self.kept
+    pub(super) const fn kept(&self) -> Option<&Kept> {
+        self.kept.as_ref()
     }
 
     /// The same with no more than these rights.

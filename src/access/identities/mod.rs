@@ -127,7 +127,8 @@ impl Identities {
         // It may have been changed while it was verified.
         let users = self.0.users.load();
         let user = users.user(name).filter(|user| user.password == hash);
-        user.and_then(admitted).ok_or(Unidentified::Wrong)
+        let caller = user.and_then(admitted).ok_or(Unidentified::Wrong)?;
+        Ok(caller.kept_as(Kept::Password(hash)))
     }
 
     async fn try_password(
@@ -176,24 +177,25 @@ impl Identities {
         Ok(caller.within(token.scope.clone()).kept_as(Kept::Token(token.id())))
     }
 
-    /// The caller as users and tokens are now; none for one who would not be let in any more. A password is not asked for
-    /// again: whoever changes one and wants nobody to go on who knew it disables the user for a moment.
+    /// The caller as users and tokens are now; none for one who would not be let in any more, also because the password is
+    /// another one now.
     #[must_use]
     pub fn renewed(&self, caller: &Caller, now: Timestamp) -> Option<Caller> {
         let (Some(kept), Some(name)) = (caller.kept(), caller.name()) else { return Some(caller.clone()) };
         let users = self.0.users.load();
-        let user = users.user(name).and_then(admitted);
+        let user = users.user(name);
+        let again = |user: &User| Some(admitted(user)?.kept_as(kept.clone()));
         match kept {
-            Kept::User => user,
+            Kept::User => again(user?),
+            Kept::Password(hash) => again(user.filter(|user| user.password == *hash)?),
             Kept::Token(id) => {
-                let user = user?;
-                let token = users.token_with_id(id).filter(|token| *token.user == *name && !token.has_expired(now))?;
-                Some(user.within(token.scope.clone()).kept_as(kept))
+                let token = users.token_with_id(*id).filter(|token| *token.user == *name && !token.has_expired(now))?;
+                Some(again(user?)?.within(token.scope.clone()))
             }
             #[cfg(feature = "jwt")]
             Kept::Vouched { until } => {
-                let is_kept_out = users.user(name).is_some_and(|user| user.disabled);
-                (now < until && !is_kept_out).then(|| caller.clone())
+                let is_kept_out = user.is_some_and(|user| user.disabled);
+                (now < *until && !is_kept_out).then(|| caller.clone())
             }
         }
     }

@@ -272,6 +272,11 @@ fn who_came_in_is_found_again_as_long_as_the_user_and_the_token_are_there() {
         identities.update("ann", "Ann".into(), vec!["other".into()], at(51)).await.unwrap();
         let renewed = identities.renewed(&by_password, at(52)).expect("she is there");
         assert!(renewed.has_role("other") && !renewed.has_role("shop"));
+        // Whoever knew the old password may not know the new one; tokens have nothing to do with it.
+        identities.set_password("ann", "battery staple", at(52)).await.unwrap();
+        assert!(!is_in(&by_password, 53) && is_in(&by_token[0], 49));
+        let by_password = log_in(&identities, "ann", "battery staple").await.unwrap();
+        assert!(is_in(&by_password, 53));
         identities.disable("ann", at(53)).await.unwrap();
         assert!(!is_in(&by_password, 54) && !is_in(&by_token[0], 54));
         // Whom somebody else vouches for, and nobody, is not kept here.
