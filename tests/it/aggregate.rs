@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use everfeed::client::rusqlite::{Connection, Transaction};
 use everfeed::client::{
@@ -14,7 +14,7 @@ use everfeed::client::{
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
-use crate::support::{PATIENCE, TestServer};
+use crate::support::{TestServer, wait_until};
 
 fn start() -> (TempDir, TestServer) {
     let data = tempfile::tempdir().expect("a directory");
@@ -38,15 +38,6 @@ fn sales(server: &TestServer) -> Following {
 fn cents(event: &Event) -> Result<i64, Failure> {
     let sale: serde_json::Value = event.json()?;
     Ok(sale["cents"].as_i64().ok_or("a sale without a price")?)
-}
-
-#[track_caller]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < PATIENCE, "{what}: it did not come to this");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// An aggregator that runs until it is told to stop.

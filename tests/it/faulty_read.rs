@@ -2,13 +2,11 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::support::confined::run_confined;
 use crate::support::faulty_disk::{EIO, Fault, FaultyDisk};
 use crate::support::store::{check_sound, chunk_files, sled_file};
-use crate::support::{PATIENCE, TestServer};
+use crate::support::{TestServer, wait_until};
 
 const CHUNK_EVENTS: u64 = 100;
 const EVENTS: u64 = 350;
@@ -40,11 +38,7 @@ fn make(disk: &FaultyDisk, data: &Path) {
         let headers = [("Content-Type", "application/vnd.eventstore.events+json")];
         assert_eq!(server.post("/streams/orders", &headers, &batch).status, 201);
     }
-    let started = Instant::now();
-    while chunk_files(data).len() < (EVENTS / CHUNK_EVENTS) as usize {
-        assert!(started.elapsed() < PATIENCE, "it does not seal");
-        thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("it seals", || chunk_files(data).len() >= (EVENTS / CHUNK_EVENTS) as usize);
     assert_eq!(server.stop(), Some(0));
 }
 

@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::{PATIENCE, Reply, TestServer, check, exchange, request};
+use crate::support::socket::{connect, rest_as_text as rest};
+use crate::support::{PATIENCE, Reply, TestServer, check, exchange, request, wait_until};
 
 const TEXT: (&str, &str) = ("Content-Type", "text/plain");
 
@@ -14,24 +15,10 @@ fn start(settings: &[(&str, &str)]) -> (tempfile::TempDir, TestServer) {
     (data, server)
 }
 
-fn connect(server: &TestServer) -> TcpStream {
-    let socket = TcpStream::connect(server.address).expect("it listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    socket
-}
-
 #[track_caller]
 fn check_status(reply: &Reply, status: u16, what: &str) {
     check(reply, what);
     assert_eq!(reply.status, status, "{what} {}", String::from_utf8_lossy(&reply.body));
-}
-
-/// What is read until the server closes.
-fn rest(socket: &mut TcpStream) -> String {
-    let mut bytes = Vec::new();
-    // A reset says as well as an end that it is closed.
-    let _ = socket.read_to_end(&mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[test]
@@ -132,10 +119,7 @@ fn all_bodies_together() {
     let answer = rest(&mut held[refused]);
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("/ui/problems/too-many-bodies"), "{answer}");
     held.clear();
-    let started = std::time::Instant::now();
-    while server.post("/streams/s", &[TEXT], &vec![b'x'; 4 << 20]).status != 201 {
-        assert!(started.elapsed() < PATIENCE, "the room is free again");
-    }
+    wait_until("the room is free again", || server.post("/streams/s", &[TEXT], &vec![b'x'; 4 << 20]).status == 201);
     assert_eq!(server.events(), 1);
 }
 
@@ -155,10 +139,7 @@ fn connections_in_all_and_from_one_address() {
         assert!(reply.text().contains("/ui/problems/too-many-connections"));
         // A place that is given up can be taken again, once the server has noticed.
         drop((first, second));
-        let started = std::time::Instant::now();
-        while server.get("/ping", &[]).status != 200 {
-            assert!(started.elapsed() < PATIENCE, "the places are free again");
-        }
+        wait_until("the places are free again", || server.get("/ping", &[]).status == 200);
     }
 }
 
@@ -189,10 +170,7 @@ fn waits_in_all_and_from_one_address() {
             check_status(&server.post("/streams/s", &[TEXT], b"x"), 201, "an append");
             check_status(&first.join().expect("an answer"), 200, "the first");
         });
-        let started = std::time::Instant::now();
-        while server.get("/streams/other?wait=1", &[]).status != 404 {
-            assert!(started.elapsed() < PATIENCE, "the place is free again");
-        }
+        wait_until("the place is free again", || server.get("/streams/other?wait=1", &[]).status == 404);
     }
 }
 
@@ -320,10 +298,7 @@ fn answers_on_their_way_together() {
     let head = request(server.address, "HEAD", "/streams/t/0/forward/3", &accept, b"");
     check_status(&head, 200, "what has no body");
     drop(stalled);
-    let started = std::time::Instant::now();
-    while page("t").status != 200 {
-        assert!(started.elapsed() < PATIENCE, "the room is free again");
-    }
+    wait_until("the room is free again", || page("t").status == 200);
     server.assert_no_panic();
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, Reply, TestServer, chunks, everfeed, request};
+use crate::support::{PATIENCE, Reply, TestServer, chunks, everfeed, request, wait_until};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 const CHUNK_EVENTS: u64 = 40;
@@ -188,11 +188,7 @@ fn a_server_gives_space_back_and_truncates_by_age_by_itself() {
     append(&server, "aged", 0..2 * CHUNK_EVENTS);
     append(&server, "filling", 0..2 * CHUNK_EVENTS);
     set(&server, "aged", &json!({"$maxAge": 1}));
-    let started = Instant::now();
-    while server.get("/streams/aged", &[]).text().contains("<entry>") {
-        assert!(started.elapsed() < PATIENCE, "all of it is too old by now");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    wait_until("all of it is too old by now", || !server.get("/streams/aged", &[]).text().contains("<entry>"));
     wait_for(&server, |metrics| metrics["rewritten"].as_f64() >= Some(2.0));
     assert_eq!(server.get("/streams/aged/0", &[]).status, 404);
     let truncations = server.get("/streams/$truncations", &[("Accept", "application/vnd.eventstore.events+json")]);

@@ -4,30 +4,15 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::support::{PATIENCE, TestServer};
+use crate::support::socket::{connect, rest_as_text as rest};
+use crate::support::{TestServer, wait_until};
 
 const TEXT: (&str, &str) = ("Content-Type", "text/plain");
-
-fn connect(server: &TestServer) -> TcpStream {
-    let socket = TcpStream::connect(server.address).expect("it listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    socket
-}
-
-fn rest(socket: &mut TcpStream) -> String {
-    let mut bytes = Vec::new();
-    let _ = socket.read_to_end(&mut bytes);
-    String::from_utf8_lossy(&bytes).into_owned()
-}
 
 /// Returns once the server has said that it is stopping.
 fn terminate(server: &TestServer) {
     server.terminate();
-    let started = Instant::now();
-    while !server.log().iter().any(|line| line.contains("stopping")) {
-        assert!(started.elapsed() < PATIENCE, "it stops");
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("it stops", || server.log().iter().any(|line| line.contains("stopping")));
 }
 
 #[test]

@@ -1,12 +1,12 @@
 //! What users may do with which streams: by the streams' own settings, by rules, by `$settings`, and by itself.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
 use crate::support::store::chunk_files;
-use crate::support::{PATIENCE, Reply, TestServer, WithAccess, check, chunks};
+use crate::support::{PATIENCE, Reply, TestServer, WithAccess, check, chunks, wait_until};
 
 const USERS: &[(&str, &[&str])] = &[("ann", &["shop"]), ("bob", &[]), ("eve", &["audit"])];
 
@@ -61,11 +61,7 @@ fn check_who_may(server: &WithAccess, asked: &str, expected: &[&str]) {
 
 /// Waits until so many chunks are sealed, so that what is in them is read from files.
 fn wait_for_chunks(data: &std::path::Path, count: usize) {
-    let started = Instant::now();
-    while chunk_files(data).len() < count {
-        assert!(started.elapsed() < PATIENCE, "the chunks are not sealed");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("the chunks are sealed", || chunk_files(data).len() >= count);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, Reply, TestServer, everfeed, request};
+use crate::support::{PATIENCE, Reply, TestServer, everfeed, request, wait_until};
 use crate::workload::{Random, copy_store};
 
 const CHUNK_EVENTS: u64 = 64;
@@ -63,11 +63,7 @@ pub(super) struct Original {
 
 /// Waits until no derived stream is being built any more.
 pub(super) fn wait_until_indexed(server: &TestServer) {
-    let started = Instant::now();
-    while DERIVED.iter().any(|stream| next_of(server, stream).is_none()) {
-        assert!(started.elapsed() < PATIENCE, "the derived streams are not built");
-        thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("the derived streams are built", || DERIVED.iter().all(|stream| next_of(server, stream).is_some()));
 }
 
 /// The server over a store of this kind.

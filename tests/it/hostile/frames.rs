@@ -4,8 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use super::{Attacked, connect};
+use super::Attacked;
 use crate::support::TestServer;
+use crate::support::socket::connect;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;

@@ -2,7 +2,8 @@
 
 use std::io::Write;
 
-use super::{Attacked, HOST, connect, rest};
+use super::{Attacked, HOST};
+use crate::support::socket::{connect, rest};
 
 /// What somebody hopes will be taken for a request of its own.
 const HIDDEN: &str = "POST /streams/smuggled HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx";

@@ -31,7 +31,7 @@ fn long_lists_in_headers_are_read_to_their_end_or_refused() {
         ("application/atom+xml;q=0.".to_string() + &"0".repeat(30_000), 406),
     ] {
         let got = status(feed, "Accept", &value);
-        assert!(got == expected || got == 200 || got == 406, "{} {got}", &value[..20]);
+        assert_eq!(got, expected, "{}", &value[..20]);
     }
     for (name, value) in [
         ("Accept-Encoding", "gzip;q=0.001,".repeat(2_000)),

@@ -13,11 +13,8 @@ mod patience;
 mod rates;
 mod smuggling;
 
-use std::io::Read;
-use std::net::TcpStream;
-use std::time::Instant;
-
-use crate::support::{PATIENCE, TestServer, check};
+use crate::support::process::most_memory_of;
+use crate::support::{TestServer, check};
 
 pub(crate) const TEXT: (&str, &str) = ("Content-Type", "text/plain");
 pub(crate) const HOST: &str = "Host: localhost\r\n";
@@ -62,35 +59,5 @@ impl Attacked {
         let growth_mib = self.growth_bytes() >> 20;
         assert!(growth_mib < growth_mib_max, "it took {growth_mib} MiB more");
         self.server.assert_no_panic();
-    }
-}
-
-/// The most memory that a process has had.
-fn most_memory_of(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel says it");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
-}
-
-pub(crate) fn connect(server: &TestServer) -> TcpStream {
-    let socket = TcpStream::connect(server.address).expect("it listens");
-    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    socket
-}
-
-/// What comes until the other side closes. A reset says as well as an end that it has.
-pub(crate) fn rest(socket: &mut TcpStream) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let _ = socket.read_to_end(&mut bytes);
-    bytes
-}
-
-/// Asks again until it is so.
-#[track_caller]
-pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < PATIENCE, "{what}");
-        std::thread::sleep(std::time::Duration::from_millis(20));
     }
 }

@@ -4,10 +4,12 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit};
 use tokio::net::TcpSocket;
 
-use super::{Attacked, HOST, TEXT, connect, rest, wait_until};
+use super::{Attacked, HOST, TEXT};
+use crate::support::process::most_descriptors;
+use crate::support::socket::{connect, rest};
+use crate::support::wait_until;
 
 const MANY: usize = 300;
 
@@ -95,13 +97,16 @@ fn readers_who_take_nothing_are_let_go_and_hold_no_memory() {
     attacked.check_unharmed_with(1 + u64::from(EVENTS), 400);
 }
 
+/// How many files and sockets other tests have at the same time, and this one beside.
+const OF_OTHER_TESTS: usize = 2_000;
+
 /// Ten thousand where the system lets one process have so many sockets, else as many as it does.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_idle_connections_cost_little_and_disturb_nobody() {
     let attacked = Attacked::new(&[("limits.connections", "10100")]);
-    let sockets = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let sockets = most_descriptors();
     // Each side of a connection has a socket of its own, in a process of its own; other tests have some in this one.
-    let many = usize::try_from(sockets.saturating_sub(2_000)).unwrap_or(usize::MAX).min(10_000);
+    let many = sockets.saturating_sub(OF_OTHER_TESTS).clamp(1, 10_000);
     println!("{many} idle connections (the system allows {sockets} sockets)");
     let to = attacked.server.address;
     let mut idle = Vec::with_capacity(many);

@@ -1,6 +1,7 @@
 //! Those who ask or append faster than they may, and streams without number.
 
-use super::{Attacked, TEXT, wait_until};
+use super::{Attacked, TEXT};
+use crate::support::wait_until;
 use crate::support::{Reply, check, request};
 
 #[track_caller]

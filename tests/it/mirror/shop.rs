@@ -1,12 +1,9 @@
 //! A server with a history in which everything happens that can happen to a log.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
 use super::JSON;
-use crate::support::{PATIENCE, TestServer, everfeed, request};
+use crate::support::{TestServer, everfeed, request, wait_until};
 
 const BATCH: (&str, &str) = ("Content-Type", "application/vnd.eventstore.events+json");
 
@@ -77,11 +74,7 @@ pub(super) fn open(server: &TestServer) {
     delete(server, "gone", &[("ES-HardDelete", "True")]);
     delete(server, "left", &[]);
     set(server, "aged", &json!({ "$maxAge": 1 }));
-    let started = Instant::now();
-    while server.get("/streams/$truncations/0", &[]).status != 200 {
-        assert!(started.elapsed() < PATIENCE, "nothing is ever too old");
-        thread::sleep(Duration::from_millis(50));
-    }
+    wait_until("something is too old", || server.get("/streams/$truncations/0", &[]).status == 200);
     // Nothing more goes by itself from here on.
     set(server, "aged", &json!({ "$maxAge": 1_000_000 }));
     append(server, "aged", 100, 5);

@@ -18,6 +18,7 @@ use everfeed::fuzzing::{TARGETS, Target};
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use self::mutation::Cases;
+use crate::support::process::most_memory_of;
 use crate::workload::{Random, child, setting};
 
 /// Which target a child runs.
@@ -152,17 +153,10 @@ fn run(target: &Target, cases: u64) {
         }
         slowest = slowest.max(began.elapsed());
     }
-    let memory = memory_max();
+    let memory = most_memory_of(std::process::id());
     let (took, mib) = (start.elapsed(), memory >> 20);
     println!("{}: {cases} cases in {took:.1?}, the slowest in {slowest:.1?}, at most {mib} MiB", target.name);
     assert!(memory <= MEMORY_MAX, "{}: {mib} MiB", target.name);
-}
-
-/// The most memory that this process ever had, in bytes.
-fn memory_max() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line of it");
-    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") << 10
 }
 
 /// The programs of `fuzz/` and the list of functions say the same.

@@ -12,9 +12,12 @@ pub(crate) mod link;
 pub(crate) mod listener;
 mod run;
 pub(crate) mod store;
+pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod relay;
+pub(crate) mod socket;
 pub(crate) mod tls;
+mod wait;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -27,6 +30,7 @@ use std::time::{Duration, Instant};
 pub(crate) use access::{WithAccess, basic, password_of};
 pub(crate) use check::check;
 pub(crate) use run::{Run, everfeed};
+pub(crate) use wait::wait_until;
 
 /// How long a test waits for what must come, before it says that it did not.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
