@@ -21,7 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::ReadBuf;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::tls::Socket;
+use super::socket::Socket;
 use super::underway::Place;
 
 /// How long a peer may go on sending what nobody reads any more before its connection is cut.

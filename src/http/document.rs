@@ -23,7 +23,7 @@ use super::links;
 use super::negotiate::Coding;
 use super::problem::{Kind, Problem};
 use super::showing;
-use super::sight::{Reader, Sight, StreamsOfPages};
+use super::sight::{Reader, Sight, StreamsOfPages, event_at, places};
 use super::standing::{Marks, Standing, Wanted, What, mark_of, marks_by, removed_from_stream};
 use super::validator;
 
@@ -335,21 +335,6 @@ impl From<Problem> for NoDocument {
     fn from(problem: Problem) -> Self {
         Self::Problem(Box::new(problem))
     }
-}
-
-/// One event that exists.
-pub(crate) async fn event_at(view: &View, source: &Source, number: Number) -> Result<Event, Problem> {
-    let events = view.read(source, number, number, Order::OldestFirst, usize::MAX).await?;
-    events.into_iter().next().ok_or_else(|| Problem::new(Kind::Internal, format!("event {number}@{source} is missing")))
-}
-
-/// The numbers of a run, in this order.
-pub(crate) fn places(order: Order, first: Number, last: Number) -> impl Iterator<Item = Number> {
-    let count = last.get() + 1 - first.get();
-    (0..count).map(move |offset| match order {
-        Order::OldestFirst => first.plus(offset),
-        Order::NewestFirst => first.plus(count - 1 - offset),
-    })
 }
 
 fn key(wanted: &Wanted, standing: &Standing, coding: Coding) -> Key {

@@ -11,11 +11,11 @@ use crate::store::View;
 
 use super::Served;
 use super::coding::Encoder;
-use super::document::{event_at, places};
 use super::negotiate::Coding;
 use super::problem::Problem;
 use super::reply::Content;
 use super::showing;
+use super::sight::{event_at, places};
 use super::standing::{Marks, Standing, Wanted, What};
 
 /// Pieces that wait for a slow reader.

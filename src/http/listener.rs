@@ -27,7 +27,8 @@ use super::connection::{Clock, Deadlines, Watched};
 use super::multiplexed::Executor;
 use super::problem::{Kind, Problem};
 use super::reply::{Body, Reply};
-use super::tls::{Secured, Socket, Tls};
+use super::socket::Socket;
+use super::tls::{Secured, Tls};
 use super::{Ends, Served, Settings};
 
 /// hyper's own limits lie above ours, which come with an explanation.

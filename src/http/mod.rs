@@ -11,6 +11,7 @@
 mod settings;
 mod listener;
 mod tls;
+mod socket;
 mod connection;
 mod multiplexed;
 mod host;

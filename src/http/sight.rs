@@ -16,8 +16,7 @@ use crate::event::{Content, Event, Number, Order, Source, StreamName};
 use crate::store::{ReadError, View};
 
 use super::Served;
-use super::document::{event_at, places};
-use super::problem::Problem;
+use super::problem::{Kind, Problem};
 
 /// Memory for what is known of the events of pages.
 const CACHE_BYTES: u64 = 16 << 20;
@@ -249,4 +248,19 @@ impl StreamsOfPages {
         let streams = self.cache.get_or_insert_async(&(source.clone(), first, last), find).await?;
         Sight::of(reader, &streams).await
     }
+}
+
+/// One event that exists.
+pub(crate) async fn event_at(view: &View, source: &Source, number: Number) -> Result<Event, Problem> {
+    let events = view.read(source, number, number, Order::OldestFirst, usize::MAX).await?;
+    events.into_iter().next().ok_or_else(|| Problem::new(Kind::Internal, format!("event {number}@{source} is missing")))
+}
+
+/// The numbers of a run, in this order.
+pub(crate) fn places(order: Order, first: Number, last: Number) -> impl Iterator<Item = Number> {
+    let count = last.get() + 1 - first.get();
+    (0..count).map(move |offset| match order {
+        Order::OldestFirst => first.plus(offset),
+        Order::NewestFirst => first.plus(count - 1 - offset),
+    })
 }

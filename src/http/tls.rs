@@ -1,14 +1,12 @@
 //! TLS: from a connection to one that nobody can read or change on its way, and to whom its certificate says is there.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -92,28 +90,6 @@ async fn refuse(mut socket: TcpStream) -> io::Result<()> {
     let mut scratch = [0; 1_024];
     while tokio::io::AsyncReadExt::read(&mut socket, &mut scratch).await? > 0 {}
     Ok(())
-}
-
-/// A connection, whether it is secured or not.
-pub(super) trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    /// Whether the peer begins to speak HTTP/2, once that can be told. Nothing is read for it.
-    fn poll_is_http2(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>>;
-}
-
-impl Socket for TcpStream {
-    fn poll_is_http2(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let mut start = [0; 4];
-        let mut peeked = ReadBuf::new(&mut start);
-        ready!(Pin::new(self).poll_peek(context, &mut peeked))?;
-        Poll::Ready(Ok(peeked.filled().starts_with(b"PRI ")))
-    }
-}
-
-impl Socket for TlsStream<TcpStream> {
-    /// Both sides agreed on it in the handshake (RFC 9113 §3.2).
-    fn poll_is_http2(&mut self, _: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        Poll::Ready(Ok(self.get_ref().1.alpn_protocol() == Some(b"h2")))
-    }
 }
 
 #[cfg(test)]

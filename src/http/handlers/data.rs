@@ -10,12 +10,12 @@ use crate::feed::{LinkTarget, Representation};
 
 use super::super::browser;
 use super::super::cloudevent;
-use super::super::document::{self, event_at};
+use super::super::document;
 use super::super::links;
 use super::super::problem::{Kind as ProblemKind, Problem};
 use super::super::reply::{Content, Reply, Vary};
 use super::super::request::Asked;
-use super::super::sight::{Reader, Sight};
+use super::super::sight::{Reader, Sight, event_at};
 use super::super::standing::Marks;
 use super::super::validator::{self, Facts, Form};
 use super::super::{Served, conditional};

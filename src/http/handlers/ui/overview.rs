@@ -8,11 +8,11 @@ use crate::event::{Number, Position, Source, StreamHead, StreamName, Timestamp};
 use crate::store::{Availability, ReadError};
 
 use super::super::super::Served;
-use super::super::super::document::event_at;
 use super::super::super::listing::{Limits, Listing};
 use super::super::super::problem::Problem;
 use super::super::super::reply::Reply;
 use super::super::super::request::Asked;
+use super::super::super::sight::event_at;
 use super::{CONTENT_BYTES_MAX, Root, page, words};
 
 /// So many streams are listed.

@@ -7,11 +7,10 @@ use crate::address::{Address, Place, StreamPath, Suffix};
 use crate::event::{Event, Number, Order, Settings, Source, Timestamp};
 
 use super::super::super::Served;
-use super::super::super::document::places;
 use super::super::super::problem::Problem;
 use super::super::super::reply::Reply;
 use super::super::super::request::Asked;
-use super::super::super::sight::Reader;
+use super::super::super::sight::{Reader, places};
 use super::super::feed as feeds;
 use super::{CONTENT_BYTES_MAX, HIDDEN, Link, NAME_BYTES_MAX, Root, page, words};
 
