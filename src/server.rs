@@ -259,6 +259,7 @@ fn settings(config: &Config) -> Settings {
         bodies_bytes_max: limits.bodies,
         requests_max: limits.requests,
         unsent_bytes_max: limits.unsent,
+        unsent_bytes_max_per_address: limits.unsent_per_address,
         large_pages_max: limits.large_pages,
         connections_max: connections_max(config),
         connections_max_per_address: limits.connections_per_address,

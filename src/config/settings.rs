@@ -185,6 +185,8 @@ settings! {
         requests: usize = 20000, |text| parse::integer(text, 1, 10_000_000);
         /// What answers that are on their way to their readers may take together.
         unsent: u64 = "512 MiB", |text| parse::size(text, MIB, 1 << 40);
+        /// Of this, what those to one address may take together. (A proxy that is not among `trusted_proxies` is one.)
+        unsent_per_address: u64 = "128 MiB", |text| parse::size(text, MIB, 1 << 40);
         /// The most pages of many megabytes that are sent at once.
         large_pages: usize = 8, |text| parse::integer(text, 1, 10_000);
         /// The most appends that wait to be written.

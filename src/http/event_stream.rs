@@ -1,11 +1,12 @@
 //! The body of an event stream: the events of a source, a message each, for as long as their reader stays.
 //!
 //! Nothing runs for a reader but the connection that it came on. A piece is made when the one before has been taken, from
-//! a view of the store that is let go at once. So whoever reads slowly, or not at all, costs one piece and a place among
-//! those who wait; appends know nothing of it.
+//! a view of the store that is let go at once. So whoever reads slowly, or not at all, costs one piece, which counts among
+//! what is on its way, and a place among those who wait; appends know nothing of it.
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -23,6 +24,7 @@ use super::Served;
 use super::live::Wait;
 use super::messages::RecentMessages;
 use super::sight::Reader;
+use super::underway::Underway;
 
 /// Where nothing happens for so long a comment is sent: proxies cut off who is silent, and whoever went away is noticed.
 const COMMENT_INTERVAL: Duration = Duration::from_secs(15);
@@ -44,6 +46,9 @@ pub(crate) struct Listening {
     /// The first number that the reader has not got.
     pub(crate) next: Number,
     pub(crate) messages: Arc<RecentMessages>,
+    /// Counts what is on its way, and to where it is.
+    pub(crate) underway: Arc<Underway>,
+    pub(crate) address: IpAddr,
     /// True when the server is told to stop.
     pub(crate) draining: watch::Receiver<bool>,
     /// How long the reader may take nothing of what is sent.
@@ -141,7 +146,7 @@ impl Listener {
                 return Ok(Some(COMMENT));
             }
             match Box::pin(self.look()).await? {
-                Look::New(messages) => return Ok(Some(messages)),
+                Look::New(messages) => return Ok(self.hold(messages)),
                 Look::Over => return Ok(None),
                 Look::Nothing => {}
             }
@@ -152,6 +157,17 @@ impl Listener {
                 () = sleep_until(comment_due) => {}
             }
         }
+    }
+
+    /// Counts a piece until the reader has it; none if more is on its way than may be. Then the stream ends, and its reader
+    /// comes again.
+    fn hold(&self, messages: Bytes) -> Option<Bytes> {
+        let Listening { underway, address, source, .. } = &self.listening;
+        let held = underway.hold(messages, *address).ok();
+        if held.is_none() {
+            tracing::debug!(%source, "somebody listens no more: too much is waiting for slow readers at this moment");
+        }
+        held
     }
 
     /// Whether whoever listens may still do so. What the permit says is brought up to date.
@@ -230,10 +246,10 @@ impl fmt::Debug for EventStream {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
     use std::task::Waker;
 
     use super::super::live::{WaitLimits, Waiting, Waits};
+    use super::super::underway::UnderwayLimits;
     use super::*;
     use crate::store::tests_support::{append, new_event, open, stream};
 
@@ -255,12 +271,19 @@ mod tests {
         let limits = WaitLimits { time_max: Duration::ZERO, waits_max: 1, waits_max_per_address: 1 };
         let wait = Waits::new(limits).begin(IpAddr::from([127, 0, 0, 1]), Waiting::Listener).expect("a place");
         let (_drain, draining) = watch::channel(false);
+        let unlimited = UnderwayLimits {
+            requests_max: usize::MAX,
+            unsent_bytes_max: u64::MAX,
+            unsent_bytes_max_per_address: u64::MAX,
+        };
         let listening = Listening {
             store: store.clone(),
             source: Source::Stream(stream("s")),
             permit: None,
             next: Number::ZERO,
             messages: Arc::new(RecentMessages::new()),
+            underway: Underway::new(unlimited),
+            address: IpAddr::from([127, 0, 0, 1]),
             draining,
             stalled_time_max: Duration::from_secs(600),
         };

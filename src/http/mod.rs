@@ -52,7 +52,7 @@ mod reply;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -170,6 +170,7 @@ impl Served {
             underway: Underway::new(UnderwayLimits {
                 requests_max: settings.requests_max,
                 unsent_bytes_max: settings.unsent_bytes_max,
+                unsent_bytes_max_per_address: settings.unsent_bytes_max_per_address,
             }),
             rates: Rates::new(RateLimits {
                 requests: settings.requests_per_second_max,
@@ -204,15 +205,16 @@ impl Served {
         let (method, path) = (request.method().clone(), request.uri().path().to_string());
         let is_http1 = request.version() <= Version::HTTP_11;
         let origin = request.headers().get(ORIGIN).cloned();
+        let address = self.client_address(request.headers(), ends.peer);
         let challenge = (!self.access.is_open()).then(|| identify::challenge(request.headers()));
         let mut caller = Caller::anonymous();
         let base = host::base_url(&request, &self.settings.hosts, &ends);
         let known_base = base.as_ref().ok().cloned();
         let result = match self.begin(&path, &mut in_flight).and(base) {
-            Ok(base) => self.route(request, &id, &base, &ends, &mut caller).await,
+            Ok(base) => self.route(request, &id, &base, &ends, address, &mut caller).await,
             Err(problem) => Err(problem),
         };
-        let mut reply = match result.and_then(|reply| self.hold(reply, &method)) {
+        let mut reply = match result.and_then(|reply| self.hold(reply, &method, address)) {
             Ok(reply) => reply,
             Err(problem) => {
                 log_problem(&problem, &id);
@@ -254,11 +256,11 @@ impl Served {
     }
 
     /// Counts what the answer holds until its reader has it. What was done is said to be done, if only in few words.
-    fn hold(&self, mut reply: Reply, method: &Method) -> Result<Reply, Problem> {
+    fn hold(&self, mut reply: Reply, method: &Method, address: IpAddr) -> Result<Reply, Problem> {
         if let Content::Whole(bytes) = &mut reply.body
             && method != Method::HEAD
         {
-            match self.underway.hold(std::mem::take(bytes)) {
+            match self.underway.hold(std::mem::take(bytes), address) {
                 Ok(held) => *bytes = held,
                 Err(_) if reply.status == StatusCode::CREATED => {
                     for name in [CONTENT_TYPE, CONTENT_LOCATION, ETAG] {

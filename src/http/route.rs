@@ -1,5 +1,6 @@
 //! The one match that decides who answers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
@@ -28,6 +29,7 @@ impl Served {
         id: &RequestId,
         base: &BaseUrl,
         ends: &Ends,
+        address: IpAddr,
         caller: &mut Caller,
     ) -> Result<Reply, Problem> {
         request::check_head(&request, &self.settings)?;
@@ -55,7 +57,6 @@ impl Served {
             _ => return Err(method_not_allowed(&method, allowed, instead_of_changing(&method, &target.address))),
         }
         let is_head = method == Method::HEAD;
-        let address = self.client_address(&headers, ends.peer);
         let asked = Asked { id, headers: &headers, target: &target, base, address, is_head };
         let (is_post, is_delete) = (method == Method::POST, method == Method::DELETE);
         if is_post || is_delete || method == Method::PUT {

@@ -50,6 +50,8 @@ pub struct Settings {
     pub requests_max: usize,
     /// What answers on their way may take together, in bytes.
     pub unsent_bytes_max: u64,
+    /// Of this, those to one address.
+    pub unsent_bytes_max_per_address: u64,
     /// How many pages of many megabytes are sent at once.
     pub large_pages_max: usize,
     /// How many connections there may be.

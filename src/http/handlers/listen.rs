@@ -38,6 +38,8 @@ pub(crate) fn get(served: &Arc<Served>, asked: &Asked<'_>, permit: &ReadPermit) 
             permit: (!served.access.is_open()).then(|| (served.clone(), permit.clone())),
             next: last.map_or(head.next, LastEventId::next),
             messages: served.messages.clone(),
+            underway: served.underway.clone(),
+            address: asked.address,
             draining: served.draining.clone(),
             stalled_time_max: served.settings.stalled_reader_time_max,
         };

@@ -147,8 +147,8 @@ kinds! {
          log-ins are being checked than it takes on. Nothing was written; try again after the time that Retry-After \
          names.";
     TooMuchUnsent = "too-much-unsent" SERVICE_UNAVAILABLE "Too much is on its way to readers"
-        "The answers that their readers have not taken yet hold as much together as the server gives them \
-         (limits.unsent). Try again after the time that Retry-After names, or put a cache in front: it takes answers \
+        "The answers that their readers have not taken yet hold as much together as the server gives them, in all \
+         (limits.unsent) or at one address (limits.unsent_per_address). Try again after the time that Retry-After names, or put a cache in front: it takes answers \
          as fast as they come, and serves slow readers by itself.";
     TooManyLargePages = "too-many-large-pages" SERVICE_UNAVAILABLE "Too many very large pages are being sent"
         "As many pages of many megabytes are being sent as the server sends at once (limits.large_pages). Ask for fewer \

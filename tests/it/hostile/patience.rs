@@ -97,6 +97,45 @@ fn readers_who_take_nothing_are_let_go_and_hold_no_memory() {
     attacked.check_unharmed_with(1 + u64::from(EVENTS), 400);
 }
 
+/// An event stream was counted nowhere: those who listened and took nothing held a piece each, of whatever size, and one
+/// address could have a thousand of them.
+#[test]
+fn those_who_listen_and_take_nothing_hold_no_more_than_other_readers() {
+    const EVENTS: usize = 8;
+    let attacked = Attacked::new(&[("timeouts.stalled_reader", "1s"), ("limits.unsent", "16 MiB")]);
+    for n in 0..EVENTS {
+        let large = vec![b'a' + n as u8; 4 << 20];
+        assert_eq!(attacked.server.post("/streams/large", &[TEXT], &large).status, 201);
+    }
+    let before = attacked.growth_bytes();
+    let stalled: Vec<TcpStream> = (0..80)
+        .map(|n| {
+            let mut socket = connect(&attacked.server);
+            let last = format!("Last-Event-ID: {}\r\n", n % (EVENTS - 1));
+            write!(
+                socket,
+                "GET /streams/large HTTP/1.1\r\n{HOST}Accept: text/event-stream\r\n{last}Connection: close\r\n\r\n"
+            )
+            .expect("it reads");
+            socket
+        })
+        .collect();
+    for _ in 0..20 {
+        assert_eq!(attacked.server.get("/streams/s", &[]).status, 200, "others are answered");
+    }
+    // Whoever begins to take something before the server has given up hears it all, and then nothing more.
+    let heard = |mut socket: TcpStream| {
+        socket.set_read_timeout(Some(Duration::from_secs(1))).expect("a timeout");
+        rest(&mut socket)
+    };
+    let heard: Vec<Vec<u8>> = stalled.into_iter().map(heard).collect();
+    let ended = heard.iter().filter(|heard| heard.ends_with(b"retry: 2000\n\n\r\n0\r\n\r\n")).count();
+    assert!(0 < ended && ended < heard.len(), "{ended} ended in order before they had heard anything");
+    let more = attacked.growth_bytes().saturating_sub(before) >> 20;
+    assert!(more < 96, "{more} MiB");
+    attacked.check_unharmed_with(1 + EVENTS as u64, 400);
+}
+
 /// How many files and sockets other tests have at the same time, and this one beside.
 const OF_OTHER_TESTS: usize = 2_000;
 
