@@ -139,14 +139,17 @@ impl Listener {
             }
             // A right may be taken away at any time, also while nothing else happens.
             if !self.may_still_read().await? {
-                tracing::debug!(source = %self.listening.source, "the right of somebody who listens has ended");
                 return Ok(None);
             }
             if comment_due <= Instant::now() {
                 return Ok(Some(COMMENT));
             }
             match Box::pin(self.look()).await? {
-                Look::New(messages) => return Ok(self.hold(messages)),
+                // The right may have ended since, and this have come after that.
+                Look::New(messages) => {
+                    let may_have_it = self.may_still_read().await?;
+                    return Ok(may_have_it.then(|| self.hold(messages)).flatten());
+                }
                 Look::Over => return Ok(None),
                 Look::Nothing => {}
             }
@@ -172,6 +175,14 @@ impl Listener {
 
     /// Whether whoever listens may still do so. What the permit says is brought up to date.
     async fn may_still_read(&mut self) -> Result<bool, ReadError> {
+        let may = self.renew().await?;
+        if !may {
+            tracing::debug!(source = %self.listening.source, "the right of somebody who listens has ended");
+        }
+        Ok(may)
+    }
+
+    async fn renew(&mut self) -> Result<bool, ReadError> {
         let Some((served, permit)) = &mut self.listening.permit else { return Ok(true) };
         let now = Instant::now();
         let caller = if now < self.let_in_until {
