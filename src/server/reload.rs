@@ -11,9 +11,6 @@ use crate::telemetry::Level;
 
 use super::{Error, rules, tls};
 
-/// What takes effect without a new start.
-const RELOADED: [&str; 5] = ["access.rules", "log.level", "tls.certificate", "tls.client_ca", "tls.key"];
-
 /// The settings that a server was started with, and how to read them again.
 pub struct Start {
     /// As they were at the start.
@@ -34,38 +31,58 @@ pub(super) struct Reloaded {
 
 /// Reloads at each signal.
 pub(super) async fn at_each(mut hangup: Signal, start: Start, reloaded: Reloaded) {
+    let mut config = start.loaded.config.clone();
     while hangup.recv().await.is_some() {
-        reload(&start, &reloaded);
+        reload(&start, &reloaded, &mut config);
     }
 }
 
-/// What cannot be read leaves things as they are.
-fn reload(start: &Start, reloaded: &Reloaded) {
-    let config = match (start.load_again)() {
+/// What cannot be read leaves things as they are, and keeps nothing else from being read: whoever takes away a right, or
+/// replaces a key that was stolen, must not have to find a mistake elsewhere first.
+fn reload(start: &Start, reloaded: &Reloaded, config: &mut Config) {
+    let mut done = Vec::new();
+    match (start.load_again)() {
         Ok(loaded) => {
-            for name in changed(&start.loaded, &loaded) {
+            for name in changed(&start.loaded, &loaded).filter(|name| !reloaded.takes(name, &loaded.config)) {
                 tracing::warn!(setting = name, "this setting has changed, and takes effect at the next start");
             }
-            loaded.config
+            *config = loaded.config;
+            start.level.set(&config.log.level);
+            done.push("log level");
         }
-        Err(error) => return tracing::error!(%error, "the settings could not be read again; nothing has changed"),
-    };
-    start.level.set(&config.log.level);
-    let mut done = vec!["log level"];
+        Err(error) => tracing::error!(
+            %error,
+            "the settings could not be read again, and stay as they were; the files that they name are read again"
+        ),
+    }
     let mut tell = |what, result: Result<bool, Error>| match result {
         Ok(true) => done.push(what),
         Ok(false) => {}
         Err(error) => tracing::error!(what, %error, "could not be read again; what was read before goes on"),
     };
-    tell("rules", reloaded.rules(&config));
+    tell("rules", reloaded.rules(config));
     tell("users", reloaded.users());
     #[cfg(feature = "jwt")]
-    tell("keys of tokens", reloaded.issuer(&config));
-    tell("certificates", reloaded.tls.as_ref().map_or(Ok(false), |tls| tls::reload(&config, tls)));
-    tracing::info!(what = done.join(", "), "reloaded");
+    tell("keys of tokens", reloaded.issuer());
+    tell("certificates", reloaded.tls.as_ref().map_or(Ok(false), |tls| tls::reload(config, tls)));
+    let what = if done.is_empty() { "nothing".to_string() } else { done.join(", ") };
+    tracing::info!(what, "reloaded");
 }
 
 impl Reloaded {
+    /// Whether what this setting says now takes effect without a new start. A server that began without TLS, or without
+    /// access, goes on without.
+    fn takes(&self, name: &str, now: &Config) -> bool {
+        match name {
+            "log.level" => true,
+            "access.rules" => !self.access.is_open(),
+            "tls.certificate" | "tls.client_ca" | "tls.client_required" | "tls.key" => {
+                self.tls.is_some() && now.tls.certificate.is_some()
+            }
+            _ => false,
+        }
+    }
+
     /// Whether there are any.
     fn rules(&self, config: &Config) -> Result<bool, Error> {
         if self.access.is_open() {
@@ -77,10 +94,9 @@ impl Reloaded {
 
     /// Whether anybody vouches for callers by tokens.
     #[cfg(feature = "jwt")]
-    fn issuer(&self, config: &Config) -> Result<bool, Error> {
-        let Some(identities) = self.identities.as_ref().filter(|_| config.jwt.keys.is_some()) else { return Ok(false) };
-        identities.reload_issuer().map_err(|error| Error::Issuer(error.to_string()))?;
-        Ok(true)
+    fn issuer(&self) -> Result<bool, Error> {
+        let Some(identities) = &self.identities else { return Ok(false) };
+        identities.reload_issuer().map_err(|error| Error::Issuer(error.to_string()))
     }
 
     /// Whether there are any.
@@ -91,11 +107,10 @@ impl Reloaded {
     }
 }
 
-/// The settings that differ from those at the start and are not read while it runs.
-fn changed(before: &Loaded, now: &Loaded) -> Vec<&'static str> {
+/// The settings that differ from those at the start.
+fn changed(before: &Loaded, now: &Loaded) -> impl Iterator<Item = &'static str> {
     let pairs = before.values.iter().zip(&now.values);
-    let changed = pairs.filter(|(before, now)| before.text != now.text).map(|(before, _)| before.setting.name);
-    changed.filter(|name| !RELOADED.contains(name)).collect()
+    pairs.filter(|(before, now)| before.text != now.text).map(|(before, _)| before.setting.name)
 }
 
 #[cfg(test)]
@@ -114,9 +129,22 @@ mod tests {
     }
 
     #[test]
-    fn what_has_changed_and_is_not_read_while_it_runs_is_named() {
+    fn what_has_changed_is_named() {
         let now = loaded(&[("log.level", "debug"), ("page_size", "20"), ("limits.body", "1 MiB")]);
-        assert_eq!(changed(&loaded(&[]), &now), ["page_size", "limits.body"]);
-        assert!(changed(&now, &now).is_empty());
+        assert_eq!(changed(&loaded(&[]), &now).collect::<Vec<_>>(), ["page_size", "limits.body", "log.level"]);
+        assert_eq!(changed(&now, &now).count(), 0);
+    }
+
+    /// Certificates that were set while a server without TLS ran were taken for reloaded, and nobody was told that events
+    /// still went over the network as they are.
+    #[test]
+    fn what_a_server_began_without_it_does_not_take_up_while_it_runs() {
+        let open = Reloaded { access: Access::open(), identities: None, tls: None };
+        let files = [("tls.certificate", "a.pem"), ("tls.key", "a.key"), ("access.rules", "rules.toml")];
+        let now = loaded(&files).config;
+        for (name, _) in files {
+            assert!(!open.takes(name, &now), "{name}");
+        }
+        assert!(open.takes("log.level", &now));
     }
 }

@@ -72,11 +72,10 @@ impl Identities {
     /// # Errors
     /// When they cannot be read; then everything stays as it was.
     #[cfg(feature = "jwt")]
-    pub fn reload_issuer(&self) -> Result<(), crate::access::IssuerError> {
-        if let Some(issuer) = self.0.issuer.load_full() {
-            self.trust(crate::access::Issuer::read(issuer.settings().clone())?);
-        }
-        Ok(())
+    pub fn reload_issuer(&self) -> Result<bool, crate::access::IssuerError> {
+        let Some(issuer) = self.0.issuer.load_full() else { return Ok(false) };
+        self.trust(crate::access::Issuer::read(issuer.settings().clone())?);
+        Ok(true)
     }
 
     /// A file that was there does not begin anew without users, whoever took it away.

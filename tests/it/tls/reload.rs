@@ -8,11 +8,11 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::{curl, openssl, start};
 use crate::support::authority::Authority;
-use crate::support::{PATIENCE, TestServer};
+use crate::support::{PATIENCE, TestServer, wait_until};
 
 const REPLACEMENTS: usize = 20;
 
-/// Tells the server to reload, and waits until it says that it has, or has not.
+/// Tells the server to reload, and waits until it says what it has.
 #[track_caller]
 fn reload(server: &TestServer) -> String {
     let before = server.log().len();
@@ -21,7 +21,7 @@ fn reload(server: &TestServer) -> String {
     let started = Instant::now();
     loop {
         let log = server.log().split_off(before).join("\n");
-        if log.contains("\"reloaded\"") || log.contains("nothing has changed") {
+        if log.contains("\"reloaded\"") {
             return log;
         }
         assert!(started.elapsed() < PATIENCE, "{log}");
@@ -92,16 +92,73 @@ fn the_log_level_changes_at_once_and_what_cannot_change_is_named() {
     assert!(log.contains("page_size") && log.contains("next start"), "{log}");
     assert!(!log.contains("\"setting\":\"log.level\""), "{log}");
     assert_eq!(server.get("/ping", &[]).status, 200);
-    let started = Instant::now();
-    while asked(&server) == 0 {
-        assert!(started.elapsed() < PATIENCE, "requests are logged now");
-        thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("requests are logged now", || asked(&server) != 0);
 
     write("page_size = \"many\"\n");
     let log = reload(&server);
-    assert!(log.contains("nothing has changed") && log.contains("page_size"), "{log}");
+    assert!(log.contains("stay as they were") && log.contains("page_size"), "{log}");
+    assert!(log.contains("\"what\":\"nothing\""), "{log}");
     assert_eq!(server.get("/ping", &[]).status, 200);
+    assert_eq!(server.stop(), Some(0));
+}
+
+/// Certificates that were set while a server without TLS ran were silently ignored.
+#[test]
+fn a_server_without_tls_says_that_certificates_take_effect_at_the_next_start() {
+    let (data, authority) = (tempfile::tempdir().expect("a directory"), Authority::new());
+    let file = data.path().join("everfeed.toml");
+    std::fs::write(&file, "").expect("it is written");
+    let server = TestServer::start(&data.path().join("data"), &["--config", &file.display().to_string()]);
+    let (certificate, key) = authority.server();
+    std::fs::write(&file, format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n")).expect("it is written");
+    let log = reload(&server);
+    for name in ["tls.certificate", "tls.key"] {
+        assert!(log.contains(&format!("\"setting\":\"{name}\"")) && log.contains("next start"), "{log}");
+    }
+    assert_eq!(server.get("/ping", &[]).status, 200);
+    assert_eq!(server.stop(), Some(0));
+}
+
+/// It was said to take effect at the next start, and did at once.
+#[test]
+fn whether_clients_need_certificates_changes_at_once_and_nothing_else_is_said() {
+    let (data, authority) = (tempfile::tempdir().expect("a directory"), Authority::new());
+    let (certificate, key) = authority.server();
+    let authorities = authority.certificate();
+    let file = data.path().join("everfeed.toml");
+    let write = |is_required: bool| {
+        let text = format!(
+            "[tls]\ncertificate = {certificate:?}\nkey = {key:?}\nclient_ca = {authorities:?}\nclient_required = {is_required}\n"
+        );
+        std::fs::write(&file, text).expect("it is written");
+    };
+    write(false);
+    let server = TestServer::start(&data.path().join("data"), &["--config", &file.display().to_string()]);
+    assert!(curl(&server, &authority, &[], "/ping").is_ok());
+    write(true);
+    let log = reload(&server);
+    assert!(log.contains("certificates") && !log.contains("next start"), "{log}");
+    assert!(curl(&server, &authority, &[], "/ping").is_err(), "one is required now");
+    assert_eq!(server.stop(), Some(0));
+}
+
+/// A mistake anywhere in the settings kept everything else from being read again.
+#[test]
+fn settings_that_cannot_be_read_keep_no_rule_from_being_read() {
+    let data = tempfile::tempdir().expect("a directory");
+    let (file, rules) = (data.path().join("everfeed.toml"), data.path().join("rules.toml"));
+    std::fs::write(&file, "").expect("it is written");
+    std::fs::write(&rules, "").expect("it is written");
+    let mut command = TestServer::command(&data.path().join("data"), &["--config", &file.display().to_string()]);
+    command.env("EVERFEED_ACCESS__ENABLED", "true").env("EVERFEED_ACCESS__ANONYMOUS", "read");
+    command.env("EVERFEED_ACCESS__RULES", &rules);
+    let server = TestServer::spawn(command).expect("it starts");
+    assert_eq!(server.get("/streams/news", &[]).status, 404, "everybody may look");
+    std::fs::write(&file, "page_size = \"many\"\n").expect("it is written");
+    std::fs::write(&rules, "[[rule]]\nstreams = \"news\"\nread = \"nobody\"\n").expect("it is written");
+    let log = reload(&server);
+    assert!(log.contains("page_size") && log.contains("rules, users"), "{log}");
+    assert_eq!(server.get("/streams/news", &[]).status, 401);
     assert_eq!(server.stop(), Some(0));
 }
 
