@@ -3,12 +3,12 @@
 mod background;
 mod exposure;
 mod first_users;
+mod greeting;
 mod issuer;
 mod mirror;
 mod reload;
 mod tls;
 
-use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -156,7 +156,7 @@ async fn serve(start: Start, mirroring: Option<Mirroring>) -> Result<(), Error> 
     let served = Arc::new(served);
     tokio::spawn(served.clone().record_changes_elsewhere());
     let impatient = signalled_twice(drain.clone())?;
-    announce(config, address, &store);
+    greeting::announce(config, address, &store);
     let mirroring = mirroring.map(|mirroring| mirror::start(mirroring, &store, drain));
 
     let is_drained = tokio::select! {
@@ -329,32 +329,6 @@ fn log_recovery(config: &Config, recovery: &Recovery) {
         millis = recovery.elapsed.as_millis() as u64,
         "opened"
     );
-}
-
-/// Says where the server is and what to try first: a few lines to people, one to logs.
-fn announce(config: &Config, address: SocketAddr, store: &Store) {
-    tracing::info!(%address, data = %config.data.display(), "listening");
-    if let Some(replica_of) = store.replica_of() {
-        tracing::info!(%replica_of, "this is a replica: it serves reads, and takes no appends until it is promoted");
-        return;
-    }
-    if !std::io::stderr().is_terminal() {
-        return;
-    }
-    let data = config.data.display();
-    #[expect(clippy::print_stderr, reason = "the greeting of a program that somebody has just started")]
-    {
-        eprint!(
-            "\nEverfeed {version} listens on http://{address} and keeps its data in {data}
-
-  append   curl -i http://{address}/streams/orders -H 'Content-Type: application/json' -H 'ES-EventType: OrderPlaced' -d '{{\"total\": 12.50}}'
-  read     curl http://{address}/streams/orders
-  follow   curl -N http://{address}/streams/orders -H 'Accept: text/event-stream'
-
-",
-            version = env!("CARGO_PKG_VERSION"),
-        );
-    }
 }
 
 /// The one place that reads the clock.

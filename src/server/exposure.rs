@@ -62,7 +62,8 @@ pub(super) fn warn(config: &Config, address: SocketAddr) {
     }
 }
 
-fn has_tls(config: &Config) -> bool {
+/// Whether this server speaks TLS itself.
+pub(super) fn has_tls(config: &Config) -> bool {
     config.tls.certificate.is_some() || config.tls.self_signed
 }
 

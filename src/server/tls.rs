@@ -20,7 +20,7 @@ use crate::http::Tls;
 use super::{Error, now};
 
 /// Where a certificate lies that was made for trying out, so that clients can be told to trust it.
-const SELF_SIGNED: &str = "self-signed.crt";
+pub(super) const SELF_SIGNED: &str = "self-signed.crt";
 
 /// For how long it is good. Every start makes a new one.
 const SELF_SIGNED_DAYS: i64 = 90;
