@@ -6,6 +6,7 @@
 //! `$lost` without content; where its stream is lost too it goes to one named `$lost-{epoch}`. Unless the log is proved to be complete, a new epoch begins.
 
 mod rebuild;
+mod remains;
 mod salvage;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -23,7 +24,7 @@ use rebuild::Rebuild;
 use salvage::{Salvage, Sources};
 
 #[cfg(feature = "fuzzing")]
-pub(super) use salvage::{groups_in, read_blocks};
+pub(super) use self::{remains::read_blocks, salvage::fuzzing::groups_in};
 
 /// The type of the events that stand for what is lost.
 pub(crate) const LOST_TYPE: &str = "$lost";

@@ -14,11 +14,10 @@ use uuid::Uuid;
 use crate::event::{Event, Number, Position, StreamName};
 
 use super::super::chunk_file::{self, parse_name};
-use super::super::chunks::ChunkFile;
 use super::super::directory::Directory;
-use super::super::format::block::{BLOCK_HEADER_BYTES, BLOCK_MAGIC, Block};
-use super::super::format::chunk::{self, HEADER_BYTES, Header, Section};
+use super::super::format::chunk::{HEADER_BYTES, Header};
 use super::super::format::group::{self, Part};
+use super::remains::{Index, read_blocks};
 
 /// One position of the log, as far as it could be read.
 #[derive(Debug, Clone)]
@@ -160,7 +159,8 @@ impl Sources {
 
     /// Leaves out groups that lie further beyond all else than a log can have lost: nobody waits for so many lost events.
     fn leave_out_far_ones(&mut self) {
-        let mut end = self.chunks.keys().chain(self.ranges.values()).max().copied().unwrap_or_default();
+        let known = self.chunks.keys().chain(self.ranges.values()).chain(&self.closed);
+        let mut end = known.max().copied().unwrap_or_default();
         let unreadable = self.unreadable.get_mut();
         self.groups.retain(|first, parts| {
             let is_near = *first <= end.plus(GAP_MAX);
@@ -258,7 +258,7 @@ impl Sources {
         let found_end = events.keys().next_back().map_or(first, |last| last.plus(1));
         let end = header
             .map(|header| header.end)
-            .or_else(|| index.as_ref().map(|index| first.plus(index.ordinals.len() as u64)))
+            .or_else(|| index.as_ref().map(|index| first.plus(index.positions())))
             .unwrap_or(found_end);
         let mut lost = 0_u64;
         for position in first.get()..end.get() {
@@ -288,133 +288,11 @@ impl Sources {
     }
 }
 
-/// What a repair makes of these bytes of sled's file, if it is not too much for a case of a fuzzer: the position and the
-/// event of each, where there is one.
-#[cfg(feature = "fuzzing")]
-pub(in crate::store) fn groups_in(bytes: &Bytes, positions_max: u64) -> Option<Vec<(Position, Option<Event>)>> {
-    let mut sources = Sources::default();
-    let mut parts = Parts::new();
-    sources.search(bytes, &mut 0, &mut parts);
-    sources.choose(parts);
-    let end = sources.groups.iter().map(|(first, parts)| first.plus(u64::from(parts[0].events))).max();
-    if end.is_some_and(|end| end.get() > positions_max) {
-        return None;
-    }
-    let mut found = Vec::new();
-    let walked = sources.walk(&mut |salvage| {
-        found.push(match salvage {
-            Salvage::Event(event) => (event.position, Some(*event)),
-            Salvage::Lost { position, .. } => (position, None),
-        });
-    });
-    walked.ok().map(|()| found)
-}
-
-/// The events of the blocks that are whole, from position `first` on.
-pub(in crate::store) fn read_blocks(file: &Bytes, first: Position, events: &mut BTreeMap<Position, Event>) {
-    let mut searched_to = 0;
-    while let Some(found) = memmem::find(&file[searched_to..], BLOCK_MAGIC) {
-        let at = searched_to + found;
-        searched_to = at + 1;
-        let Ok(block) = Block::decode(&file.slice(at..)) else { continue };
-        // What lies inside of a whole block is what producers sent, whatever it looks like.
-        searched_to = at + BLOCK_HEADER_BYTES + block.header.bytes as usize;
-        let ordinals = block.header.ordinal..block.header.ordinal + block.header.events;
-        for event in ordinals.filter_map(|ordinal| block.event(ordinal, None).ok()) {
-            if event.position >= first {
-                events.insert(event.position, event);
-            }
-        }
-    }
-}
-
-/// Which stream and number lies at each position of a chunk, by its index.
-struct Index {
-    ordinals: Vec<u32>,
-    /// By first ordinal.
-    runs: BTreeMap<u32, chunk::Run>,
-}
-
-impl Index {
-    fn read(path: &Path) -> Option<Self> {
-        let chunk = ChunkFile::open(path).ok()?;
-        let mut ordinal = 0;
-        let mut runs = BTreeMap::new();
-        for run in chunk.runs().ok()? {
-            let events = run.events;
-            runs.insert(ordinal, run);
-            ordinal += events;
-        }
-        let order = chunk::decode_order(&chunk.section(Section::Order).ok()?).ok()?;
-        let ordinals = match order {
-            Some(order) => order.into_iter().map(u32::from).collect(),
-            None => (0..ordinal).collect(),
-        };
-        Some(Self { ordinals, runs })
-    }
-
-    fn at(&self, position: Position, first: Position) -> Option<(StreamName, Number)> {
-        let ordinal = *self.ordinals.get((position.get() - first.get()) as usize)?;
-        let (start, run) = self.runs.range(..=ordinal).next_back()?;
-        Some((run.stream.clone(), run.first.plus(u64::from(ordinal - start))))
-    }
-}
-
 fn place(value: u64) -> Position {
     Position::new(value).expect("it lies between two positions")
 }
 
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 #[cfg(test)]
-mod tests {
-    use super::super::super::format::group::{Encoder, Origin};
-    use super::super::super::format::row;
-    use super::super::super::tests_support::event;
-    use super::*;
-
-    fn group(origin: Origin, position: u64) -> Vec<u8> {
-        let mut rows = Vec::new();
-        let event = event("orders", 0, position);
-        row::encode(&event, &mut rows);
-        Encoder::new().expect("zstd").encode(origin, event.position, 1, &rows).concat()
-    }
-
-    fn found(bytes: Vec<u8>) -> (Sources, Vec<Position>) {
-        let mut sources = Sources::default();
-        let mut parts = Parts::new();
-        sources.search(&bytes.into(), &mut 0, &mut parts);
-        sources.choose(parts);
-        let positions = sources.groups.keys().copied().collect();
-        (sources, positions)
-    }
-
-    const ORIGIN: Origin = Origin { epoch: 1, opening: 1 };
-
-    /// Producers can send bytes that look like a group, and what is left of an old copy of them lies in sled's file. One that
-    /// said to lie at the end of all positions made a repair write lost events for ever.
-    #[test]
-    fn a_group_far_beyond_the_log_is_left_out_and_told() {
-        let far = Position::MAX.get() - 7;
-        let (sources, positions) = found([group(ORIGIN, far), group(ORIGIN, 3)].concat());
-        assert_eq!(positions, [place(3)]);
-        assert_eq!(sources.unreadable(), [format!("a group at position {far}, far beyond everything else")]);
-    }
-
-    /// One of a higher epoch than there can be counted as newer than everything, and left no higher epoch to begin.
-    #[test]
-    fn a_group_of_an_epoch_that_cannot_be_is_none() {
-        for origin in [Origin { epoch: u32::MAX, ..ORIGIN }, Origin { opening: u32::MAX, ..ORIGIN }] {
-            let (sources, positions) = found([group(origin, 3), group(ORIGIN, 3)].concat());
-            assert_eq!((positions, sources.epoch, sources.opening), (vec![place(3)], 1, 1));
-        }
-    }
-
-    #[test]
-    fn what_lies_inside_of_a_whole_group_is_data() {
-        let mut rows = Vec::new();
-        let mut event = event("orders", 0, 3);
-        event.content.as_mut().expect("content").data = group(ORIGIN, 5).into();
-        row::encode(&event, &mut rows);
-        let outer = Encoder::new().expect("zstd").encode(ORIGIN, event.position, 1, &rows).concat();
-        assert_eq!(found(outer).1, [place(3)]);
-    }
-}
+mod tests;
