@@ -1,7 +1,10 @@
-//! Who the server knows, as it is fuzzed: the document of users and tokens, and patterns of names.
+//! Who the server knows, as it is fuzzed: the document of users and tokens, rules, patterns of names, and whom others vouch
+//! for.
 
 use crate::event::{Acl, DefaultAcls, StreamName};
 
+#[cfg(feature = "jwt")]
+pub(crate) use super::issuer::fuzzing::{keys, token};
 use super::users::Users;
 use super::{Access, Action, Anonymous, Caller, InvalidRules, Pattern, Rules};
 

@@ -11,7 +11,7 @@ mod pages;
 mod settings;
 
 use crate::event::limits::JSON_DEPTH_MAX;
-use crate::{access, config, feed, http, store};
+use crate::{access, config, feed, http, replica, store};
 
 /// A parser, by the name of its seeds.
 #[derive(Debug, Clone, Copy)]
@@ -46,10 +46,15 @@ pub const TARGETS: &[Target] = &[
     target("page_eventstore", pages::eventstore),
     target("page_ndjson", pages::ndjson),
     target("link_header", pages::link_header),
+    target("export", replica::interchange::fuzzing::export),
     target("config", config::fuzzing::file),
     target("users", access::fuzzing::users),
     target("rules", access::fuzzing::rules),
     target("pattern", access::fuzzing::pattern),
+    #[cfg(feature = "jwt")]
+    target("token", access::fuzzing::token),
+    #[cfg(feature = "jwt")]
+    target("jwks", access::fuzzing::keys),
     target("stored_key", store::fuzzing::key),
     target("stored_record", store::fuzzing::record),
     target("stored_row", store::fuzzing::row),

@@ -136,5 +136,9 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| error.to_string())
 }
 
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
+#[cfg(any(test, feature = "fuzzing"))]
+mod known;
 #[cfg(test)]
 mod tests;

@@ -5,15 +5,9 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::known::{BY_EDDSA, BY_PS256, BY_RS256, ED25519, RSA};
 use super::*;
 use crate::event::ADMINS;
-
-/// A modulus of RSA and a key of Ed25519, and what OpenSSL signed by each. Nobody has kept the private keys.
-const RSA: &str = "wJpOVHRfpbYY46yUHipcETTqdd8U-k3nRRIOYMhTYB0iiHBAxVpd-zqCWwZH79ubnTuvSNjaOmwRL1IjYXKDv-KBjYvJTahjDukdyNzO_mUcAbJw6LHTxmOAKXWOkbo2-3gMn16d50bDVXdu6Wwgo5BtV0MuvF_uBERGFCXiWClpbha2vfFhAJ3rjnHTQf6BCPzFdMlHmFBtQMwUv1oTqDnQ_MuuswAoHK4PFDpT6ylYNPXUMEifggOUTVS9D7Hf2HNSrQ8DWQ5bI68NaL5_39sLFAEv6wHS0YCjUXVmvvtOCXDl2E3u_B0zFCb1N20YexVjKqlr3jmRmEl4fkmVpQ";
-const ED25519: &str = "lVAk6tf1cjo8fk5pCnWCRI0iYxvW0GRNEdLDetcEoPw";
-const BY_RS256: &str = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLCJleHAiOjEzMDA4MTkzODB9.So0Ac8VLH0Aa0ARutpwhDOahKzrh27bZjklwcQNNQqUZfS1JZSQjcEuM4yyM9cP71rhtu3r6E3Hy2xcO5macAQGZThY28a0Hk82U9-6iUsyCBNWXhgcvl0eu7EvmwdsCZQMjYkvZUKiwxmOrXEP2VM5gHpKAC5BeZbjYuT3su-4OTYL3A6Ieg7XTBPYvFbLz9aCYOIve9CyiP3GezPumLATMot4mGFmtGOXoTUh87xdA8UaJoyiNFOwM6annHMUZS2nJcrhDD-MP-_4ZblK5F_PFW_9oVTDC09L5TfBuZTskYBS9vGrTyLPQLp8C2Mxgq8AXT0GbU7AiQlZa0fcl1A";
-const BY_PS256: &str = "eyJhbGciOiJQUzI1NiJ9.eyJpc3MiOiJqb2UiLCJleHAiOjEzMDA4MTkzODB9.MZAFV_409ppt-DCHHiM91INj8TAtK1JwSMk1o8F_4KN2tQI3gFppjlZ00upuZdILQGyZ19ELVumOu7BWkrljo84vmOYXztEGw2pNFFtqmyasKaUk8f7izxhfmLyQUvqyS6cBQAZfBRpASjKV2XMZ7-LLp3n-PGJKbvJ8QuyNG9dpmf-De1nN_uLTPgnH0rIqpL7nkOgbWiD3Z7gipMgFtLF2YEUf4T1OmGC3pgKncyfioLizoDNIirRZiMSPMOxV7cYXM10FajrsrAm7_Q0tSUG6_XVlhOS4vggIemImZ-kkvWf-VL0oStCc69IRI9HpbNNTfwK-BmY9tTQFtBslTQ";
-const BY_EDDSA: &str = "eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJqb2UiLCJleHAiOjEzMDA4MTkzODB9.fd48kOkAOaqkZChuSO1upHk6iMd-RdD2G2nacTq9vSqiQjFuO4qMPNE8gRkRqi8xT6NSbncGixToh5INzSEcCg";
 
 /// When its tests are: a second in 2001.
 const NOW: i64 = 1_000_000_000;

@@ -30,6 +30,8 @@
 //! was interrupted goes on after its last one.
 
 mod check;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod reader;
 #[cfg(test)]
 mod tests;
