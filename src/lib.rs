@@ -12,6 +12,7 @@
 //! | [`address`] | every path, parsed and printed; both ways of linking pages, ours and EventStore's |
 //! | [`feed`] | documents: `write` renders feeds and events, `read` understands what producers send, and pages of feeds, anybody's. No sockets, no store |
 //! | [`client`] | the other half: following feeds by their links, for ever and in order, and keeping what their events come to. Nothing of the server |
+//! | [`meter`] | numbers about a server at work: counters, distributions, how they went, who reads how far. A leaf: no I/O, no clock |
 //! | [`store`] | durable events: sled for what is new, immutable files for what is old. The only module that names sled |
 //! | [`access`] | who is calling and what they may do; makes the permit that reading and writing ask for |
 //! | [`http`] | serving: connections, negotiation, conditional requests, caching, long polls and event streams, problems; one file for each resource |
@@ -23,7 +24,7 @@
 //! Arrows point one way, and a test reads `src/` to hold them:
 //!
 //! ```text
-//! event ← address ← feed ← client ← replica        event ← store, access
+//! event ← address ← feed ← client ← replica        event ← store, access        meter ← store, http, server
 //! http → access, feed, address, store              replica → client, store, feed
 //! server → http, access, store, replica, client    cli → server, access, replica, client, store, feed
 //! ```
@@ -120,6 +121,8 @@ pub mod address;
 pub mod feed;
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "server")]
+pub mod meter;
 #[cfg(feature = "server")]
 pub mod store;
 #[cfg(feature = "server")]

@@ -20,5 +20,5 @@ pub use paging::{At, Extent, Paging, Shape};
 pub use print::{BaseUrl, InvalidBaseUrl, StreamPath, Suffix};
 pub use query::{Embed, Format, LastEventId, Query};
 pub use target::{
-    Address, Direction, NotDecimal, NotPosition, PageRequest, Place, Target, Ui, Unaddressable, UserCommand,
+    Address, By, Direction, NotDecimal, NotPosition, PageRequest, Place, Target, Ui, Unaddressable, UserCommand,
 };

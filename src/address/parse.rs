@@ -8,7 +8,7 @@ use crate::event::{Count, EventId, Number, Position, Source, StreamName};
 
 use super::query::{self, Parameters};
 use super::{
-    Address, Direction, Format, NotDecimal, NotPosition, PageRequest, Place, Target, Ui, Unaddressable, UserCommand,
+    Address, By, Direction, Format, NotDecimal, NotPosition, PageRequest, Place, Target, Ui, Unaddressable, UserCommand,
 };
 
 /// The longest path has this many segments: `streams/{stream}/metadata/{n}/forward/{count}`.
@@ -97,6 +97,9 @@ impl Parsed {
             ["health", "live"] => Address::Live.into(),
             ["health", "ready"] => Address::Ready.into(),
             ["metrics"] => Address::Metrics.into(),
+            ["admin", "stats"] => Address::Stats.into(),
+            ["admin", "stats", "seconds"] => Address::History(By::Seconds).into(),
+            ["admin", "stats", "minutes"] => Address::History(By::Minutes).into(),
             ["admin", "scavenge"] => Address::Scavenge.into(),
             ["admin", "promote"] => Address::Promote.into(),
             ["users"] => Address::Users.into(),

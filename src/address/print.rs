@@ -173,6 +173,8 @@ impl Address {
             Self::Live => "/health/live".to_string(),
             Self::Ready => "/health/ready".to_string(),
             Self::Metrics => "/metrics".to_string(),
+            Self::Stats => "/admin/stats".to_string(),
+            Self::History(by) => format!("/admin/stats/{}", by.as_str()),
             Self::Scavenge => "/admin/scavenge".to_string(),
             Self::Promote => "/admin/promote".to_string(),
             Self::Users => "/users".to_string(),

@@ -75,6 +75,10 @@ pub enum Address {
     Ready,
     /// `/metrics`
     Metrics,
+    /// `/admin/stats`: every number that the server has about itself.
+    Stats,
+    /// `/admin/stats/{by}`: how these went.
+    History(By),
     /// `/admin/scavenge`: giving space back.
     Scavenge,
     /// `/admin/promote`: ending that a replica takes no appends.
@@ -104,6 +108,26 @@ pub enum Address {
     },
     /// `/ui/everfeed.css`
     Stylesheet,
+}
+
+/// How closely something is told that happened over time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum By {
+    /// `seconds`: the last quarter of an hour.
+    Seconds,
+    /// `minutes`: the last day.
+    Minutes,
+}
+
+impl By {
+    /// As paths name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Seconds => "seconds",
+            Self::Minutes => "minutes",
+        }
+    }
 }
 
 /// What can be done with a user, besides changing and deleting.

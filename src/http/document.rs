@@ -16,6 +16,7 @@ use crate::access::Audience;
 use crate::address::{Extent, Shape, link_header};
 use crate::event::{Count, Event, Number, Order, Source, StreamHead, StreamName, Timestamp};
 use crate::feed::{self, Feed};
+use crate::meter::HttpMeters;
 use crate::store::View;
 
 use super::header::{SURROGATE_KEY, XKEY};
@@ -43,6 +44,7 @@ pub(crate) struct Documents {
     page_size: Count,
     streams: StreamsOfPages,
     cache: Cache<Key, Arc<Document>, ByBody>,
+    meters: Arc<HttpMeters>,
 }
 
 /// Why there is no document to be had in one piece.
@@ -80,13 +82,14 @@ impl Weighter<Key, Arc<Document>> for ByBody {
 }
 
 impl Documents {
-    pub(crate) fn new(page_size: Count, cache_bytes: u64) -> Self {
+    pub(crate) fn new(page_size: Count, cache_bytes: u64, meters: Arc<HttpMeters>) -> Self {
         // What a document weighs on average only sizes the cache's own tables.
         let documents_about = (cache_bytes / (64 << 10)).max(64) as usize;
         Self {
             page_size,
             streams: StreamsOfPages::new(),
             cache: Cache::with_weighter(documents_about, cache_bytes, ByBody),
+            meters,
         }
     }
 
@@ -175,11 +178,27 @@ impl Documents {
         standing: &Standing,
         coding: Coding,
     ) -> Result<Arc<Document>, NoDocument> {
-        let plain = key(wanted, standing, Coding::Identity);
-        if coding == Coding::Identity {
-            return self.cache.get_or_insert_async(&plain, self.render(view, wanted, standing)).await;
+        if let Some(kept) = self.cache.get(&key(wanted, standing, coding)) {
+            self.meters.page_cache_hits.add_one();
+            return Ok(kept);
         }
-        let encoded = Key { coding, ..plain.clone() };
+        self.meters.page_cache_misses.add_one();
+        self.make(view, wanted, standing, coding).await
+    }
+
+    /// The same, for nobody who has asked for it yet.
+    pub(crate) async fn make(
+        &self,
+        view: &View,
+        wanted: &Wanted,
+        standing: &Standing,
+        coding: Coding,
+    ) -> Result<Arc<Document>, NoDocument> {
+        let key = key(wanted, standing, coding);
+        if coding == Coding::Identity {
+            return self.cache.get_or_insert_async(&key, self.render(view, wanted, standing)).await;
+        }
+        let plain = Key { coding: Coding::Identity, ..key.clone() };
         let encode = async {
             let whole = self.cache.get_or_insert_async(&plain, self.render(view, wanted, standing)).await?;
             let encode = move || Arc::new(whole.encoded(coding));
@@ -190,7 +209,12 @@ impl Documents {
                 )))
             })
         };
-        self.cache.get_or_insert_async(&encoded, encode).await
+        self.cache.get_or_insert_async(&key, encode).await
+    }
+
+    /// How many documents are kept, and about how many bytes they take.
+    pub(crate) fn kept(&self) -> (u64, u64) {
+        (self.cache.len() as u64, self.cache.weight())
     }
 
     async fn render(&self, view: &View, wanted: &Wanted, standing: &Standing) -> Result<Arc<Document>, NoDocument> {

@@ -17,7 +17,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::access::ReadPermit;
-use crate::event::{Life, Number, Source, Status};
+use crate::event::{Life, Number, Source, Status, Timestamp};
+use crate::meter::Seen;
 use crate::store::{Identity, ReadError, Store, Watch};
 
 use super::Served;
@@ -53,6 +54,10 @@ pub(crate) struct Listening {
     pub(crate) draining: watch::Receiver<bool>,
     /// How long the reader may take nothing of what is sent.
     pub(crate) stalled_time_max: Duration,
+    /// Where whoever looks after the server sees how far the reader has come.
+    pub(crate) seen: Arc<Seen>,
+    /// The clock.
+    pub(crate) now: fn() -> Timestamp,
 }
 
 /// What is sent to one reader, as it is taken.
@@ -121,7 +126,9 @@ impl Listener {
         let hand = timeout(self.listening.stalled_time_max, self.hand.clone().acquire_owned()).await;
         let Ok(hand) = hand else { return Some((Err(io::ErrorKind::TimedOut.into()), self)) };
         let hand = hand.expect("nobody closes it");
-        match self.next().await {
+        let made = self.next().await;
+        self.listening.seen.reached(self.listening.next.get(), (self.listening.now)().micros());
+        match made {
             Ok(bytes) => bytes.map(|bytes| (Ok(Bytes::from_owner(InHand { bytes, _hand: hand })), self)),
             Err(error) => {
                 tracing::warn!(%error, source = %self.listening.source, "a listener could not be sent what comes next");
@@ -262,6 +269,7 @@ mod tests {
     use super::super::live::{WaitLimits, Waiting, Waits};
     use super::super::underway::UnderwayLimits;
     use super::*;
+    use crate::meter::{Consumers, Way, Who};
     use crate::store::tests_support::{append, new_event, open, stream};
 
     /// What comes next if it is polled now; none while nothing does.
@@ -287,6 +295,8 @@ mod tests {
             unsent_bytes_max: u64::MAX,
             unsent_bytes_max_per_address: u64::MAX,
         };
+        let address = IpAddr::from([127, 0, 0, 1]);
+        let who = Who { stream: "s", name: "test", is_named: false, user: None, address };
         let listening = Listening {
             store: store.clone(),
             source: Source::Stream(stream("s")),
@@ -297,6 +307,8 @@ mod tests {
             address: IpAddr::from([127, 0, 0, 1]),
             draining,
             stalled_time_max: Duration::from_secs(600),
+            seen: Consumers::default().saw(&who, Way::Listen, 0, 0),
+            now: || Timestamp::from_micros(0),
         };
         let mut events = EventStream::new(listening, wait);
         assert_eq!(next(&mut events), Some(GREETING));

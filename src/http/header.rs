@@ -13,6 +13,9 @@ pub(crate) const REPEAT: HeaderName = HeaderName::from_static("everfeed-repeat")
 /// Which log an answer shows, and which unbroken history of it: a follower that finds another has another history.
 pub(crate) const LOG: HeaderName = HeaderName::from_static("everfeed-log");
 
+/// What a consumer calls itself to whoever looks after the server.
+pub(crate) const CONSUMER: HeaderName = HeaderName::from_static("everfeed-consumer");
+
 pub(crate) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub(crate) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");

@@ -22,6 +22,7 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::{CatchPanicLayer, ResponseForPanic};
 
 use crate::access::network;
+use crate::meter::HttpMeters;
 
 use super::connection::{Clock, Deadlines, Watched};
 use super::multiplexed::Executor;
@@ -45,7 +46,7 @@ const REFUSAL_TIME_MAX: Duration = Duration::from_secs(1);
 /// Returns whether all of it came to its end.
 pub async fn serve(listener: TcpListener, tls: Option<Arc<Tls>>, served: Arc<Served>, settings: &Settings) -> bool {
     let graceful = GracefulShutdown::new();
-    let connections = Connections::new(settings);
+    let connections = Connections::new(settings, served.metering.http.clone());
     let deadlines = Deadlines {
         head: settings.head_time_max,
         idle: settings.idle_time_max,
@@ -65,7 +66,9 @@ pub async fn serve(listener: TcpListener, tls: Option<Arc<Tls>>, served: Arc<Ser
                 continue;
             }
         };
+        served.metering.http.accepted.add_one();
         let Some(place) = connections.take(peer.ip()) else {
+            served.metering.http.problems.at(Kind::TooManyConnections as usize).add_one();
             // Without TLS it could not read why.
             if tls.is_none() {
                 tokio::spawn(timeout(REFUSAL_TIME_MAX, refuse(socket)));
@@ -189,7 +192,7 @@ impl ResponseForPanic for Panicked {
         let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
         tracing::error!(panic = what.unwrap_or("no message"), "a request made the server panic");
         let problem = Problem::new(Kind::Internal, "the server came to a state that it should never be in");
-        Reply::problem(problem, None, None).into_response(None)
+        Reply::problem(problem, None, None).into_response(None, None)
     }
 }
 
@@ -222,6 +225,7 @@ struct Connections {
     max: usize,
     max_per_address: usize,
     open: Mutex<Open>,
+    meters: Arc<HttpMeters>,
 }
 
 #[derive(Default)]
@@ -237,9 +241,9 @@ struct Place {
 }
 
 impl Connections {
-    fn new(settings: &Settings) -> Arc<Self> {
+    fn new(settings: &Settings, meters: Arc<HttpMeters>) -> Arc<Self> {
         let (max, max_per_address) = (settings.connections_max, settings.connections_max_per_address);
-        Arc::new(Self { max, max_per_address, open: Mutex::default() })
+        Arc::new(Self { max, max_per_address, open: Mutex::default(), meters })
     }
 
     fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
@@ -252,6 +256,7 @@ impl Connections {
         }
         open.all += 1;
         open.by_address.insert(address, here + 1);
+        self.meters.connections.rise();
         Some(Place { connections: self.clone(), address })
     }
 }
@@ -260,6 +265,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.connections.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.all -= 1;
+        self.connections.meters.connections.fall();
         if let Some(here) = open.by_address.get_mut(&self.address) {
             *here -= 1;
             if *here == 0 {

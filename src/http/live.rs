@@ -46,6 +46,12 @@ pub(crate) fn wait_asked(
     Ok(seconds.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds).min(limits.time_max)))
 }
 
+/// Whether a request asks to wait, as far as that can be told at a glance.
+pub(crate) fn asks_to_wait(headers: &HeaderMap, in_query: Option<u64>) -> bool {
+    let in_header = || headers.contains_key("es-longpoll") || headers.contains_key("kurrent-longpoll");
+    in_query.or_else(|| preferred(headers)).is_some_and(|seconds| seconds > 0) || in_header()
+}
+
 /// RFC 7240 §4.3. A preference that cannot be read is ignored, as that standard has it.
 fn preferred(headers: &HeaderMap) -> Option<u64> {
     headers

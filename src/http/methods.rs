@@ -30,6 +30,8 @@ pub(super) const fn allowed(address: &Address) -> &'static str {
         | Address::Live
         | Address::Ready
         | Address::Metrics
+        | Address::Stats
+        | Address::History(_)
         | Address::Ui(_)
         | Address::Problem { .. }
         | Address::Stylesheet => "GET, HEAD, OPTIONS",

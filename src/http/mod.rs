@@ -38,6 +38,7 @@ mod live;
 mod messages;
 mod event_stream;
 mod underway;
+mod metering;
 mod rates;
 mod body;
 mod decompress;
@@ -66,6 +67,7 @@ use uuid::Uuid;
 
 use crate::access::{Access, Caller, Identities};
 use crate::event::{EventId, Timestamp};
+use crate::meter::Resource;
 use crate::store::{Identity, Store};
 
 use self::audit::{OnRecord, RefusedLogIns};
@@ -74,11 +76,12 @@ use self::connection::InFlight;
 use self::document::Documents;
 use self::live::{WaitLimits, Waits};
 use self::messages::RecentMessages;
+use self::metering::Metering;
 use self::problem::{Kind, Problem};
 use self::rates::{RateLimits, Rates};
 use self::read_ahead::ReadAhead;
 use self::reply::{Body, Content, Reply};
-use self::request::{RequestId, RequestIds};
+use self::request::{Found, RequestId, RequestIds};
 use self::rights::KnownRights;
 use self::settings::Limits;
 use self::underway::{Underway, UnderwayLimits};
@@ -116,6 +119,7 @@ pub struct Served {
     messages: Arc<RecentMessages>,
     large_pages: Arc<Semaphore>,
     underway: Arc<Underway>,
+    metering: Metering,
     rates: Rates,
     bodies: Bodies,
     request_ids: RequestIds,
@@ -147,7 +151,8 @@ impl Served {
         draining: watch::Receiver<bool>,
     ) -> Self {
         let identity = store.identity();
-        let documents = Documents::new(settings.page_size, settings.page_cache_bytes);
+        let metering = Metering::new((ambient.now)());
+        let documents = Documents::new(settings.page_size, settings.page_cache_bytes, metering.http.clone());
         Self {
             store,
             access,
@@ -172,6 +177,7 @@ impl Served {
                 unsent_bytes_max: settings.unsent_bytes_max,
                 unsent_bytes_max_per_address: settings.unsent_bytes_max_per_address,
             }),
+            metering,
             rates: Rates::new(RateLimits {
                 requests: settings.requests_per_second_max,
                 events: settings.events_per_second_max,
@@ -207,17 +213,18 @@ impl Served {
         let origin = request.headers().get(ORIGIN).cloned();
         let address = self.client_address(request.headers(), ends.peer);
         let challenge = (!self.access.is_open()).then(|| identify::challenge(request.headers()));
-        let mut caller = Caller::anonymous();
+        let mut found = Found { caller: Caller::anonymous(), resource: Resource::Other };
         let base = host::base_url(&request, &self.settings.hosts, &ends);
         let known_base = base.as_ref().ok().cloned();
         let result = match self.begin(&path, &mut in_flight).and(base) {
-            Ok(base) => self.route(request, &id, &base, &ends, address, &mut caller).await,
+            Ok(base) => self.route(request, &id, &base, &ends, address, &mut found).await,
             Err(problem) => Err(problem),
         };
         let mut reply = match result.and_then(|reply| self.hold(reply, &method, address)) {
             Ok(reply) => reply,
             Err(problem) => {
                 log_problem(&problem, &id);
+                self.metering.refused(&problem, &id, (self.ambient.now)());
                 let is_the_last = is_http1 && problem.could_hide_another();
                 // What is hidden and what is missing are told in the same bytes, so nothing in them may be of this request.
                 let is_hidden = self.settings.secret_existence && problem.kind == Kind::StreamNotFound;
@@ -240,11 +247,14 @@ impl Served {
             reply.headers.insert(STRICT_TRANSPORT_SECURITY, strict_transport.clone());
         }
         let reply = if method == Method::HEAD { reply.without_body() } else { reply };
+        let resource = if matches!(reply.body, Content::Live(_)) { Resource::Listen } else { found.resource };
+        let micros = started.elapsed().as_micros() as u64;
+        self.metering.http.answered(resource, reply.status.as_u16(), micros);
         tracing::debug!(
-            target: "everfeed::access", request = %id, peer = %ends.peer, user = caller.name(), %method, path,
-            status = reply.status.as_u16(), micros = started.elapsed().as_micros() as u64, "request"
+            target: "everfeed::access", request = %id, peer = %ends.peer, user = found.caller.name(), %method, path,
+            status = reply.status.as_u16(), micros, "request"
         );
-        reply.into_response(Some(in_flight))
+        reply.into_response(Some(in_flight), Some(&self.metering.http))
     }
 
     /// Takes a place among the requests under way. Whether the server is well can always be asked.

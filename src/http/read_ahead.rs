@@ -68,7 +68,7 @@ impl ReadAhead {
                 // Whatever is wrong is told to whoever asks for the page.
                 let reader = Reader::of(&served, &permit);
                 let Ok(standing) = documents.standing(&view, &wanted, head, reader).await else { return };
-                if !standing.extent.is_complete || documents.get(&view, &wanted, &standing, coding).await.is_err() {
+                if !standing.extent.is_complete || documents.make(&view, &wanted, &standing, coding).await.is_err() {
                     return;
                 }
             }

@@ -1,6 +1,7 @@
 //! Building answers. The only place that does: handlers give facts, this writes them on the wire.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use tokio::sync::mpsc;
 
 use crate::access::Audience;
 use crate::address::BaseUrl;
+use crate::meter::HttpMeters;
 
 use super::browser;
 use super::cache_policy::{self, Freshness};
@@ -80,6 +82,8 @@ pub(crate) enum Content {
 pub(crate) struct Body {
     content: Content,
     _in_flight: Option<InFlight>,
+    /// Counts what is sent of a body whose length nobody knows before.
+    counting: Option<Arc<HttpMeters>>,
 }
 
 impl Reply {
@@ -139,7 +143,7 @@ impl Reply {
 
     /// For a connection that is not served: the whole answer in the words of HTTP/1.1.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
-        let (parts, body) = self.into_response(None).into_parts();
+        let (parts, body) = self.into_response(None, None).into_parts();
         let mut out = format!("HTTP/1.1 {}\r\nConnection: close\r\n", parts.status).into_bytes();
         for (name, value) in &parts.headers {
             out.extend_from_slice(name.as_str().as_bytes());
@@ -154,8 +158,8 @@ impl Reply {
         out
     }
 
-    /// Puts it on the wire.
-    pub(crate) fn into_response(self, in_flight: Option<InFlight>) -> Response<Body> {
+    /// Puts it on the wire, and counts its bytes.
+    pub(crate) fn into_response(self, in_flight: Option<InFlight>, meters: Option<&Arc<HttpMeters>>) -> Response<Body> {
         let Self { status, reason, freshness, audience, vary, mut headers, body } = self;
         cache_policy::apply(freshness, audience, &mut headers);
         browser::complete(status, audience, &mut headers);
@@ -180,7 +184,15 @@ impl Reply {
         if let Content::Whole(bytes) = &body {
             headers.insert(CONTENT_LENGTH, bytes.len().into());
         }
-        let mut response = Response::new(Body { content: body, _in_flight: in_flight });
+        let counting = match (&body, meters) {
+            (Content::Whole(bytes), Some(meters)) => {
+                meters.response_bytes.add(bytes.len() as u64);
+                None
+            }
+            (Content::Pieces(_) | Content::Live(_), Some(meters)) => Some(meters.clone()),
+            (Content::None, _) | (_, None) => None,
+        };
+        let mut response = Response::new(Body { content: body, _in_flight: in_flight, counting });
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         if let Some(reason) = reason {
@@ -211,6 +223,9 @@ impl HttpBody for Body {
         };
         if piece.is_some() {
             multiplexed::gave();
+        }
+        if let (Some(Ok(bytes)), Some(meters)) = (&piece, &self.counting) {
+            meters.response_bytes.add(bytes.len() as u64);
         }
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hyper::header::{EXPECT, HeaderMap, TRANSFER_ENCODING};
 use hyper::{Request, StatusCode};
 
+use crate::access::Caller;
 use crate::address::{BaseUrl, Target};
+use crate::meter::Resource;
 
 use super::problem::{Kind, Problem};
 use super::settings::Limits;
@@ -23,6 +25,12 @@ pub(crate) struct Asked<'a> {
     pub(crate) address: IpAddr,
     /// HEAD never waits.
     pub(crate) is_head: bool,
+}
+
+/// What is found out about a request on its way, whatever becomes of it.
+pub(super) struct Found {
+    pub(super) caller: Caller,
+    pub(super) resource: Resource,
 }
 
 /// Names requests, so that a problem that somebody reports is found in the log.

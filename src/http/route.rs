@@ -8,7 +8,7 @@ use hyper::header::{HeaderValue, LOCATION, VARY};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 
-use crate::access::{Audience, Caller, WritePermit};
+use crate::access::{Audience, WritePermit};
 use crate::address::{Address, BaseUrl, Shape, Target, Ui, Unaddressable};
 use crate::event::{EventId, Source};
 
@@ -17,9 +17,9 @@ use super::cache_policy::Freshness;
 use super::methods::{self, allowed, instead_of_changing, method_not_allowed, options};
 use super::problem::Problem;
 use super::reply::{Content, Reply};
-use super::request::{Asked, RequestId};
+use super::request::{Asked, Found, RequestId};
 use super::rights::Reading;
-use super::{Ends, Served, document, handlers, header, request};
+use super::{Ends, Served, document, handlers, header, metering, request};
 
 impl Served {
     /// The one match that decides who answers. It finds out who asks on its way.
@@ -30,7 +30,7 @@ impl Served {
         base: &BaseUrl,
         ends: &Ends,
         address: IpAddr,
-        caller: &mut Caller,
+        found: &mut Found,
     ) -> Result<Reply, Problem> {
         request::check_head(&request, &self.settings)?;
         // Of the server as a whole one can only ask what it takes (RFC 9110 §9.3.7). CONNECT names no path at all.
@@ -46,6 +46,7 @@ impl Served {
             Err(Unaddressable::TrailingSlash { location }) => return Ok(moved(base, &location)),
             Err(error) => return Err(error.into()),
         };
+        found.resource = metering::resource(&target, &method, &headers);
         if self.access.is_open() && is_of_users(&target.address) {
             return Err(Unaddressable::Unknown.into());
         }
@@ -62,8 +63,8 @@ impl Served {
         if is_post || is_delete || method == Method::PUT {
             self.check_site(&headers, base, ends, is_post && appends_events(&target.address))?;
         }
-        *caller = self.identify(&headers, address, ends).await?;
-        let caller = &*caller;
+        found.caller = self.identify(&headers, address, ends).await?;
+        let caller = &found.caller;
         if !is_about_health(&target.address) {
             self.rates.request(caller, address)?;
         }
@@ -115,6 +116,8 @@ impl Served {
             Address::Live => Ok(handlers::operations::live()),
             Address::Ready => Ok(handlers::operations::ready(self, self.access.operate(caller).ok().as_ref())),
             Address::Metrics => Ok(handlers::metrics::get(self, &self.access.operate(caller)?)),
+            Address::Stats => Ok(Box::pin(handlers::stats::get(self, &self.access.operate(caller)?)).await),
+            Address::History(by) => Ok(handlers::stats::history(self, &self.access.operate(caller)?, *by)),
             Address::Scavenge if is_post => {
                 let permit = self.access.operate(caller)?;
                 let work = async { handlers::scavenge::post(self, &permit) };

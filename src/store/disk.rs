@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -12,8 +13,22 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// This part of the floor (one in so many) stays free of what gives space back.
 const RESERVE_OF_FLOOR: u64 = 4;
 
+/// In which files are measured (POSIX, `st_blocks`).
+const BLOCK_BYTES: u64 = 512;
+
 /// Space that is given up when sled cannot be opened for want of it.
 const BALLAST_BYTES: u64 = 16 << 20;
+
+/// What a store takes on its disk, and what is left there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    /// What its files take, in bytes.
+    pub used_bytes: u64,
+    /// What is free, in bytes.
+    pub free_bytes: u64,
+    /// Appends are refused while less than this is free, in bytes.
+    pub floor_bytes: u64,
+}
 
 /// Knows whether there is room for appends.
 pub(crate) struct DiskGuard {
@@ -45,6 +60,11 @@ impl DiskGuard {
         low
     }
 
+    pub(crate) fn space(&self) -> io::Result<Space> {
+        let (used_bytes, free_bytes) = (used_bytes(&self.dir)?, free_bytes(&self.dir)?);
+        Ok(Space { used_bytes, free_bytes, floor_bytes: self.floor_bytes })
+    }
+
     /// Whether this much may be written to give space back. That goes on below the floor for appends, which it may
     /// be the only way out of, as long as a part of the floor stays free.
     pub(crate) fn has_room_to_scavenge(&self, bytes: u64) -> bool {
@@ -56,6 +76,22 @@ impl DiskGuard {
 fn free_bytes(dir: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(dir)?;
     Ok(stat.f_bavail * stat.f_frsize)
+}
+
+/// What the files below a directory take. One that goes meanwhile takes nothing any more.
+fn used_bytes(dir: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => bytes += used_bytes(&entry.path())?,
+            // Where a file has holes, they take nothing.
+            Ok(metadata) => bytes += metadata.blocks() * BLOCK_BYTES,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(bytes)
 }
 
 /// Sets the ballast aside, if there is room for it beside the floor.
@@ -78,4 +114,22 @@ pub(crate) fn set_ballast(path: &Path, floor_bytes: u64) -> io::Result<()> {
 /// Gives the ballast up. Whether there was any.
 pub(crate) fn drop_ballast(path: &Path) -> bool {
     std::fs::remove_file(path).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_files_take_counts_wherever_they_lie() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let guard = DiskGuard::new(dir.path(), 7);
+        let before = guard.space().expect("it can be looked at");
+        std::fs::create_dir(dir.path().join("below")).expect("made");
+        std::fs::write(dir.path().join("below/file"), vec![1; 100_000]).expect("written");
+        std::fs::File::open(dir.path().join("below/file")).expect("it is there").sync_all().expect("synced");
+        let after = guard.space().expect("it can be looked at");
+        assert!(after.used_bytes >= before.used_bytes + 100_000, "{before:?} {after:?}");
+        assert!(after.free_bytes > 0 && after.floor_bytes == 7);
+    }
 }

@@ -64,6 +64,7 @@ use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::event::{Derived, Source, Timestamp};
+use crate::meter::StoreMeters;
 
 use self::clock::ClockGuard;
 use self::derived::Indexes;
@@ -81,7 +82,9 @@ use self::writer::Writer;
 pub use aging::Aging;
 pub use derived::Kinds;
 pub use directory::holds_store;
+pub use disk::Space;
 pub use error::{AppendError, OpenError, ReadError};
+pub use queue::Queued;
 pub use recovery::NewStore;
 pub use removal::Removal;
 pub(crate) use repair::LOST_TYPE;
@@ -242,6 +245,7 @@ impl Store {
             }),
             scavenger: Scavenger::default(),
             waiters: waiters.clone(),
+            meters: StoreMeters::default(),
             fingerprints: Fingerprints::new(meta.log),
             disk: DiskGuard::new(&options.data, options.free_space_floor_bytes),
             writable: AtomicBool::new(availability == Availability::Writable),
@@ -328,6 +332,26 @@ impl Store {
     #[must_use]
     pub fn scavenging(&self) -> Scavenging {
         self.running.shared.scavenger.progress()
+    }
+
+    /// What was counted since it was opened.
+    #[must_use]
+    pub fn meters(&self) -> &StoreMeters {
+        &self.running.shared.meters
+    }
+
+    /// What waits for the writer.
+    #[must_use]
+    pub fn queued(&self) -> Queued {
+        self.running.shared.queue.queued()
+    }
+
+    /// What the store takes on its disk, and what is free there. Blocks: it looks at every file.
+    ///
+    /// # Errors
+    /// When the operating system does not say.
+    pub fn space(&self) -> std::io::Result<Space> {
+        self.running.shared.disk.space()
     }
 
     /// Does what is queued, then closes. Blocks. Views stay readable.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use crate::event::{Deletion, Digest, Number, Receipt};
 use crate::event::{ExpectedVersion, Known, NewEvent, StreamName, Timestamp};
@@ -23,6 +24,15 @@ pub(crate) struct QueueLimits {
     pub(crate) appends_max: usize,
     /// Data and metadata of their events; an append that is larger waits alone.
     pub(crate) bytes_max: usize,
+}
+
+/// Appends that wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queued {
+    /// How many.
+    pub appends: usize,
+    /// Data and metadata of their events.
+    pub bytes: usize,
 }
 
 /// The most groups of another log's events that wait: whoever sends them makes the next ones meanwhile, no more.
@@ -56,6 +66,8 @@ pub(crate) struct Request {
     pub(crate) expected: ExpectedVersion,
     pub(crate) ids_alone: bool,
     pub(crate) now: Timestamp,
+    /// When it came to wait for the writer.
+    pub(crate) queued: Instant,
     /// The view that the look-up was made in. It also holds the segments of its tail, which may be sealed since.
     pub(crate) looked_up: std::sync::Arc<State>,
     pub(crate) answer: tokio::sync::oneshot::Sender<Result<Receipt, AppendError>>,
@@ -72,8 +84,21 @@ impl Request {
         answer: tokio::sync::oneshot::Sender<Result<Receipt, AppendError>>,
     ) -> Self {
         let (events, digests, fingerprints, known) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let ids_alone = false;
-        Self { stream, intent, events, digests, fingerprints, known, expected, ids_alone, now, looked_up, answer }
+        let (ids_alone, queued) = (false, Instant::now());
+        Self {
+            stream,
+            intent,
+            events,
+            digests,
+            fingerprints,
+            known,
+            expected,
+            ids_alone,
+            now,
+            queued,
+            looked_up,
+            answer,
+        }
     }
 
     /// About what its events take as rows.
@@ -151,6 +176,11 @@ impl Queue {
         waiting.appends.push_back(request);
         self.wake(waiting);
         Ok(())
+    }
+
+    pub(crate) fn queued(&self) -> Queued {
+        let waiting = self.waiting();
+        Queued { appends: waiting.appends.len(), bytes: waiting.bytes }
     }
 
     /// Puts events of another log at the end, or gives them back: too much waits already, or the store is closing.

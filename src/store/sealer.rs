@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::chunk_file::{self, Written};
 use super::derived::{self, IndexError};
@@ -16,6 +16,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Seals until no more segments come, or the store is closed.
 pub(crate) fn run(shared: &Arc<Shared>, segments: &Receiver<Arc<Segment>>) {
     while let Ok(segment) = segments.recv() {
+        let mut started = Instant::now();
         let chunk = loop {
             if shared.is_closing() {
                 return;
@@ -25,9 +26,11 @@ pub(crate) fn run(shared: &Arc<Shared>, segments: &Receiver<Arc<Segment>>) {
                 Err(error) => {
                     tracing::warn!(%error, first = %segment.first(), "a chunk could not be written; trying again");
                     std::thread::sleep(RETRY_AFTER);
+                    started = Instant::now();
                 }
             }
         };
+        shared.meters.seal_micros.take(started.elapsed().as_micros() as u64);
         shared.queue.sealed(Box::new(chunk));
     }
 }

@@ -7,6 +7,8 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
+use crate::meter::StoreMeters;
+
 use super::chunks::Chunks;
 use super::derived::{Indexes, Kinds};
 use super::disk::DiskGuard;
@@ -35,6 +37,7 @@ pub(crate) struct Shared {
     pub(crate) queue: Queue,
     pub(crate) scavenger: Scavenger,
     pub(crate) waiters: Arc<Waiters>,
+    pub(crate) meters: StoreMeters,
     pub(crate) fingerprints: Fingerprints,
     pub(crate) disk: DiskGuard,
     pub(crate) availability: Mutex<Availability>,

@@ -1,6 +1,8 @@
 //! What is asked of the writer: to append, to delete, to truncate. What the chunks know of an append's ids is found out
 //! here, before it is queued.
 
+use std::time::Instant;
+
 use crate::event::{
     self, Deletion, Digest, ExpectedVersion, NewEvent, Number, Position, Receipt, StreamName, Timestamp,
 };
@@ -146,6 +148,7 @@ impl Store {
             expected,
             ids_alone,
             now,
+            queued: Instant::now(),
             looked_up,
             answer,
         };

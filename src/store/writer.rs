@@ -5,8 +5,10 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Instant;
 
-use crate::event::{Position, Receipt};
+use crate::event::{Content, Position, Receipt};
+use crate::meter::{StoreMeters, Tally};
 
 use super::chunk_file::Written;
 use super::clock::ClockGuard;
@@ -76,6 +78,7 @@ impl Writer {
         let _alarm = Alarm(self.shared.clone());
         loop {
             let tail_bytes: u64 = self.cuts.iter().map(Cut::memory_bytes).sum();
+            self.shared.meters.tail_bytes.set(tail_bytes);
             // What is to be refused need not wait for room.
             let has_room = || tail_bytes < TAIL_BYTES_MAX || self.shared.refuses_everything().is_some();
             match self.shared.queue.next(GROUP_BYTES, has_room) {
@@ -117,16 +120,21 @@ impl Writer {
         for mut request in requests {
             self.clock.look(request.now, group.log.time);
             let result = group.decide(&view, &mut request);
-            answers.push((request.answer, result));
+            answers.push((request.answer, request.queued, result));
         }
         if let Err(failure) = self.commit(group) {
             // Refusals and repeats too: they may rest on what was not made durable.
-            for (to, _) in answers {
+            self.shared.meters.answered.failed.add(answers.len() as u64);
+            for (to, _, _) in answers {
                 answer(to, Err(AppendError::OutcomeUnknown(failure.to_string())));
             }
             return;
         }
-        for (to, result) in answers {
+        let now = Instant::now();
+        for (to, queued, result) in answers {
+            let waited = now.saturating_duration_since(queued);
+            self.shared.meters.append_micros.take(waited.as_micros() as u64);
+            tally(&self.shared.meters.answered, &result);
             answer(to, result);
         }
         self.tidy();
@@ -142,6 +150,7 @@ impl Writer {
             return Err(failure);
         }
         failpoint::reached("append.synced");
+        count(&self.shared.meters, &group);
         self.publish(group);
         Ok(())
     }
@@ -160,7 +169,10 @@ impl Writer {
         let mut rest = Vec::new();
         for request in requests {
             match self.shared.refuses(request.intent) {
-                Some(error) => answer(request.answer, Err(error)),
+                Some(error) => {
+                    self.shared.meters.answered.refused.add_one();
+                    answer(request.answer, Err(error));
+                }
                 None => rest.push(request),
             }
         }
@@ -189,7 +201,9 @@ impl Writer {
         batch.insert(key(0), std::mem::take(&mut parts[0]));
         self.door.write(batch)?;
         failpoint::reached("append.written");
+        let started = Instant::now();
         self.door.sync()?;
+        self.shared.meters.sync_micros.take(started.elapsed().as_micros() as u64);
         self.groups.push_back(extent);
         Ok(())
     }
@@ -327,6 +341,24 @@ impl Drop for Alarm {
             self.0.queue.abandon();
         }
     }
+}
+
+/// What a durable group has brought.
+fn count(meters: &StoreMeters, group: &Group) {
+    let bytes = group.placed.iter().filter_map(|placed| placed.event.content.as_ref()).map(Content::len).sum::<usize>();
+    meters.events.add(group.placed.len() as u64);
+    meters.bytes.add(bytes as u64);
+    meters.group_events.take(group.placed.len() as u64);
+    meters.group_bytes.take(group.rows.len() as u64);
+}
+
+fn tally(tally: &Tally, result: &Result<Receipt, AppendError>) {
+    let counter = match result {
+        Ok(receipt) if receipt.repeat => &tally.repeated,
+        Ok(_) => &tally.written,
+        Err(_) => &tally.refused,
+    };
+    counter.add_one();
 }
 
 fn answer(to: Answer, result: Result<Receipt, AppendError>) {

@@ -48,6 +48,7 @@ mod limits;
 mod links;
 mod live;
 mod loop_disk;
+mod meters;
 mod mirror;
 mod model;
 mod ndjson;

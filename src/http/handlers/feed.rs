@@ -8,9 +8,10 @@ use hyper::header::{ETAG, HeaderMap};
 use tokio::time::{Instant, timeout_at};
 
 use crate::access::ReadPermit;
-use crate::address::{Direction, Shape};
-use crate::event::{Source, Status, StreamHead};
+use crate::address::{Address, Direction, Shape};
+use crate::event::{Number, Source, Status, StreamHead};
 use crate::feed::Representation;
+use crate::meter::Way;
 use crate::store::View;
 
 use super::super::cache_policy::Freshness;
@@ -32,6 +33,8 @@ struct Answer {
     result: Result<Reply, Problem>,
     /// There is nothing new in it: an empty page at the end, a 304, a stream that nobody has written to.
     is_quiet: bool,
+    /// Below this number its reader has everything, if the answer is one by which streams are read in order.
+    reached: Option<Number>,
 }
 
 /// GET of a feed.
@@ -63,7 +66,8 @@ pub(crate) async fn get(
     };
     let time = live::wait_asked(asked.headers, target.query.wait_seconds, served.waits.limits())?;
     let Some(time) = time else {
-        return answer(served, asked, permit, &served.store.view(), &wanted, chosen, coding).await.result;
+        let answer = answer(served, asked, permit, &served.store.view(), &wanted, chosen, coding).await;
+        return answer.seen(served, asked, permit, Way::Poll).result;
     };
     let result = Box::pin(answer_after_waiting(served, asked, permit, wanted, chosen, coding, time)).await;
     // What somebody waited for is an answer to that wait, not a page for others.
@@ -95,6 +99,7 @@ async fn answer_after_waiting(
         let mut watch = served.store.watch(&wanted.source);
         let view = served.store.view();
         let answer = Box::pin(answer(served, asked, &permit, &view, &wanted, chosen, coding)).await;
+        let answer = answer.seen(served, asked, &permit, Way::Wait);
         drop(view);
         if !answer.is_quiet || is_over || served.is_draining() {
             return answer.result;
@@ -118,6 +123,21 @@ async fn answer_after_waiting(
     }
 }
 
+impl Answer {
+    fn refused(problem: Problem, is_quiet: bool) -> Self {
+        Self { result: Err(problem), is_quiet, reached: None }
+    }
+
+    /// Takes note of who gets it.
+    fn seen(self, served: &Served, asked: &Asked<'_>, permit: &ReadPermit, way: Way) -> Self {
+        if let Some(reached) = self.reached.filter(|_| !asked.is_head) {
+            let is_head_feed = matches!(asked.target.address, Address::Feed(_));
+            served.saw(asked, permit, if is_head_feed { Way::Newest } else { way }, reached);
+        }
+        self
+    }
+}
+
 async fn answer(
     served: &Arc<Served>,
     asked: &Asked<'_>,
@@ -129,23 +149,24 @@ async fn answer(
 ) -> Answer {
     let head = match view.head(&wanted.source) {
         Ok(head) => head,
-        Err(error) => return Answer { result: Err(error.into()), is_quiet: false },
+        Err(error) => return Answer::refused(error.into(), false),
     };
     if let Err(problem) = readable(&wanted.source, &head) {
         let is_quiet = problem.kind == Kind::StreamNotFound;
-        return Answer { result: Err(problem), is_quiet };
+        return Answer::refused(problem, is_quiet);
     }
     let standing = match served.documents.standing(view, wanted, head, Reader::of(served, permit)).await {
         Ok(standing) => standing,
-        Err(problem) => return Answer { result: Err(problem), is_quiet: false },
+        Err(problem) => return Answer::refused(problem, false),
     };
     let is_empty_at_end = standing.extent.shown.is_none() && runs_forward(wanted);
     match page(served, asked, permit, view, wanted, &standing, chosen, coding).await {
         Ok(reply) => {
             let is_unchanged = reply.status == StatusCode::NOT_MODIFIED && !standing.extent.is_complete;
-            Answer { is_quiet: is_unchanged || is_empty_at_end, result: Ok(reply) }
+            let reached = reached(wanted, &standing);
+            Answer { is_quiet: is_unchanged || is_empty_at_end, result: Ok(reply), reached }
         }
-        Err(problem) => Answer { result: Err(problem), is_quiet: false },
+        Err(problem) => Answer::refused(problem, false),
     }
 }
 
@@ -197,6 +218,19 @@ pub(crate) fn readable(source: &Source, head: &StreamHead) -> Result<(), Problem
         Status::Live if head.exists() => Ok(()),
         Status::SoftDeleted => Err(Problem::stream_soft_deleted(source)),
         Status::Live => Err(Problem::stream_not_found(source)),
+    }
+}
+
+/// Below which number a reader has everything that goes from page to page in order, or looks at the newest alone.
+fn reached(wanted: &Wanted, standing: &Standing) -> Option<Number> {
+    let extent = &standing.extent;
+    match wanted.what {
+        What::Feed(Shape::Head) => Some(standing.head.next),
+        What::Feed(Shape::Page(_)) if runs_forward(wanted) => {
+            let last = extent.shown.or(extent.gone).map(|(_, last)| last);
+            Some(last.map_or(standing.head.next, |last| last.plus(1)))
+        }
+        What::Feed(Shape::Page(_)) | What::Event(_) => None,
     }
 }
 

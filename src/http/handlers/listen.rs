@@ -8,6 +8,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use crate::access::ReadPermit;
 use crate::address::LastEventId;
 use crate::event::Status;
+use crate::meter::Way;
 
 use super::super::Served;
 use super::super::cache_policy::Freshness;
@@ -32,16 +33,19 @@ pub(crate) fn get(served: &Arc<Served>, asked: &Asked<'_>, permit: &ReadPermit) 
         Content::None
     } else {
         let wait = served.waits.begin(asked.address, Waiting::Listener)?;
+        let next = last.map_or(head.next, LastEventId::next);
         let listening = Listening {
             store: served.store.clone(),
             source: source.clone(),
             permit: (!served.access.is_open()).then(|| (served.clone(), permit.clone())),
-            next: last.map_or(head.next, LastEventId::next),
+            next,
             messages: served.messages.clone(),
             underway: served.underway.clone(),
             address: asked.address,
             draining: served.draining.clone(),
             stalled_time_max: served.settings.stalled_reader_time_max,
+            seen: served.saw(asked, permit, Way::Listen, next),
+            now: served.ambient.now,
         };
         Content::Live(EventStream::new(listening, wait))
     };

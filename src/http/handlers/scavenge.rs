@@ -21,17 +21,19 @@ pub(crate) fn post(served: &Served, _permit: &OperatePermit) -> Result<Reply, Pr
 
 /// What was given back, and how far that has come.
 pub(crate) fn get(served: &Served, _permit: &OperatePermit) -> Reply {
+    Reply::json(StatusCode::OK, &status(served))
+}
+
+/// The same, for other documents.
+pub(super) fn status(served: &Served) -> Value {
     let Scavenging { running, waiting, last, chunks_rewritten, bytes_given_back } = served.store.scavenging();
-    Reply::json(
-        StatusCode::OK,
-        &json!({
-            "running": running.as_ref().map(pass),
-            "waiting": waiting.map(|id| json!({ "scavengeId": id.to_string() })),
-            "last": last.as_ref().map(pass),
-            "chunksRewritten": chunks_rewritten,
-            "bytesGivenBack": bytes_given_back,
-        }),
-    )
+    json!({
+        "running": running.as_ref().map(pass),
+        "waiting": waiting.map(|id| json!({ "scavengeId": id.to_string() })),
+        "last": last.as_ref().map(pass),
+        "chunksRewritten": chunks_rewritten,
+        "bytesGivenBack": bytes_given_back,
+    })
 }
 
 fn pass(pass: &Pass) -> Value {

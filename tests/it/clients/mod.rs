@@ -6,6 +6,7 @@ mod cloudevents;
 mod feedparser;
 mod geteventstore;
 mod jsonlines;
+mod prometheus;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ enum Client {
     Feedparser,
     /// `jsonlines`, for Python.
     Jsonlines,
+    /// `prometheus_client`, for Python.
+    Prometheus,
 }
 
 impl Client {
@@ -38,6 +41,7 @@ impl Client {
             Self::Cloudevents => (installed("python/bin/python"), "cloudevents_sdk.py"),
             Self::Feedparser => (installed("python/bin/python"), "feedparser_reads.py"),
             Self::Jsonlines => (installed("python/bin/python"), "jsonlines_copies.py"),
+            Self::Prometheus => (installed("python/bin/python"), "prometheus_reads.py"),
         };
         // A client that never comes to an end has failed too.
         let mut command = Command::new("timeout");

@@ -103,7 +103,9 @@ fn nothing_of_a_protected_stream_comes_out_of_streams_of_many_streams() {
 fn nothing_of_it_comes_out_of_pages_for_people_and_of_lists() {
     let shop = Shop::open();
     for user in ["", "bob"] {
-        for path in ["/", "/ui/", "/?format=atomsvc", "/info", "/metrics", "/health/ready", "/openapi.json"] {
+        for path in
+            ["/", "/ui/", "/?format=atomsvc", "/info", "/metrics", "/admin/stats", "/health/ready", "/openapi.json"]
+        {
             sweep(&shop, user, path, &[], assert_nothing_of_it);
         }
         for source in SOURCES.into_iter().filter(|source| *source != "$et-canarytype") {

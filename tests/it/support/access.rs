@@ -69,11 +69,19 @@ impl std::ops::Deref for WithAccess {
 impl WithAccess {
     /// The Authorization header of a user; of nobody in particular if the name is empty.
     pub(crate) fn authorization(&self, user: &str) -> Option<String> {
+        (!user.is_empty()).then(|| basic(user, &self.password(user)))
+    }
+
+    /// A user's name and password, as commands take them.
+    pub(crate) fn log_in(&self, user: &str) -> String {
+        format!("{user}:{}", self.password(user))
+    }
+
+    fn password(&self, user: &str) -> String {
         match user {
-            "" => None,
-            "admin" => Some(basic(user, &self.admin)),
-            "ops" => Some(basic(user, &self.ops)),
-            _ => Some(basic(user, &password_of(user))),
+            "admin" => self.admin.clone(),
+            "ops" => self.ops.clone(),
+            _ => password_of(user),
         }
     }
 
