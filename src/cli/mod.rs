@@ -33,6 +33,7 @@ mod config;
 mod user;
 mod token;
 mod healthcheck;
+mod top;
 
 use std::ffi::OsString;
 
@@ -87,6 +88,8 @@ enum Command {
     Token(token::Options),
     /// Save servers under names, each with who to be there
     Profile(profile::Options),
+    /// Watch a running server at work: its numbers, its disk, and who reads how far
+    Top(top::Options),
     /// Measure how fast it is, here
     Bench(bench::Options),
     /// Ask a running server whether it takes appends
@@ -128,6 +131,7 @@ pub fn run(
         Command::User(options) => user::run(&options, environment),
         Command::Token(options) => token::run(&options, environment),
         Command::Profile(options) => profile::run(&options),
+        Command::Top(options) => top::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Healthcheck(options) => healthcheck::run(&options, environment),
         Command::Completion(options) => completion::run(&options, Arguments::command()),

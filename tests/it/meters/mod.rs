@@ -1,6 +1,7 @@
 //! What a server says of itself: in OpenMetrics for programs, as JSON for operators, on a screen for whoever looks.
 
 mod consumers;
+mod top;
 
 use std::collections::BTreeMap;
 use std::time::Instant;

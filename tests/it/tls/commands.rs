@@ -23,6 +23,8 @@ fn events_are_appended_read_followed_and_exported_over_tls_by_who_trusts_the_aut
         assert!(done.output.contains("\"data\":{\"a\":1}"), "{done:?}");
     }
     assert_eq!(run(&["scavenge", "--wait"]).code, 0);
+    let screen = run(&["top", "--once"]);
+    assert!(screen.code == 0 && screen.output.contains("takes appends"), "{screen:?}");
     let wary = everfeed(&["read", "numbers", "--server", &url]).run();
     assert_eq!(wary.code, 1, "{wary:?}");
     assert!(wary.errors.contains("certificate"), "{wary:?}");
