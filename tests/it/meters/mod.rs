@@ -1,5 +1,6 @@
 //! What a server says of itself: in OpenMetrics for programs, as JSON for operators, on a screen for whoever looks.
 
+mod board;
 mod consumers;
 mod top;
 
