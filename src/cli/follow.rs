@@ -51,6 +51,9 @@ pub(super) struct Options {
     /// Where events go: stdout, file:PATH, sqlite:FILE, exec:COMMAND, or a URL to POST them to
     #[arg(long, value_name = "PLACE", default_value = "stdout", value_parser = To::parse)]
     to: To,
+    /// What it calls itself: whoever looks after the server sees under this name how far it is
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
     /// Hand on these alone: type=NAME or stream=NAME, and * at its end is whatever follows. Of several for the same
     /// key one has to fit
     #[arg(long, value_name = "KEY=VALUE", value_parser = Selection::parse)]
@@ -138,6 +141,9 @@ fn following(options: &Options, server: &Server, url: &str) -> Result<Following,
         Hear::Poll => Live::Poll(options.every),
     };
     let mut following = server.who.follows(Follower::of(url).from(options.from.start()).live(live))?;
+    if let Some(name) = &options.name {
+        following = following.named(name);
+    }
     if let Some(directory) = &options.cache {
         following = following.cache(directory);
     }

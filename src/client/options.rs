@@ -73,6 +73,7 @@ pub struct Following {
     pub(super) start: Start,
     pub(super) live: Live,
     pub(super) credentials: Credentials,
+    pub(super) name: Option<String>,
     pub(super) cache: Option<PathBuf>,
     pub(super) prefetch_pages: usize,
     pub(super) ends_at_the_end: bool,
@@ -93,6 +94,7 @@ impl Following {
             start: Start::default(),
             live: Live::default(),
             credentials: Credentials::default(),
+            name: None,
             cache: None,
             prefetch_pages: 8,
             ends_at_the_end: false,
@@ -118,6 +120,12 @@ impl Following {
     /// Who follows. Default: anybody.
     pub fn credentials(self, credentials: Credentials) -> Self {
         Self { credentials, ..self }
+    }
+
+    /// What it calls itself to the server of the feed, in ASCII: whoever looks after that server sees under this name how
+    /// far it is. Default: it is told from others by its program and its address.
+    pub fn named(self, name: &str) -> Self {
+        Self { name: Some(name.to_string()), ..self }
     }
 
     /// Keeps pages in this directory as far as their headers allow it, so that the next replay finds them there. It is

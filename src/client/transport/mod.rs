@@ -39,12 +39,15 @@ const BODY_BYTES_MAX: usize = 640 << 20;
 const PROBLEM_BYTES_MAX: usize = 64 << 10;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
+const CONSUMER: HeaderName = HeaderName::from_static("everfeed-consumer");
 const ES_LONG_POLL: HeaderName = HeaderName::from_static("es-longpoll");
 
 /// Connections to servers, and who we are to them.
 pub(super) struct Transport {
     http: reqwest::Client,
     pub(super) authorization: Option<HeaderValue>,
+    /// What we call ourselves.
+    name: Option<HeaderValue>,
     /// The server that may know who we are.
     home: Url,
 }
@@ -126,7 +129,9 @@ impl Transport {
             .user_agent(concat!("everfeed/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| FollowError::Usage(cause(&error)))?;
-        Ok(Self { http, authorization: authorization(&following.credentials)?, home: home.clone() })
+        let name = following.name.as_deref().map(HeaderValue::from_str).transpose();
+        let name = name.map_err(|_| FollowError::Usage("the name of a consumer is visible ASCII".into()))?;
+        Ok(Self { http, authorization: authorization(&following.credentials)?, name, home: home.clone() })
     }
 
     /// Asks, and returns as soon as the head of the answer is there.
@@ -147,8 +152,9 @@ impl Transport {
         if let Some(tag) = &ask.known {
             headers.insert(IF_NONE_MATCH, tag.clone());
         }
-        if let Some(authorization) = self.authorization.clone().filter(|_| ask.url.origin() == self.home.origin()) {
-            headers.insert(AUTHORIZATION, authorization);
+        if ask.url.origin() == self.home.origin() {
+            headers.extend(self.authorization.clone().map(|authorization| (AUTHORIZATION, authorization)));
+            headers.extend(self.name.clone().map(|name| (CONSUMER, name)));
         }
         let request = self.http.get(ask.url.clone()).headers(headers).send();
         let time_max = HEAD_TIME_MAX + ask.wait.unwrap_or_default();

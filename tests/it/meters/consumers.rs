@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use super::{append, start, stats};
-use crate::support::{PATIENCE, TestServer, WithAccess, request};
+use crate::support::{PATIENCE, TestServer, WithAccess, everfeed, request};
 
 fn consumers(server: &TestServer) -> Vec<Value> {
     stats(server, "/admin/stats")["consumers"].as_array().expect("a list").clone()
@@ -77,6 +77,20 @@ fn a_name_of_its_own_tells_programs_apart_that_are_the_same() {
     assert_eq!(consumer(&server, "reporting")["next"], 4);
     assert_eq!(consumer(&server, "reporting")["named"], true);
     assert_eq!(consumers(&server).len(), 2);
+}
+
+#[test]
+fn who_follows_under_a_name_is_known_by_it() {
+    let (_data, server) = start();
+    append(&server, "orders", 0..5, &[]);
+    let url = format!("http://{}", server.address);
+    let follow =
+        |name| everfeed(&["follow", "orders", "--server", &url, "--name", name, "--until-end", "--quiet"]).run();
+    let run = follow("search");
+    assert_eq!((run.code, run.output.lines().count()), (0, 5), "{run:?}");
+    let seen = consumer(&server, "search");
+    assert_eq!((&seen["next"], &seen["eventsBehind"], &seen["named"]), (&json!(5), &json!(0), &json!(true)));
+    assert_eq!(follow("a\nb").code, 2, "that would be two headers");
 }
 
 #[test]
