@@ -145,6 +145,10 @@ pub mod telemetry;
 #[doc(hidden)]
 pub mod fuzzing;
 
+#[doc = include_str!("numbers.md")]
+#[cfg(feature = "server")]
+pub mod numbers {}
+
 #[doc = include_str!("coming_from_eventstore.md")]
 #[cfg(feature = "server")]
 pub mod coming_from_eventstore {}

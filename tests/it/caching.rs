@@ -138,6 +138,7 @@ fn each_answer_has_the_cache_control_of_what_it_is() {
         ("/health/live", 200, "no-store"),
         ("/health/ready", 200, "no-store"),
         ("/metrics", 200, "no-store"),
+        ("/admin/stats", 200, "no-store"),
         ("/admin/scavenge", 200, "no-store"),
     ] {
         let reply = get(&server, path, ATOM, "identity");

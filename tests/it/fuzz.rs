@@ -194,6 +194,7 @@ fn request(random: &mut Random) -> Vec<u8> {
                 "/health/live",
                 "/health/ready",
                 "/metrics",
+                "/admin/stats",
                 "/admin/scavenge",
                 "/ui/",
                 "/ui/everfeed.css",

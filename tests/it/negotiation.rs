@@ -186,6 +186,8 @@ fn options_and_405_name_the_methods_of_every_address() {
         ("/health/live", read),
         ("/health/ready", read),
         ("/metrics", read),
+        ("/admin/stats", read),
+        ("/admin/stats/seconds", read),
         ("/admin/scavenge", "GET, HEAD, OPTIONS, POST"),
         ("/admin/promote", "OPTIONS, POST"),
         ("/ui/", read),

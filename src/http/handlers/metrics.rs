@@ -143,7 +143,7 @@ fn machine(served: &Served, text: &mut Text) {
     let help = "Until appends are refused for want of space, if the data grow as they did for up to a day.";
     text.gauge("everfeed_disk_left_seconds", Unit::Seconds, help, days_left.map(|days| days * 86_400.0));
     let started = served.metering.started.micros() as f64 / 1e6;
-    let help = "When the process was started, in seconds since the beginning of 1970.";
+    let help = "When the server was started, in seconds since the beginning of 1970.";
     text.gauge("process_start_time_seconds", Unit::Seconds, help, started);
     let help = "Memory that the process has in use.";
     text.gauge("process_resident_memory_bytes", Unit::Bytes, help, known(machine.resident_bytes));

@@ -1,5 +1,5 @@
 //! `/admin/stats`: every number that the server has about itself, as JSON for operators and for `everfeed top`; and below
-//! it how these went, by the second and by the minute.
+//! it how these went, by the second and by the minute. `numbers.md` says what each of them is.
 
 use std::collections::HashMap;
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::start;
 
@@ -51,6 +51,18 @@ fn every_panel_and_rule_asks_for_metrics_that_there_are() {
 }
 
 #[test]
+fn the_page_about_numbers_has_every_metric_and_no_other() {
+    let (_data, server) = start();
+    let text = server.get("/metrics", &[]).text().to_string();
+    let there: BTreeSet<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+    let page = include_str!("../../../src/numbers.md");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+    let rows = rows.filter(|(name, _)| name.starts_with("everfeed_") || name.starts_with("process_"));
+    let told: BTreeSet<_> = rows.map(|(name, rest)| (name, rest.split(' ').next().unwrap_or_default())).collect();
+    assert_eq!(told, there);
+}
+
+#[test]
 fn the_board_has_a_question_in_every_panel_and_no_two_in_one_place() {
     let text = fs::read_to_string(config("grafana.json")).expect("it is there");
     let board: Value = serde_json::from_str(&text).expect("JSON");
@@ -76,7 +88,32 @@ fn the_board_has_a_question_in_every_panel_and_no_two_in_one_place() {
 
 #[test]
 fn prometheus_takes_the_rules() {
-    let checked = Command::new("promtool").args(["check", "rules"]).arg(config("alerts.yml")).output();
+    check_rules(&config("alerts.yml"));
+}
+
+#[test]
+fn prometheus_understands_what_the_board_asks() {
+    let text = fs::read_to_string(config("grafana.json")).expect("it is there");
+    let board: Value = serde_json::from_str(&text).expect("JSON");
+    let targets = board["panels"].as_array().expect("panels").iter().filter_map(|panel| panel["targets"].as_array());
+    // What Grafana puts in for these is a time and a pattern.
+    let asked = |target: &Value| {
+        target["expr"].as_str().expect("a question").replace("$__rate_interval", "5m").replace("$instance", ".+")
+    };
+    let rules: Vec<_> = (0..)
+        .zip(targets.flatten())
+        .map(|(number, target)| json!({ "record": format!("board:{number}"), "expr": asked(target) }))
+        .collect();
+    let rules = json!({ "groups": [{ "name": "board", "rules": rules }] });
+    let file = tempfile::Builder::new().suffix(".yml").tempfile().expect("a file");
+    // All JSON is YAML.
+    fs::write(file.path(), rules.to_string()).expect("written");
+    check_rules(file.path());
+}
+
+#[track_caller]
+fn check_rules(file: &Path) {
+    let checked = Command::new("promtool").args(["check", "rules"]).arg(file).output();
     let checked = checked.expect("`tests/run` installs promtool, which comes with Prometheus");
     let said = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
     assert!(checked.status.success() && said.contains("SUCCESS"), "{said}");
