@@ -3,10 +3,11 @@
 //! Any spelling of a path is understood, links always use one: RFC 3986 unreserved characters as they are,
 //! everything else percent-encoded with upper-case digits. Nothing here does I/O or knows of HTTP messages.
 //!
-//! In reading order: `target` (what can be asked for), `parse` and `query` (from text), `print` (to text),
+//! In reading order: `target` (what can be asked for), `list` (of streams), `parse` and `query` (from text), `print` (to text),
 //! `link` and `paging` (which page leads where).
 
 mod link;
+mod list;
 mod paging;
 mod parse;
 mod print;
@@ -16,6 +17,7 @@ mod target;
 mod tests;
 
 pub use link::{Link, link_header};
+pub use list::{StreamList, WhichStreams};
 pub use paging::{At, Extent, Paging, Shape};
 pub use print::{BaseUrl, InvalidBaseUrl, StreamPath, Suffix};
 pub use query::{Embed, Format, LastEventId, Query};

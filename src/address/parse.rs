@@ -6,9 +6,11 @@ use uuid::Uuid;
 
 use crate::event::{Count, EventId, Number, Position, Source, StreamName};
 
+use super::list;
 use super::query::{self, Parameters};
 use super::{
-    Address, By, Direction, Format, NotDecimal, NotPosition, PageRequest, Place, Target, Ui, Unaddressable, UserCommand,
+    Address, By, Direction, Format, NotDecimal, NotPosition, PageRequest, Place, StreamList, Target, Ui, Unaddressable,
+    UserCommand,
 };
 
 /// The longest path has this many segments: `streams/{stream}/metadata/{n}/forward/{count}`.
@@ -23,10 +25,15 @@ impl Target {
     /// # Errors
     /// When they address nothing; the error is a sentence that says why.
     pub fn parse(path: &str, query: Option<&str>) -> Result<Self, Unaddressable> {
-        let parsed = match Parsed::new(path) {
+        let mut parsed = match Parsed::new(path) {
             Ok(parsed) => parsed,
             Err(error) => return Err(without_slash(path, query).unwrap_or(error)),
         };
+        match &mut parsed.address {
+            Address::Streams(list) => *list = StreamList::parse(query)?,
+            Address::Stream { at, .. } => *at = list::time(query)?,
+            _ => {}
+        }
         let Parameters { format, query, from: shown_from, is_canonical } = query::parse(query)?;
         let mut address = parsed.address;
         if let (Address::Ui(Ui::Stream { from, .. }), Some(text)) = (&mut address, shown_from) {
@@ -102,6 +109,11 @@ impl Parsed {
             ["admin", "stats", "minutes"] => Address::History(By::Minutes).into(),
             ["admin", "scavenge"] => Address::Scavenge.into(),
             ["admin", "promote"] => Address::Promote.into(),
+            ["admin", "streams"] => Address::Streams(StreamList::default()).into(),
+            ["admin", "streams", stream] => {
+                let source = Source::named(StreamName::parse(stream).map_err(Unaddressable::InvalidName)?);
+                Address::Stream { source, at: None }.into()
+            }
             ["users"] => Address::Users.into(),
             ["users", CURRENT] => Address::CurrentUser.into(),
             ["users", login] if !login.is_empty() => Address::User { login: (*login).to_string() }.into(),

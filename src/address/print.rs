@@ -11,7 +11,7 @@ use super::parse::CURRENT;
 use super::{Address, Direction, Embed, Format, PageRequest, Place, Ui};
 
 /// All but RFC 3986's unreserved characters.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+pub(super) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What the server is called from outside: `http://host:port`, perhaps with a path, without a slash at its end.
 ///
@@ -177,6 +177,12 @@ impl Address {
             Self::History(by) => format!("/admin/stats/{}", by.as_str()),
             Self::Scavenge => "/admin/scavenge".to_string(),
             Self::Promote => "/admin/promote".to_string(),
+            Self::Streams(list) => list.path(),
+            Self::Stream { source, at } => {
+                let stream = utf8_percent_encode(source.name(), RESERVED);
+                let at = at.map(|at| format!("?at={}", utf8_percent_encode(&at.to_string(), RESERVED)));
+                format!("/admin/streams/{stream}{}", at.unwrap_or_default())
+            }
             Self::Users => "/users".to_string(),
             Self::CurrentUser => format!("/users/{}", utf8_percent_encode(CURRENT, RESERVED)),
             Self::User { login } => format!("/users/{}", utf8_percent_encode(login, RESERVED)),

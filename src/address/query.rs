@@ -203,6 +203,6 @@ fn seconds(text: &str) -> Result<u64, Unaddressable> {
 }
 
 /// Bytes that are no UTF-8 cannot be part of anything known.
-fn decode(text: &str) -> Cow<'_, str> {
+pub(super) fn decode(text: &str) -> Cow<'_, str> {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy()
 }

@@ -1,8 +1,8 @@
 //! What a request asks for, as a value, and why a path asks for nothing.
 
-use crate::event::{Count, EventId, InvalidName, Number, Position, Source, StreamName};
+use crate::event::{Count, EventId, InvalidName, Number, Position, Source, StreamName, Timestamp};
 
-use super::{Format, Query};
+use super::{Format, Query, StreamList};
 
 /// A request's path and query, understood.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,15 @@ pub enum Address {
     Scavenge,
     /// `/admin/promote`: ending that a replica takes no appends.
     Promote,
+    /// `/admin/streams`: which streams there are.
+    Streams(StreamList),
+    /// `/admin/streams/{stream}`: where a stream stands, and how it grew.
+    Stream {
+        /// Which one.
+        source: Source,
+        /// `?at={time}`: which number came then, or next.
+        at: Option<Timestamp>,
+    },
     /// `/users`: everybody whom the server knows.
     Users,
     /// `/users/$current`: whoever asks.
@@ -281,6 +290,18 @@ pub enum Unaddressable {
     /// A `?wait=` that is no number of seconds.
     #[error("{0:?} is no time to wait: whole seconds are expected, such as wait=30")]
     InvalidWait(String),
+    /// What `/admin/streams` is asked for with a parameter.
+    #[error(
+        "{text:?} cannot stand in `{parameter}` here: `order` is `recent` or `name`, `limit` is 1 to {}, `before` is a \
+         position in decimal, and `at` is a time such as 2026-11-25T09:30:00Z",
+        StreamList::LIMIT_MAX
+    )]
+    InvalidList {
+        /// The parameter.
+        parameter: &'static str,
+        /// What stood there.
+        text: String,
+    },
     /// A `?last-event-id=` that is the number of no event.
     #[error("{0:?} is no event to go on after: its number is expected, such as last-event-id=41, or -1 for all events")]
     InvalidLastEventId(String),

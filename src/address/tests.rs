@@ -90,6 +90,8 @@ fn what_is_not_a_stream_has_its_address_too() {
         ("/admin/stats/minutes", Address::History(By::Minutes)),
         ("/admin/scavenge", Address::Scavenge),
         ("/admin/promote", Address::Promote),
+        ("/admin/streams", Address::Streams(StreamList::default())),
+        ("/admin/streams/a%2Fb", Address::Stream { source: source("a/b"), at: None }),
         ("/users", Address::Users),
         ("/users/%24current", Address::CurrentUser),
         ("/users/ann%20b", Address::User { login: "ann b".to_string() }),
@@ -108,6 +110,38 @@ fn what_is_not_a_stream_has_its_address_too() {
     for path in ["/users/a/enable", "/users/a/command", "/users/a/command/", "/users/a/command/Enable", "/users/a/b"] {
         assert_eq!(parse(path), Err(Unaddressable::Unknown), "{path}");
     }
+}
+
+#[test]
+fn lists_of_streams_go_by_activity_by_name_or_by_what_was_typed() {
+    let list = |query: &str| match address(&format!("/admin/streams?{query}")) {
+        Address::Streams(list) => (list.path(), list),
+        other => panic!("{other:?}"),
+    };
+    let before = Some(Position::from(7));
+    for (query, which, printed) in [
+        ("order=recent&before=7", WhichStreams::Recent { before }, "?before=7"),
+        ("before=&order=", WhichStreams::Recent { before: None }, ""),
+        ("order=name", named("", ""), "?order=name"),
+        ("prefix=a%2Fb&after=a/b+c&prefix=d", named("a/b", "a/b c"), "?order=name&prefix=a%2Fb&after=a%2Fb%20c"),
+        ("search=%C3%BC&order=name&before=x", WhichStreams::Fitting { text: "ü".to_string() }, "?search=%C3%BC"),
+    ] {
+        let (path, list) = list(query);
+        assert_eq!((list.which, list.limit), (which, StreamList::LIMIT), "{query}");
+        assert_eq!(path, format!("/admin/streams{printed}"));
+    }
+    assert_eq!(list("limit=1000").1.limit, 1_000);
+    assert_eq!(list("limit=5&search=x").0, "/admin/streams?search=x&limit=5");
+    for (query, refusal) in
+        [("order=size", "\"size\" cannot stand in `order` here"), ("limit=0", "\"0\" cannot stand in `limit`")]
+    {
+        let error = parse(&format!("/admin/streams?{query}")).unwrap_err().to_string();
+        assert!(error.starts_with(refusal), "{error}");
+    }
+}
+
+fn named(prefix: &str, after: &str) -> WhichStreams {
+    WhichStreams::Named { prefix: prefix.to_string(), after: after.to_string() }
 }
 
 fn command(login: &str, command: UserCommand) -> Address {

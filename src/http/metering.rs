@@ -127,7 +127,12 @@ pub(super) fn resource(target: &Target, method: &Method, headers: &HeaderMap) ->
         Address::Event { .. } | Address::Data { .. } => Resource::Event,
         Address::Metadata { .. } | Address::Categories { .. } | Address::Home => Resource::Description,
         Address::Info | Address::Ping | Address::Live | Address::Ready | Address::Metrics => Resource::Health,
-        Address::Scavenge | Address::Promote | Address::Stats | Address::History(_) => Resource::Admin,
+        Address::Scavenge
+        | Address::Promote
+        | Address::Stats
+        | Address::History(_)
+        | Address::Streams(_)
+        | Address::Stream { .. } => Resource::Admin,
         Address::Users | Address::CurrentUser | Address::User { .. } | Address::UserCommand { .. } => Resource::Users,
         Address::Ui(_) | Address::Problem { .. } | Address::Stylesheet => Resource::Ui,
     }

@@ -32,6 +32,8 @@ pub(super) const fn allowed(address: &Address) -> &'static str {
         | Address::Metrics
         | Address::Stats
         | Address::History(_)
+        | Address::Streams(_)
+        | Address::Stream { .. }
         | Address::Ui(_)
         | Address::Problem { .. }
         | Address::Stylesheet => "GET, HEAD, OPTIONS",

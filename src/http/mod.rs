@@ -26,6 +26,7 @@ mod links;
 mod showing;
 mod sight;
 mod listing;
+mod streams;
 mod standing;
 mod document;
 mod validator;

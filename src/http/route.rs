@@ -128,6 +128,15 @@ impl Served {
                 let permit = self.access.operate(caller)?;
                 Box::pin(self.recorded(&asked, caller, Deed::Promote, handlers::promote::post(self, &permit))).await
             }
+            Address::Streams(list) => {
+                let permit = self.access.list(caller)?;
+                reading.audience = permit.audience();
+                Box::pin(handlers::streams::get(self, &asked, &permit, list)).await
+            }
+            Address::Stream { source, at } => {
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
+                Box::pin(handlers::streams::one(self, &asked, &permit, *at)).await
+            }
             Address::Users | Address::CurrentUser | Address::User { .. } | Address::UserCommand { .. } => {
                 let identities = self.identities.as_ref().expect("a server that is not open has users");
                 let work = handlers::users::answer(self, identities, &asked, caller, &method, incoming);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use tokio::task::JoinSet;
 
-use crate::event::{Number, Order, Source, Status, StreamName, Timestamp};
+use crate::event::{Number, Source, Status, StreamName, Timestamp};
 
 use super::{AppendError, ReadError, Store, View};
 
@@ -87,39 +87,14 @@ impl Aging {
         let known = self.oldest.get(stream).filter(|(number, _)| *number == head.first_visible);
         let first = match known {
             Some((_, time)) => *time,
-            None => time_of(view, &source, head.first_visible)?,
+            None => view.time_of(&source, head.first_visible)?,
         };
         oldest.insert(stream.clone(), (head.first_visible, first));
         if first < limit {
-            return first_younger(view, &source, head.first_visible, head.next, limit).map(Some);
+            return view.first_since(&source, head.first_visible, head.next, limit).map(Some);
         }
         Ok(None)
     }
-}
-
-/// The first number whose event is not older than `limit`: above `old`, which is, and at most `next`. Times rise with
-/// numbers.
-fn first_younger(
-    view: &View,
-    source: &Source,
-    old: Number,
-    next: Number,
-    limit: Timestamp,
-) -> Result<Number, ReadError> {
-    let (mut older, mut younger) = (old.get(), next.get());
-    while older + 1 < younger {
-        let middle = older + (younger - older) / 2;
-        match time_of(view, source, Number::new(middle).expect("between two numbers"))? < limit {
-            true => older = middle,
-            false => younger = middle,
-        }
-    }
-    Ok(Number::new(younger).expect("at most the next number"))
-}
-
-fn time_of(view: &View, source: &Source, number: Number) -> Result<Timestamp, ReadError> {
-    let event = view.read_blocking(source, number, number, Order::OldestFirst, 1)?.pop();
-    event.map(|event| event.time).ok_or_else(|| ReadError::Damaged(format!("{source}: event {number} is missing")))
 }
 
 #[cfg(test)]

@@ -209,6 +209,24 @@ impl Chunks {
         Ok(found)
     }
 
+    /// About how many bytes the events at these ordinals take: of a block that they share, their share.
+    pub(crate) fn bytes_about(&self, record: &ChunkRecord, ordinals: std::ops::Range<u32>) -> Result<u64, ReadError> {
+        let chunk = self.open(record)?;
+        let first = chunk.block_of(ordinals.start)?;
+        let blocks = chunk.blocks[first..].iter().take_while(|block| block.ordinal < ordinals.end);
+        let share = |block: &BlockPlace| {
+            let end = ordinals.end.min(block.ordinal + block.events);
+            let events = u64::from(end.saturating_sub(ordinals.start.max(block.ordinal)));
+            block.bytes as u64 * events / u64::from(block.events.max(1))
+        };
+        Ok(blocks.map(share).sum())
+    }
+
+    /// How far behind the chunk's first position the event at each ordinal lies; none where both orders are the same.
+    pub(crate) fn offsets(&self, record: &ChunkRecord) -> Result<Option<Vec<u16>>, ReadError> {
+        Ok(self.open(record)?.offsets())
+    }
+
     /// The types of the events of the run that begins at this ordinal.
     pub(crate) fn types(&self, record: &ChunkRecord, ordinal: u32) -> Result<Vec<EventType>, ReadError> {
         let chunk = self.open(record)?;
@@ -281,6 +299,19 @@ impl Chunk {
     /// The ordinal of the event this far after the first position.
     pub(crate) fn ordinal(&self, offset: u32) -> u32 {
         self.order.as_ref().map_or(offset, |order| u32::from(order[offset as usize]))
+    }
+
+    /// How far after the first position the event at each ordinal lies; none where both orders are the same.
+    fn offsets(&self) -> Option<Vec<u16>> {
+        let order = self.order.as_ref()?;
+        let mut offsets = vec![0; order.len()];
+        // A chunk has at most 65,536 events, so every offset fits.
+        for (ordinal, offset) in order.iter().zip(0_u32..) {
+            if let Some(place) = offsets.get_mut(usize::from(*ordinal)) {
+                *place = offset as u16;
+            }
+        }
+        Some(offsets)
     }
 
     /// A block, checked and decompressed.

@@ -1,10 +1,12 @@
 //! Durable events: every append is persisted in sled before it is acknowledged; what has grown old moves, in
 //! large pieces, into immutable files that sled names. The only module that names sled.
 //!
-//! Reading order: `format` (what is on disk), `door` (sled), `registry` (what it holds beside events), `derived` (streams kept by reference), `segment` (the tail
-//! in memory), `chunk_file` and `chunks` (old events), `ids` (event ids for ever), `retentions` (what settings and
-//! deletions leave), `keeper`, `view` (what readers see; `removal`, what it leaves out; `runs`, its sealed part), `shared`, `queue`, `decide` and
-//! `replicate` (what becomes a group), `writer` and `sealer` (the two threads), `scavenger` (a third), `aging`, `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
+//! Reading order: `format` (what is on disk), `door` (sled), `registry` (what it holds beside events), `derived` (streams
+//! kept by reference), `segment` (the tail in memory), `chunk_file` and `chunks` (old events), `ids` (event ids for ever),
+//! `names` (of all streams), `retentions` (what settings and deletions leave), `keeper`, `view` (what readers see;
+//! `removal`, what it leaves out; `runs`, its sealed part; `times`, what came when; `growth`, `size`, `summary` and
+//! `related`, what people ask), `shared`, `queue`, `decide` and `replicate` (what becomes a group), `writer` and `sealer`
+//! (the two threads), `scavenger` (a third), `aging`, `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
 //!
 //! One append on its way: [`Store::append`] looks its ids up in the chunks and queues it; the writer thread
 //! decides it together with what else waits, encodes the group, writes it to sled, flushes and syncs, publishes
@@ -17,6 +19,7 @@ mod format;
 mod door;
 mod registry;
 mod ids;
+mod names;
 mod derived;
 mod segment;
 mod chunk_file;
@@ -26,6 +29,11 @@ mod keeper;
 mod view;
 mod removal;
 mod runs;
+mod times;
+mod growth;
+mod size;
+mod summary;
+mod related;
 mod waiters;
 mod shared;
 mod queue;
@@ -84,13 +92,17 @@ pub use derived::Kinds;
 pub use directory::holds_store;
 pub use disk::Space;
 pub use error::{AppendError, OpenError, ReadError};
+pub use growth::{Milestone, Spans};
+pub use names::Found;
 pub use queue::Queued;
 pub use recovery::NewStore;
+pub use related::{Reach, Related};
 pub use removal::Removal;
 pub(crate) use repair::LOST_TYPE;
 pub use repair::{RepairReport, repair};
 pub use replicate::{Left, ReplicateError, Role, Row};
 pub use scavenger::{Pass, Scavenging, Thoroughness};
+pub use summary::Summary;
 pub use verbs::{Append, Delete};
 pub use verify::{VerifyReport, verify};
 pub use view::{Sizes, View};
@@ -217,7 +229,7 @@ impl Store {
     }
 
     fn start(opened: Opened, options: &Options) -> std::io::Result<Self> {
-        let Opened { directory, door, writer, meta, replica_of, chunks, state, cuts, groups, .. } = opened;
+        let Opened { directory, door, writer, meta, replica_of, chunks, names, state, cuts, groups, .. } = opened;
         let (waiters, rung) = Waiters::new();
         let availability = if options.read_only {
             Availability::ReadOnly { reason: "the setting read_only is on".into() }
@@ -239,6 +251,7 @@ impl Store {
             chunks,
             kinds: options.derived,
             indexes: Indexes::new(directory.chunks()),
+            names,
             queue: Queue::new(QueueLimits {
                 appends_max: options.queued_appends_max,
                 bytes_max: options.queued_bytes_max,

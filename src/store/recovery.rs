@@ -24,6 +24,7 @@ use super::format::{
 };
 use super::ids::Fingerprints;
 use super::leftovers::Leftovers;
+use super::names::{Names, SealedNames};
 use super::registry;
 use super::retentions::Retentions;
 use super::segment::Cut;
@@ -41,6 +42,7 @@ pub(crate) struct Opened {
     /// See [`NewStore::replica_of`].
     pub(crate) replica_of: Option<String>,
     pub(crate) chunks: Arc<Chunks>,
+    pub(crate) names: Names,
     pub(crate) state: State,
     /// The size of each segment of the tail.
     pub(crate) cuts: VecDeque<Cut>,
@@ -169,7 +171,7 @@ fn read(
         return Err(damaged("the file `everfeed` and sled's part are of different logs"));
     }
     let chunks = Arc::new(Chunks::new(directory.chunks(), block_cache_bytes));
-    let mut sealed = read_sealed(&door, &chunks, &directory)?;
+    let (mut sealed, names) = read_sealed(&door, &chunks, &directory)?;
     sealed.indexed = read_indexed(&door, chunks.dir(), meta.log, &sealed)?;
     let retentions = read_retentions(&door)?;
     let has_links = door.get(&Key::Links.encode())?.is_some();
@@ -180,6 +182,7 @@ fn read(
         meta,
         replica_of: None,
         chunks,
+        names,
         state: State {
             log: LogHead { next: sealed.end(), time: sealed.chunks.last().map(|chunk| chunk.time).unwrap_or_default() },
             sealed: Arc::new(sealed),
@@ -207,19 +210,13 @@ fn read(
     }
 }
 
-/// The chunks that sled names; their files must be there, and follow each other.
-fn read_sealed(door: &Door, chunks: &Arc<Chunks>, directory: &Directory) -> Result<Sealed, OpenError> {
-    let mut records: Vec<Result<ChunkRecord, Malformed>> = Vec::new();
-    door.scan(&chunk_prefix(), &chunk_prefix(), |_, value| {
-        records.push(ChunkRecord::decode(value));
-        true
-    })?;
+/// The chunks that sled names; their files must be there, and follow each other. Of their streams the names.
+fn read_sealed(door: &Door, chunks: &Arc<Chunks>, directory: &Directory) -> Result<(Sealed, Names), OpenError> {
+    let records = read_records(door)?;
+    let names = read_names(door, &records)?;
+    let by_place = names.by_place();
     let mut sealed = Sealed::default();
     for record in records {
-        let record = record.map_err(malformed)?;
-        if record.first != sealed.end() || record.end <= record.first {
-            return Err(damaged(&format!("the chunk before position {} is not named", record.first)));
-        }
         let path = chunk_file::path(&directory.chunks(), record.first, record.generation);
         let name = format!("chunks/{}.{}", record.first, record.generation);
         match std::fs::metadata(path) {
@@ -233,10 +230,28 @@ fn read_sealed(door: &Door, chunks: &Arc<Chunks>, directory: &Directory) -> Resu
         if let Err(error) = &filter {
             tracing::error!(%error, "the id filter of a chunk cannot be read; its ids are looked up in the file");
         }
+        by_place.settle(&record, chunks);
         sealed.push(record, filter.ok().as_deref(), chunks);
     }
-    check_runs(door, &sealed)?;
-    Ok(sealed)
+    let end = sealed.end();
+    Ok((sealed, Names::new(names, end)))
+}
+
+fn read_records(door: &Door) -> Result<Vec<ChunkRecord>, OpenError> {
+    let mut records: Vec<Result<ChunkRecord, Malformed>> = Vec::new();
+    door.scan(&chunk_prefix(), &chunk_prefix(), |_, value| {
+        records.push(ChunkRecord::decode(value));
+        true
+    })?;
+    let records = records.into_iter().collect::<Result<Vec<_>, _>>().map_err(malformed)?;
+    let mut end = Position::ZERO;
+    for record in &records {
+        if record.first != end || record.end <= record.first {
+            return Err(damaged(&format!("the chunk before position {} is not named", record.first)));
+        }
+        end = record.end;
+    }
+    Ok(records)
 }
 
 /// What settings and deletions leave of streams, as far as the events that say so are sealed.
@@ -254,31 +269,31 @@ fn read_retentions(door: &Door) -> Result<Retentions, OpenError> {
     failed.map_or(Ok(retentions), |error| Err(malformed(error)))
 }
 
-/// That sled has every stream's runs: should it have lost some without a word, their streams would look as if
-/// they ended earlier, and would give out numbers again.
-fn check_runs(door: &Door, sealed: &Sealed) -> Result<(), OpenError> {
-    let mut missing: Vec<u64> = sealed.chunks.iter().map(|chunk| chunk.end.get() - chunk.first.get()).collect();
-    let mut error = None;
-    door.scan(&all_runs_prefix(), &all_runs_prefix(), |_, value| {
-        match RunRecord::decode(value) {
-            Ok(run) => {
-                // Runs of a chunk that is not named yet are passed over.
-                if let Some(index) = sealed.chunk_index(run.chunk) {
-                    missing[index] = missing[index].wrapping_sub(u64::from(run.events));
-                }
-            }
-            Err(malformed) => error = Some(malformed),
-        }
-        error.is_none()
+/// The names of all streams, by their runs. sled must have all of these: should it have lost some without a word, their
+/// streams would look as if they ended earlier, and would give out numbers again.
+fn read_names(door: &Door, chunks: &[ChunkRecord]) -> Result<SealedNames, OpenError> {
+    let mut missing: Vec<u64> = chunks.iter().map(|chunk| chunk.end.get() - chunk.first.get()).collect();
+    let mut names = SealedNames::default();
+    let mut failed = None;
+    door.scan(&all_runs_prefix(), &all_runs_prefix(), |key, value| {
+        let taken = RunRecord::decode(value).and_then(|run| {
+            // Runs of a chunk that is not named yet are passed over.
+            let index = chunks.partition_point(|chunk| chunk.end <= run.chunk);
+            let Some(missing) = missing.get_mut(index) else { return Ok(()) };
+            *missing = missing.wrapping_sub(u64::from(run.events));
+            names.take(key, &run)
+        });
+        failed = taken.err();
+        failed.is_none()
     })?;
-    if let Some(error) = error {
+    if let Some(error) = failed {
         return Err(malformed(error));
     }
-    match missing.iter().zip(&sealed.chunks).find(|(missing, _)| **missing != 0) {
+    match missing.iter().zip(chunks).find(|(missing, _)| **missing != 0) {
         Some((_, chunk)) => {
             Err(damaged(&format!("sled's part lacks streams of the chunk at position {}", chunk.first)))
         }
-        None => Ok(()),
+        None => Ok(names),
     }
 }
 

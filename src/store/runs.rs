@@ -9,7 +9,80 @@ use super::format::{ChunkRecord, Key, RunRecord, run_prefix};
 use super::ids::Fingerprint;
 use super::{ReadError, View};
 
+/// Some consecutive numbers of a source, all in one chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SealedRun {
+    pub(super) first: u64,
+    pub(super) events: u64,
+    /// The index of the chunk.
+    pub(super) chunk: usize,
+    /// Where in the chunk a stream's run begins; it is contiguous there. None of what is scattered over the chunk.
+    pub(super) ordinal: Option<u32>,
+}
+
+impl SealedRun {
+    /// The number after it.
+    pub(super) fn next(&self) -> u64 {
+        self.first + self.events
+    }
+}
+
 impl View {
+    /// The newest runs of a source in chunks, at most so many, oldest first.
+    pub(super) fn newest_runs(&self, source: &Source, count_max: usize) -> Result<Vec<SealedRun>, ReadError> {
+        let sealed = &self.state.sealed;
+        let mut runs = Vec::new();
+        match source {
+            Source::All => {
+                let run = |(chunk, record): (usize, &ChunkRecord)| SealedRun {
+                    first: record.first.get(),
+                    events: record.end.get() - record.first.get(),
+                    chunk,
+                    ordinal: Some(0),
+                };
+                runs.extend(sealed.chunks.iter().enumerate().rev().take(count_max).map(run));
+            }
+            Source::Stream(stream) => {
+                let to = Key::Run { stream: stream.clone(), first: Number::MAX }.encode();
+                let decoded = self.runs_down(&run_prefix(stream), &to, decode_run, |run| run.chunk, count_max)?;
+                let run = |(first, run, chunk): (Number, RunRecord, usize)| SealedRun {
+                    first: first.get(),
+                    events: run.events.into(),
+                    chunk,
+                    ordinal: Some(run.ordinal),
+                };
+                runs.extend(decoded.into_iter().map(run));
+            }
+            Source::Derived(kind, name) => runs = self.newest_derived_runs(*kind, name, count_max)?,
+        }
+        runs.reverse();
+        Ok(runs)
+    }
+
+    /// The newest runs under a prefix, newest first, of chunks that are named, each with the index of its chunk.
+    pub(super) fn runs_down<R>(
+        &self,
+        prefix: &[u8],
+        to: &[u8],
+        decode: impl Fn(&[u8], &[u8]) -> Result<(Number, R), ReadError>,
+        chunk: impl Fn(&R) -> Position,
+        count_max: usize,
+    ) -> Result<Vec<(Number, R, usize)>, ReadError> {
+        let sealed = &self.state.sealed;
+        let (mut runs, mut failed) = (Vec::new(), None);
+        if !sealed.chunks.is_empty() {
+            self.shared.door.scan_down(prefix, to, |key, value| {
+                match decode(key, value) {
+                    // Of a chunk that is not named yet it is passed over.
+                    Ok((first, run)) => runs.extend(sealed.chunk_index(chunk(&run)).map(|chunk| (first, run, chunk))),
+                    Err(error) => failed = Some(error),
+                }
+                failed.is_none() && runs.len() < count_max
+            })?;
+        }
+        failed.map_or(Ok(runs), Err)
+    }
+
     /// The head of a stream as the chunks have it.
     pub(crate) fn sealed_head(&self, stream: &StreamName) -> Result<StreamHead, ReadError> {
         let newest = self.runs_down_from(stream, Number::MAX)?;
@@ -24,7 +97,11 @@ impl View {
 
     /// The stream's newest run that begins at or below `number`. Runs of a chunk that is not named yet are
     /// passed over: they are written just before it is.
-    fn runs_down_from(&self, stream: &StreamName, number: Number) -> Result<Option<(Number, RunRecord)>, ReadError> {
+    pub(super) fn runs_down_from(
+        &self,
+        stream: &StreamName,
+        number: Number,
+    ) -> Result<Option<(Number, RunRecord)>, ReadError> {
         if self.state.sealed.chunks.is_empty() {
             return Ok(None);
         }

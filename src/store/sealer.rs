@@ -31,6 +31,8 @@ pub(crate) fn run(shared: &Arc<Shared>, segments: &Receiver<Arc<Segment>>) {
             }
         };
         shared.meters.seal_micros.take(started.elapsed().as_micros() as u64);
+        // Before any view shows the chunk.
+        shared.names.shelve(segment.streams(), segment.end());
         shared.queue.sealed(Box::new(chunk));
     }
 }

@@ -7,12 +7,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use crate::event::{Derived, Event, EventType, Known, Life, LogHead, Number, Position, StreamHead, StreamName};
+use crate::event::{
+    Derived, Event, EventType, Known, Life, LogHead, Number, Position, Source, StreamHead, StreamName, Timestamp,
+};
 
-use super::derived::{Kinds, Places};
+use super::derived::{Kinds, Places, key_in};
 use super::failpoint;
-use super::format::CHUNK_BYTES_MAX;
+use super::format::{CHUNK_BYTES_MAX, row};
 use super::ids::Fingerprint;
+use super::names::SealedStream;
 
 /// What an event takes in memory besides its own bytes, about.
 const EVENT_OVERHEAD_BYTES: u64 = 320;
@@ -28,6 +31,8 @@ struct Contents {
     runs: HashMap<StreamName, Run>,
     /// The newest use of each id, as an offset.
     ids: HashMap<Fingerprint, u32>,
+    /// The first events of streams, as offsets.
+    begun: Vec<u16>,
     derived: Places,
 }
 
@@ -80,6 +85,7 @@ impl Segment {
             fingerprints: Vec::new(),
             runs: HashMap::new(),
             ids: HashMap::new(),
+            begun: Vec::new(),
             derived: Places::new(kinds),
         };
         Self { first, contents: RwLock::new(contents) }
@@ -114,6 +120,9 @@ impl Segment {
             run.offsets.push(offset);
             if run.lives.last().is_none_or(|(_, life)| *life != event.life) {
                 run.lives.push((life_start, event.life));
+            }
+            if event.number == Number::ZERO {
+                contents.begun.push(offset as u16);
             }
             contents.derived.push(&event, offset as u16);
             contents.ids.insert(fingerprint, offset);
@@ -182,6 +191,116 @@ impl Segment {
         if let Some(events) = contents.events.get(start..(end as usize).min(contents.events.len())) {
             out.extend_from_slice(events);
         }
+    }
+
+    /// Whether the stream has an event here below `log.next`.
+    pub(crate) fn shows(&self, stream: &StreamName, log: LogHead) -> bool {
+        self.read().runs.get(stream).is_some_and(|run| run.visible(self.first, log) > 0)
+    }
+
+    /// The streams that began here from this position on, each with the position of its first event, at most
+    /// `count_max` of them; and up to which position that is all of them.
+    pub(crate) fn begun(
+        &self,
+        from: Position,
+        log: LogHead,
+        count_max: usize,
+    ) -> (Vec<(StreamName, Position)>, Position) {
+        let contents = self.read();
+        let end = self.first.plus(contents.events.len() as u64).min(log.next);
+        let position = |offset: u16| self.first.plus(u64::from(offset));
+        let start = contents.begun.partition_point(|offset| position(*offset) < from);
+        let begun = contents.begun[start..].iter().take_while(|offset| position(**offset) < end);
+        let name = |offset: &u16| (contents.events[usize::from(*offset)].stream.clone(), position(*offset));
+        let begun: Vec<_> = begun.take(count_max).map(name).collect();
+        let until = match begun.last() {
+            Some((_, last)) if begun.len() == count_max => last.plus(1),
+            _ => end,
+        };
+        (begun, until)
+    }
+
+    /// The streams whose newest event here lies below this position, each with that event's position, newest first, at
+    /// most `count_max` of them; and down to which position that is all of them. Not all that can be told is told at
+    /// once: appends wait meanwhile.
+    pub(crate) fn newest_below(
+        &self,
+        below: Position,
+        log: LogHead,
+        count_max: usize,
+    ) -> (Vec<(StreamName, Position)>, Position) {
+        /// As many streams are gone through all together, or as many events one by one.
+        const AT_ONCE: usize = 1_024;
+        let contents = self.read();
+        let end = contents.events.len().min(below.min(log.next).get().saturating_sub(self.first.get()) as usize);
+        let position = |offset: u32| self.first.plus(u64::from(offset));
+        let newest = |run: &Run| run.visible(self.first, log).checked_sub(1).map(|last| run.offsets[last]);
+        let (mut found, mut until) = (Vec::new(), self.first);
+        if contents.runs.len() <= AT_ONCE {
+            for (stream, run) in &contents.runs {
+                found.extend(newest(run).filter(|newest| (*newest as usize) < end).map(|newest| (stream, newest)));
+            }
+            found.sort_unstable_by_key(|(_, newest)| std::cmp::Reverse(*newest));
+            if found.len() > count_max {
+                found.truncate(count_max);
+                until = found.last().map_or(until, |(_, last)| position(*last));
+            }
+        } else {
+            let start = end.saturating_sub(AT_ONCE);
+            until = position(start as u32);
+            for offset in (start..end).rev() {
+                let stream = &contents.events[offset].stream;
+                if contents.runs.get(stream).and_then(newest) == Some(offset as u32) {
+                    found.push((stream, offset as u32));
+                    if found.len() == count_max {
+                        until = position(offset as u32);
+                        break;
+                    }
+                }
+            }
+        }
+        (found.into_iter().map(|(stream, newest)| (stream.clone(), position(newest))).collect(), until)
+    }
+
+    /// How many of a source's events here, below `log.next`, are older than each of these moments.
+    pub(crate) fn older(&self, source: &Source, log: LogHead, moments: &[Timestamp]) -> Vec<u64> {
+        let contents = self.read();
+        let visible_events = log.next.get().saturating_sub(self.first.get()).min(contents.events.len() as u64);
+        let time = |offset: usize| contents.events[offset].time;
+        let older = |moment: Timestamp| match source {
+            Source::All => contents.events[..visible_events as usize].partition_point(|event| event.time < moment),
+            Source::Stream(stream) => contents.runs.get(stream).map_or(0, |run| {
+                let offsets = &run.offsets[..run.visible(self.first, log)];
+                offsets.partition_point(|offset| time(*offset as usize) < moment)
+            }),
+            Source::Derived(kind, name) => {
+                let offsets = contents.derived.of(*kind, key_in(*kind, name));
+                let offsets = &offsets[..visible(offsets, self.first, log)];
+                offsets.partition_point(|offset| time(usize::from(*offset)) < moment)
+            }
+        };
+        moments.iter().map(|moment| older(*moment) as u64).collect()
+    }
+
+    /// What the newest of a source's events here, below `log.next`, weigh, and how many they are: at most `count_max` of
+    /// them are looked at.
+    pub(crate) fn weights(&self, stream: &StreamName, log: LogHead, count_max: usize) -> (u64, u64) {
+        let contents = self.read();
+        let Some(run) = contents.runs.get(stream) else { return (0, 0) };
+        let offsets = run.offsets[..run.visible(self.first, log)].iter().rev().take(count_max);
+        offsets.fold((0, 0), |(bytes, events), offset| {
+            (bytes + row::weight(&contents.events[*offset as usize]), events + 1)
+        })
+    }
+
+    /// Every stream that has an event here, of a segment that is complete.
+    pub(crate) fn streams(&self) -> Vec<SealedStream> {
+        let stream = |(name, run): (&StreamName, &Run)| SealedStream {
+            name: name.clone(),
+            begins_here: run.first == Number::ZERO,
+            newest: self.first.plus(run.offsets.last().copied().map_or(0, u64::from)),
+        };
+        self.read().runs.iter().map(stream).collect()
     }
 
     /// How many events a derived stream has here, below `log.next`.

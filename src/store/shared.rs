@@ -14,6 +14,7 @@ use super::derived::{Indexes, Kinds};
 use super::disk::DiskGuard;
 use super::door::Door;
 use super::ids::Fingerprints;
+use super::names::Names;
 use super::queue::{Intent, Queue};
 use super::scavenger::Scavenger;
 use super::view::State;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     /// The derived streams that are kept.
     pub(crate) kinds: Kinds,
     pub(crate) indexes: Indexes,
+    pub(crate) names: Names,
     pub(crate) queue: Queue,
     pub(crate) scavenger: Scavenger,
     pub(crate) waiters: Arc<Waiters>,

@@ -70,6 +70,7 @@ mod service;
 mod shutdown;
 mod sse;
 mod strace;
+mod streams;
 mod sync_audit;
 mod tls;
 mod ui;

@@ -190,6 +190,8 @@ fn options_and_405_name_the_methods_of_every_address() {
         ("/admin/stats/seconds", read),
         ("/admin/scavenge", "GET, HEAD, OPTIONS, POST"),
         ("/admin/promote", "OPTIONS, POST"),
+        ("/admin/streams", read),
+        ("/admin/streams/s", read),
         ("/ui/", read),
         ("/ui/streams/s", read),
         ("/ui/streams/s/0", read),

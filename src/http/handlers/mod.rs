@@ -16,6 +16,7 @@ pub(crate) mod promote;
 pub(crate) mod scavenge;
 pub(crate) mod service;
 pub(crate) mod stats;
+pub(crate) mod streams;
 pub(crate) mod strict;
 pub(crate) mod ui;
 pub(crate) mod users;

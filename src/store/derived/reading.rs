@@ -3,7 +3,7 @@
 use crate::event::{Derived, Event, LogHead, Number, Position, StreamHead, StreamName};
 
 use super::super::format::{DerivedRecord, Key, Malformed, derived_prefix};
-use super::super::runs::runs_from;
+use super::super::runs::{SealedRun, runs_from};
 use super::super::{ReadError, View};
 use super::key_in;
 
@@ -77,6 +77,27 @@ impl View {
             }
         })?;
         found
+    }
+
+    /// The newest runs of a derived stream in chunks, at most so many, newest first.
+    pub(in crate::store) fn newest_derived_runs(
+        &self,
+        kind: Derived,
+        name: &StreamName,
+        count_max: usize,
+    ) -> Result<Vec<SealedRun>, ReadError> {
+        if !self.shared.kinds.contains(kind) {
+            return Ok(Vec::new());
+        }
+        let to = Key::Derived { stream: name.clone(), first: Number::MAX }.encode();
+        let runs = self.runs_down(&derived_prefix(name), &to, decode_run, |run| run.chunk, count_max)?;
+        let run = |(first, run, chunk): (Number, DerivedRecord, usize)| SealedRun {
+            first: first.get(),
+            events: run.events.into(),
+            chunk,
+            ordinal: None,
+        };
+        Ok(runs.into_iter().map(run).collect())
     }
 
     /// Appends events `first` to `last` of a derived stream, oldest first; the caller keeps to the head.

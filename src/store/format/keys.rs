@@ -80,6 +80,11 @@ fn position(bytes: &[u8]) -> Result<Position, Malformed> {
 
 /// A stream's name, 0x00, and a number.
 fn numbered(bytes: &[u8]) -> Result<(StreamName, Number), Malformed> {
+    let (name, number) = name_and_number(bytes)?;
+    Ok((StreamName::parse(name).map_err(|_| Malformed("key"))?, number))
+}
+
+fn name_and_number(bytes: &[u8]) -> Result<(&str, Number), Malformed> {
     const BAD: Malformed = Malformed("key");
     let split = bytes.len().checked_sub(9).ok_or(BAD)?;
     let (name, end) = bytes.split_at(split);
@@ -87,7 +92,16 @@ fn numbered(bytes: &[u8]) -> Result<(StreamName, Number), Malformed> {
     if end[0] != 0 {
         return Err(BAD);
     }
-    Ok((StreamName::parse(name).map_err(|_| BAD)?, position(&end[1..])?.into()))
+    Ok((name, position(&end[1..])?.into()))
+}
+
+/// The stream and the first number of a run, by its key. The name is as it stands there: whoever goes through millions of
+/// keys has it checked once for each stream.
+pub(crate) fn run_of_key(key: &[u8]) -> Result<(&str, Number), Malformed> {
+    match key.split_first() {
+        Some((&RUN, rest)) => name_and_number(rest),
+        _ => Err(Malformed("key")),
+    }
 }
 
 /// What the keys of all that is no event begin with, each kind by itself.
@@ -164,6 +178,10 @@ mod tests {
             }
             let run = |value| Key::Run { stream: stream.clone(), first: place(value).into() }.encode();
             prop_assert_eq!(run(low).cmp(&run(high)), low.cmp(&high));
+            let key = run(low);
+            prop_assert_eq!(run_of_key(&key)?, (name.as_str(), place(low).into()));
+            let other = Key::Retention { stream: stream.clone() };
+            prop_assert!(run_of_key(&other.encode()).is_err());
             prop_assert!(run(low).starts_with(&run_prefix(&stream)));
         }
 

@@ -56,7 +56,7 @@ pub(crate) mod row;
 pub(crate) use codec::{Malformed, Reader, decompress};
 pub(crate) use keys::{
     Key, all_derived_prefix, all_runs_prefix, chunk_prefix, derived_prefix, group_prefix, registry_prefixes,
-    retention_prefix, run_prefix,
+    retention_prefix, run_of_key, run_prefix,
 };
 pub(crate) use records::{ChunkRecord, Closed, DerivedRecord, IndexRecord, Meta, RunRecord};
 
