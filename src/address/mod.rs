@@ -3,13 +3,14 @@
 //! Any spelling of a path is understood, links always use one: RFC 3986 unreserved characters as they are,
 //! everything else percent-encoded with upper-case digits. Nothing here does I/O or knows of HTTP messages.
 //!
-//! In reading order: `target` (what can be asked for), `list` (of streams), `parse` and `query` (from text), `print` (to text),
-//! `link` and `paging` (which page leads where).
+//! In reading order: `target` (what can be asked for), `list` (of streams), `parse`, `query` and `moment` (from text),
+//! `print` (to text), `link` and `paging` (which page leads where).
 
 mod link;
 mod list;
 mod paging;
 mod parse;
+mod moment;
 mod print;
 mod query;
 mod target;
@@ -22,5 +23,6 @@ pub use paging::{At, Extent, Paging, Shape};
 pub use print::{BaseUrl, InvalidBaseUrl, StreamPath, Suffix};
 pub use query::{Embed, Format, LastEventId, Query};
 pub use target::{
-    Address, By, Direction, NotDecimal, NotPosition, PageRequest, Place, Target, Ui, Unaddressable, UserCommand,
+    Address, Asset, Begin, By, Direction, Form, Look, NotDecimal, NotPosition, PageRequest, Place, Target, Ui,
+    Unaddressable, UserCommand,
 };

@@ -4,13 +4,14 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use crate::event::{Count, EventId, Number, Position, Source, StreamName};
+use crate::event::{Count, EventId, EventType, Number, Position, Source, StreamName};
 
 use super::list;
-use super::query::{self, Parameters};
+use super::moment;
+use super::query::{self, OfPages, Parameters};
 use super::{
-    Address, By, Direction, Format, NotDecimal, NotPosition, PageRequest, Place, StreamList, Target, Ui, Unaddressable,
-    UserCommand,
+    Address, Asset, Begin, By, Direction, Form, Format, Look, NotDecimal, NotPosition, PageRequest, Place, StreamList,
+    Target, Ui, Unaddressable, UserCommand,
 };
 
 /// The longest path has this many segments: `streams/{stream}/metadata/{n}/forward/{count}`.
@@ -34,11 +35,10 @@ impl Target {
             Address::Stream { at, .. } => *at = list::time(query)?,
             _ => {}
         }
-        let Parameters { format, query, from: shown_from, is_canonical } = query::parse(query)?;
+        let Parameters { format, query, of_pages, is_canonical } = query::parse(query)?;
         let mut address = parsed.address;
-        if let (Address::Ui(Ui::Stream { from, .. }), Some(text)) = (&mut address, shown_from) {
-            let number = decimal(&text).map_err(|why| Unaddressable::InvalidNumber { text: excerpt(&text), why })?;
-            *from = Place::Number(number);
+        if let Address::Ui(ui) = &mut address {
+            page_query(ui, of_pages)?;
         }
         Ok(Self {
             address,
@@ -48,6 +48,36 @@ impl Target {
             is_canonical: parsed.is_canonical && is_canonical && (parsed.suffix.is_none() || format.is_none()),
         })
     }
+}
+
+/// Adds to a page what its query says of it.
+fn page_query(ui: &mut Ui, query: OfPages<'_>) -> Result<(), Unaddressable> {
+    match ui {
+        Ui::Overview { search } => *search = query.search.map(Cow::into_owned),
+        Ui::Stream { look, .. } => {
+            if let Some(text) = query.from {
+                let number =
+                    decimal(&text).map_err(|why| Unaddressable::InvalidNumber { text: excerpt(&text), why })?;
+                look.from = Begin::Number(number);
+            } else if let Some(text) = query.at {
+                let time = moment::last_moment(&text).ok_or_else(|| Unaddressable::InvalidTime(excerpt(&text)))?;
+                look.from = Begin::Time(time);
+            }
+            if let Some(text) = query.event_type {
+                let invalid = |why| Unaddressable::InvalidType { text: excerpt(&text), why };
+                look.event_type = Some(EventType::parse(&text).map_err(invalid)?);
+            }
+        }
+        Ui::Event { form, .. } => {
+            if let Some(text) = query.form {
+                let named = Form::ALL.into_iter().find(|form| form.as_str() == text);
+                *form = named.ok_or_else(|| Unaddressable::InvalidForm(excerpt(&text)))?;
+            }
+        }
+        Ui::LogOut { user } => *user = query.user.map(Cow::into_owned),
+        Ui::News { .. } | Ui::LogIn => {}
+    }
+    Ok(())
 }
 
 /// The refusal of a path that has a slash too many at its end. `/ui` alone has one too few: what it leads to hangs
@@ -122,17 +152,29 @@ impl Parsed {
                 let command = command.ok_or(Unaddressable::Unknown)?;
                 Address::UserCommand { login: (*login).to_string(), command }.into()
             }
-            ["ui", ""] => Address::Ui(Ui::Overview).into(),
+            ["ui", ""] => Address::Ui(Ui::Overview { search: None }).into(),
             ["ui", "streams", stream, place @ ..] => {
                 let source = Source::named(StreamName::parse(stream).map_err(Unaddressable::InvalidName)?);
                 match place {
-                    [] => Address::Ui(Ui::Stream { source, from: Place::Head }).into(),
-                    [text] => Address::Ui(Ui::Event { place: event_place(&source, text)?, source }).into(),
+                    [] => Address::Ui(Ui::Stream { source, look: Look::default() }).into(),
+                    [text] => {
+                        let place = event_place(&source, text)?;
+                        Address::Ui(Ui::Event { source, place, form: Form::default() }).into()
+                    }
                     _ => return Err(Unaddressable::Unknown),
                 }
             }
-            ["ui", "everfeed.css"] => Address::Stylesheet.into(),
+            ["ui", "news", stream] => {
+                let source = Source::named(StreamName::parse(stream).map_err(Unaddressable::InvalidName)?);
+                Address::Ui(Ui::News { source }).into()
+            }
+            ["ui", "log-in"] => Address::Ui(Ui::LogIn).into(),
+            ["ui", "log-out"] => Address::Ui(Ui::LogOut { user: None }).into(),
             ["ui", "problems", kind] if !kind.is_empty() => Address::Problem { kind: (*kind).to_string() }.into(),
+            ["ui", file] => {
+                let asset = Asset::ALL.into_iter().find(|asset| asset.file() == *file);
+                Address::Asset(asset.ok_or(Unaddressable::Unknown)?).into()
+            }
             _ => return Err(Unaddressable::Unknown),
         };
         parsed.is_canonical &= is_canonical;

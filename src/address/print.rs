@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::event::{Number, Source};
 
 use super::parse::CURRENT;
-use super::{Address, Direction, Embed, Format, PageRequest, Place, Ui};
+use super::{Address, Begin, Direction, Embed, Form, Format, Look, PageRequest, Place, Ui};
 
 /// All but RFC 3986's unreserved characters.
 pub(super) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -191,7 +191,7 @@ impl Address {
             }
             Self::Ui(ui) => ui.path(),
             Self::Problem { kind } => format!("/ui/problems/{}", utf8_percent_encode(kind, RESERVED)),
-            Self::Stylesheet => "/ui/everfeed.css".to_string(),
+            Self::Asset(asset) => format!("/ui/{}", asset.file()),
         }
     }
 }
@@ -199,12 +199,39 @@ impl Address {
 impl Ui {
     fn path(&self) -> String {
         match self {
-            Self::Overview => "/ui/".to_string(),
-            Self::Stream { source, from: Place::Head } => StreamPath::behind("/ui", source.name()).0,
-            Self::Stream { source, from } => format!("{}?from={from}", StreamPath::behind("/ui", source.name())),
-            Self::Event { source, place } => StreamPath::behind("/ui", source.name()).event(*place, Suffix::None),
+            Self::Overview { search } => with_query("/ui/".to_string(), [("search", search.clone())]),
+            Self::Stream { source, look: Look { from, event_type } } => {
+                let from = match from {
+                    Begin::Newest => ("from", None),
+                    Begin::Number(number) => ("from", Some(number.to_string())),
+                    Begin::Time(time) => ("at", Some(time.to_string())),
+                };
+                let event_type = ("type", event_type.as_ref().map(|event_type| event_type.as_str().to_string()));
+                with_query(StreamPath::behind("/ui", source.name()).0, [event_type, from])
+            }
+            Self::Event { source, place, form } => {
+                let path = StreamPath::behind("/ui", source.name()).event(*place, Suffix::None);
+                with_query(path, [("as", (*form != Form::default()).then(|| form.as_str().to_string()))])
+            }
+            Self::News { source } => format!("/ui/news/{}", utf8_percent_encode(source.name(), RESERVED)),
+            Self::LogIn => "/ui/log-in".to_string(),
+            Self::LogOut { user } => with_query("/ui/log-out".to_string(), [("user", user.clone())]),
         }
     }
+}
+
+/// The path with those of the parameters that there are.
+fn with_query<const N: usize>(mut path: String, parameters: [(&str, Option<String>); N]) -> String {
+    let mut separator = '?';
+    for (name, value) in parameters {
+        let Some(value) = value.filter(|value| !value.is_empty()) else { continue };
+        path.push(separator);
+        path.push_str(name);
+        path.push('=');
+        path.extend(utf8_percent_encode(&value, RESERVED));
+        separator = '&';
+    }
+    path
 }
 
 impl BaseUrl {

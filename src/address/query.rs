@@ -133,13 +133,38 @@ fn word_of<T: Copy + PartialEq>(words: &[(&'static str, T)], meaning: T) -> &'st
     words.iter().find(|(_, other)| *other == meaning).map(|(word, _)| *word).expect("every variant has its word")
 }
 
+/// What only pages for people know, as it was sent.
+#[derive(Debug, Default)]
+pub(super) struct OfPages<'a> {
+    pub(super) from: Option<Cow<'a, str>>,
+    pub(super) at: Option<Cow<'a, str>>,
+    pub(super) event_type: Option<Cow<'a, str>>,
+    pub(super) form: Option<Cow<'a, str>>,
+    pub(super) search: Option<Cow<'a, str>>,
+    pub(super) user: Option<Cow<'a, str>>,
+}
+
+impl<'a> OfPages<'a> {
+    /// The place of a parameter that goes by this name.
+    fn named(&mut self, key: &str) -> Option<&mut Option<Cow<'a, str>>> {
+        Some(match key {
+            "from" => &mut self.from,
+            "at" => &mut self.at,
+            "type" => &mut self.event_type,
+            "as" => &mut self.form,
+            "search" => &mut self.search,
+            "user" => &mut self.user,
+            _ => return None,
+        })
+    }
+}
+
 /// A query, understood.
 #[derive(Debug, Default)]
 pub(super) struct Parameters<'a> {
     pub(super) format: Option<Format>,
     pub(super) query: Query,
-    /// `?from=`, which only pages for people know.
-    pub(super) from: Option<Cow<'a, str>>,
+    pub(super) of_pages: OfPages<'a>,
     /// `format` and `embed` alone, once each, in this order, in the words of our own links.
     pub(super) is_canonical: bool,
 }
@@ -153,12 +178,12 @@ pub(super) fn parse(query: Option<&str>) -> Result<Parameters<'_>, Unaddressable
     let mut last_rank = 0;
     for pair in query.into_iter().flat_map(|query| query.split('&')) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let rank = match &*decode(key) {
+        let name = decode(key);
+        let rank = match &*name {
             "format" => 1,
             "embed" => 2,
             "wait" => 3,
-            "from" => 4,
-            "last-event-id" | "lastEventId" => 5,
+            "last-event-id" | "lastEventId" => 4,
             _ => 0,
         };
         let text = decode(value);
@@ -179,13 +204,17 @@ pub(super) fn parse(query: Option<&str>) -> Result<Parameters<'_>, Unaddressable
             3 if parameters.query.wait_seconds.is_none() && !text.is_empty() => {
                 parameters.query.wait_seconds = Some(seconds(&text)?);
             }
-            5 if parameters.query.last_event_id.is_none() && !text.is_empty() => {
+            4 if parameters.query.last_event_id.is_none() && !text.is_empty() => {
                 let last = LastEventId::parse(&text);
                 parameters.query.last_event_id =
                     Some(last.ok_or_else(|| Unaddressable::InvalidLastEventId(excerpt(&text)))?);
             }
-            4 if parameters.from.is_none() && !text.is_empty() => parameters.from = Some(text),
-            _ => {}
+            _ => {
+                let place = parameters.of_pages.named(&name);
+                if let Some(place) = place.filter(|place| place.is_none()) {
+                    *place = Some(decode_form(value)).filter(|text| !text.is_empty());
+                }
+            }
         }
         // A repeated, empty or unknown parameter has no canonical spelling.
         parameters.is_canonical &= last_rank < rank && canonical == Some(value) && !key.contains('%');
@@ -205,4 +234,9 @@ fn seconds(text: &str) -> Result<u64, Unaddressable> {
 /// Bytes that are no UTF-8 cannot be part of anything known.
 pub(super) fn decode(text: &str) -> Cow<'_, str> {
     percent_encoding::percent_decode_str(text).decode_utf8_lossy()
+}
+
+/// As forms send it: a plus stands for a space.
+fn decode_form(text: &str) -> Cow<'_, str> {
+    if text.contains('+') { Cow::Owned(decode(&text.replace('+', " ")).into_owned()) } else { decode(text) }
 }

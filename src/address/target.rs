@@ -1,6 +1,6 @@
 //! What a request asks for, as a value, and why a path asks for nothing.
 
-use crate::event::{Count, EventId, InvalidName, Number, Position, Source, StreamName, Timestamp};
+use crate::event::{Count, EventId, EventType, InvalidName, Number, Position, Source, StreamName, Timestamp};
 
 use super::{Format, Query, StreamList};
 
@@ -115,8 +115,8 @@ pub enum Address {
         /// The kind, as the problem's `type` names it; not checked here.
         kind: String,
     },
-    /// `/ui/everfeed.css`
-    Stylesheet,
+    /// What pages for people are made with.
+    Asset(Asset),
 }
 
 /// How closely something is told that happened over time.
@@ -172,13 +172,16 @@ impl UserCommand {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ui {
     /// `/ui/`: the server.
-    Overview,
-    /// `/ui/streams/{stream}`, with `?from={number}` from there on downward.
+    Overview {
+        /// `?search={text}`: what the names of the streams that are listed hold.
+        search: Option<String>,
+    },
+    /// `/ui/streams/{stream}`
     Stream {
         /// Whose events.
         source: Source,
-        /// The newest of them to be shown. Never [`Place::Hex`].
-        from: Place,
+        /// Which of them.
+        look: Look,
     },
     /// `/ui/streams/{stream}/{place}`. The place is never [`Place::Hex`].
     Event {
@@ -186,7 +189,95 @@ pub enum Ui {
         source: Source,
         /// Which one.
         place: Place,
+        /// How its data are shown.
+        form: Form,
     },
+    /// `/ui/news/{stream}`: an event stream that says when the page of a stream has changed.
+    News {
+        /// Whose page.
+        source: Source,
+    },
+    /// `/ui/log-in`: where a browser asks who its user is.
+    LogIn,
+    /// `/ui/log-out`: where it forgets that.
+    LogOut {
+        /// `?user={name}`: who wants to leave. Whoever else a browser names meanwhile has come instead.
+        user: Option<String>,
+    },
+}
+
+/// Which events of a stream are looked at, in the words of a page's query.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Look {
+    /// With which event the list begins. It runs to older ones.
+    pub from: Begin,
+    /// `?type={type}`: only those of this type.
+    pub event_type: Option<EventType>,
+}
+
+/// With which event a list begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Begin {
+    /// The newest.
+    #[default]
+    Newest,
+    /// `?from={number}`
+    Number(Number),
+    /// `?at={time}`: the newest that is not newer than this. A number beside it says more.
+    Time(Timestamp),
+}
+
+/// How the data of an event are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Form {
+    /// As is best read: JSON and XML indented, bytes that are no text in hexadecimal.
+    #[default]
+    Pretty,
+    /// `?as=raw`: as they came.
+    Raw,
+    /// `?as=hex`: byte for byte.
+    Hex,
+}
+
+impl Form {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Pretty, Self::Raw, Self::Hex];
+
+    /// As links name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pretty => "pretty",
+            Self::Raw => "raw",
+            Self::Hex => "hex",
+        }
+    }
+}
+
+/// What pages for people are made with: files of ours, the same for everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Asset {
+    /// `/ui/everfeed.css`
+    Stylesheet,
+    /// `/ui/everfeed.js`
+    Script,
+    /// `/ui/everfeed.svg`
+    Icon,
+}
+
+impl Asset {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Stylesheet, Self::Script, Self::Icon];
+
+    /// Its name below `/ui/`.
+    #[must_use]
+    pub const fn file(self) -> &'static str {
+        match self {
+            Self::Stylesheet => "everfeed.css",
+            Self::Script => "everfeed.js",
+            Self::Icon => "everfeed.svg",
+        }
+    }
 }
 
 /// A place in a source.
@@ -287,6 +378,20 @@ pub enum Unaddressable {
         "{0:?} is no format: `atom`, `json`, `xml`, `text`, `atomxj`, `ndjson`, `cloudevents`, `atomsvc` and `atomsvcxj` are"
     )]
     InvalidFormat(String),
+    /// A `?type=` that is no event's.
+    #[error("{text:?} cannot be the type of an event: {why}")]
+    InvalidType {
+        /// What stood there.
+        text: String,
+        /// What is wrong with it.
+        why: InvalidName,
+    },
+    /// An `?at=` that is no time.
+    #[error("{0:?} is no time: a day, perhaps with the time of day in UTC, is expected, such as at=2026-11-24T16:04")]
+    InvalidTime(String),
+    /// An unknown `?as=`.
+    #[error("{0:?} is no way to show data: `pretty`, `raw` and `hex` are")]
+    InvalidForm(String),
     /// A `?wait=` that is no number of seconds.
     #[error("{0:?} is no time to wait: whole seconds are expected, such as wait=30")]
     InvalidWait(String),

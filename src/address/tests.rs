@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::event::{Count, EventId, InvalidName, Number, Position, Source, StreamName};
+use crate::event::{Count, EventId, EventType, InvalidName, Number, Position, Source, StreamName, Timestamp};
 
 fn parse(target: &str) -> Result<Target, Unaddressable> {
     let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
@@ -99,8 +99,13 @@ fn what_is_not_a_stream_has_its_address_too() {
         ("/users/a/command/disable", command("a", UserCommand::Disable)),
         ("/users/%24x/command/reset-password", command("$x", UserCommand::ResetPassword)),
         ("/users/a/command/change-password", command("a", UserCommand::ChangePassword)),
-        ("/ui/", Address::Ui(Ui::Overview)),
-        ("/ui/everfeed.css", Address::Stylesheet),
+        ("/ui/", Address::Ui(Ui::Overview { search: None })),
+        ("/ui/news/%24all", Address::Ui(Ui::News { source: Source::All })),
+        ("/ui/log-in", Address::Ui(Ui::LogIn)),
+        ("/ui/log-out", Address::Ui(Ui::LogOut { user: None })),
+        ("/ui/everfeed.css", Address::Asset(Asset::Stylesheet)),
+        ("/ui/everfeed.js", Address::Asset(Asset::Script)),
+        ("/ui/everfeed.svg", Address::Asset(Asset::Icon)),
         ("/ui/problems/wrong-version", Address::Problem { kind: "wrong-version".to_string() }),
     ] {
         assert_eq!(address(path), is);
@@ -149,22 +154,52 @@ fn command(login: &str, command: UserCommand) -> Address {
 }
 
 #[test]
-fn pages_for_people_begin_anywhere() {
-    let shown = |from| Address::Ui(Ui::Stream { source: source("a/b"), from });
-    assert_eq!(address("/ui/streams/a%2Fb"), shown(Place::Head));
-    let from_seven = shown(Place::Number(Number::from(7)));
-    assert_eq!(address("/ui/streams/a%2Fb?from=7&from=8"), from_seven);
-    assert_eq!(from_seven.path(), "/ui/streams/a%2Fb?from=7");
-    assert_eq!(parse("/ui/streams/s?from=x").unwrap_err().to_string(), {
-        "\"x\" is no event number: only the digits 0 to 9 can stand there"
-    });
-    assert_eq!(parse("/streams/s?from=x").unwrap().address, Address::Feed(source("s")), "no other page knows it");
+fn pages_for_people_keep_what_they_show_in_their_address() {
+    let shown = |from, event_type: Option<&str>| {
+        let event_type = event_type.map(|text| EventType::parse(text).unwrap());
+        Address::Ui(Ui::Stream { source: source("a/b"), look: Look { from, event_type } })
+    };
+    let path = "/ui/streams/a%2Fb";
+    let seven = Begin::Number(Number::from(7));
+    let second = Begin::Time(Timestamp::from_micros(1_764_000_245_999_999));
+    for (query, is) in [
+        ("", shown(Begin::Newest, None)),
+        ("?from=&at=&type=", shown(Begin::Newest, None)),
+        ("?from=7&from=8&at=x", shown(seven, None)),
+        ("?type=a+b%2B&from=7", shown(seven, Some("a b+"))),
+        ("?at=2025-11-24T16%3A04%3A05", shown(second, None)),
+    ] {
+        assert_eq!(address(&format!("{path}{query}")), is, "{query}");
+        assert_eq!(address(&is.path()), is, "{query}");
+    }
+    assert_eq!(shown(seven, Some("a b")).path(), "/ui/streams/a%2Fb?type=a%20b&from=7");
+    assert_eq!(shown(second, None).path(), "/ui/streams/a%2Fb?at=2025-11-24T16%3A04%3A05.999999Z");
+    let raw = Address::Ui(Ui::Event { source: source("s"), place: Place::Head, form: Form::Raw });
+    assert_eq!((raw.path().as_str(), address("/ui/streams/s/head?as=raw")), ("/ui/streams/s/head?as=raw", raw));
+    let search = Address::Ui(Ui::Overview { search: Some("a b&c".to_string()) });
+    assert_eq!((search.path().as_str(), address("/ui/?search=a+b%26c")), ("/ui/?search=a%20b%26c", search));
+    let leaves = Address::Ui(Ui::LogOut { user: Some("ann".to_string()) });
+    assert_eq!((leaves.path().as_str(), address("/ui/log-out?user=ann")), ("/ui/log-out?user=ann", leaves));
+    for (query, refusal) in [
+        ("from=x", "\"x\" is no event number: only the digits 0 to 9 can stand there"),
+        ("type=%01", "\"\\u{1}\" cannot be the type of an event: it holds the control character U+0001"),
+        (
+            "at=noon",
+            "\"noon\" is no time: a day, perhaps with the time of day in UTC, is expected, such as at=2026-11-24T16:04",
+        ),
+    ] {
+        assert_eq!(parse(&format!("/ui/streams/s?{query}")).unwrap_err().to_string(), refusal);
+        assert_eq!(parse(&format!("/streams/s?{query}")).unwrap().address, Address::Feed(source("s")), "theirs alone");
+    }
+    assert!(matches!(parse("/ui/streams/s/7?as=x"), Err(Unaddressable::InvalidForm(_))));
     assert!(!is_canonical("/streams/s?from=7"));
-    for path in ["/ui/streams/s/7/8", "/ui/streams", "/ui/x"] {
+    for path in ["/ui/streams/s/7/8", "/ui/streams", "/ui/x", "/ui/news", "/ui/news/a/b"] {
         assert_eq!(parse(path), Err(Unaddressable::Unknown), "{path}");
     }
     assert!(matches!(parse("/ui/streams/s/7.atom"), Err(Unaddressable::InvalidNumber { .. })));
-    assert!(matches!(parse("/ui/streams/"), Err(Unaddressable::InvalidName(InvalidName::Empty))));
+    for path in ["/ui/streams/", "/ui/news/"] {
+        assert!(matches!(parse(path), Err(Unaddressable::InvalidName(InvalidName::Empty))), "{path}");
+    }
 }
 
 #[test]
@@ -379,8 +414,8 @@ fn any_address() -> impl Strategy<Value = Address> {
                 Address::Page { source, request }
             }
             6 => Address::Problem { kind: stream.to_string() },
-            7 => Address::Ui(Ui::Stream { source, from: Place::Head }),
-            8 => Address::Ui(Ui::Event { source, place }),
+            7 => Address::Ui(Ui::Stream { source, look: Look::default() }),
+            8 => Address::Ui(Ui::Event { source, place, form: Form::default() }),
             9 => Address::User { login: stream.to_string() },
             10 => {
                 let command = UserCommand::ALL[(id % 4) as usize];

@@ -23,3 +23,5 @@ pub(crate) use write::indented;
 pub use write::{
     CATEGORIES_TYPE, Document, Feed, LinkTarget, SERVICE_TYPE, categories, entry, feed, line, link, message, service,
 };
+#[cfg(feature = "server")]
+pub(crate) use xml::indented as indented_xml;

@@ -93,7 +93,8 @@ impl Freshness {
         }
     }
 
-    fn cache_control(self, audience: Audience) -> Cow<'static, str> {
+    /// What caches are told.
+    pub(crate) fn cache_control(self, audience: Audience) -> Cow<'static, str> {
         match (audience, self) {
             (Audience::Everybody, _) => self.for_everybody(),
             (Audience::Some, _) => self.for_some(),

@@ -65,9 +65,22 @@ impl Cors {
     /// Whether a browser may have been made to send this by a page of another site. `own` is our own base URL. A browser
     /// names the page's site with whatever writes, or says at least how it is related to ours.
     pub(crate) fn is_from_elsewhere(&self, headers: &HeaderMap, own: &BaseUrl) -> bool {
-        match headers.get(ORIGIN) {
-            Some(origin) => !self.names(origin) && origin.as_bytes() != own.origin().as_bytes(),
-            None => headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none"),
+        match (headers.get(SEC_FETCH_SITE), headers.get(ORIGIN)) {
+            // Also where a proxy gave the page another name than we know.
+            (Some(site), _) if site == "same-origin" => false,
+            (_, Some(origin)) => !self.names(origin) && origin.as_bytes() != own.origin().as_bytes(),
+            (Some(site), None) => site != "none",
+            (None, None) => false,
+        }
+    }
+
+    /// Whether a browser says that a page of this server made it send this. `own` is our own base URL. No page of another
+    /// site can make a browser say so.
+    pub(crate) fn is_from_own_page(headers: &HeaderMap, own: &BaseUrl) -> bool {
+        let is_own = |origin: &HeaderValue| origin.as_bytes() == own.origin().as_bytes();
+        match headers.get(SEC_FETCH_SITE) {
+            Some(site) => site == "same-origin",
+            None => headers.get(ORIGIN).is_some_and(is_own),
         }
     }
 
@@ -165,19 +178,20 @@ mod tests {
     fn a_page_of_another_site_is_told_from_our_own_and_from_programs() {
         let own = BaseUrl::parse("https://feeds.example/behind").expect("a URL");
         let listed = Cors::Listed(vec!["https://a.example".to_string()]);
-        for (name, value, expected) in [
-            ("origin", "https://feeds.example", false),
-            ("origin", "https://a.example", false),
-            ("origin", "https://b.example", true),
-            ("origin", "null", true),
-            ("sec-fetch-site", "cross-site", true),
-            ("sec-fetch-site", "same-site", true),
-            ("sec-fetch-site", "same-origin", false),
-            ("sec-fetch-site", "none", false),
-            ("user-agent", "curl", false),
+        for (name, value, is_from_elsewhere, is_ours) in [
+            ("origin", "https://feeds.example", false, true),
+            ("origin", "https://a.example", false, false),
+            ("origin", "https://b.example", true, false),
+            ("origin", "null", true, false),
+            ("sec-fetch-site", "cross-site", true, false),
+            ("sec-fetch-site", "same-site", true, false),
+            ("sec-fetch-site", "same-origin", false, true),
+            ("sec-fetch-site", "none", false, false),
+            ("user-agent", "curl", false, false),
         ] {
             let headers = HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static(value))]);
-            assert_eq!(listed.is_from_elsewhere(&headers, &own), expected, "{name}: {value}");
+            assert_eq!(listed.is_from_elsewhere(&headers, &own), is_from_elsewhere, "{name}: {value}");
+            assert_eq!(Cors::is_from_own_page(&headers, &own), is_ours, "{name}: {value}");
         }
         let origin = HeaderMap::from_iter([(ORIGIN, HeaderValue::from_static("https://a.example"))]);
         assert!(Cors::Anybody.is_from_elsewhere(&origin, &own), "whoever may read may not write in somebody's name");

@@ -13,7 +13,7 @@ use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
 use crate::access::Audience;
-use crate::address::{Extent, Shape, link_header};
+use crate::address::{Extent, Link, Shape, link_header};
 use crate::event::{Count, Event, Number, Order, Source, StreamHead, StreamName, Timestamp};
 use crate::feed::{self, Feed};
 use crate::meter::HttpMeters;
@@ -91,6 +91,11 @@ impl Documents {
             cache: Cache::with_weighter(documents_about, cache_bytes, ByBody),
             meters,
         }
+    }
+
+    /// The count of the pages that head feeds link to.
+    pub(crate) const fn page_size(&self) -> Count {
+        self.page_size
     }
 
     /// What of its source the wanted document shows at this head, to this reader.
@@ -312,18 +317,23 @@ impl Documents {
         })
     }
 
+    /// Where a feed leads, itself first.
+    pub(crate) fn links(&self, wanted: &Wanted, standing: &Standing, shape: &Shape) -> Vec<Link> {
+        let at = wanted.representation.at(&wanted.base, &wanted.source);
+        wanted.representation.paging(self.page_size).links(&at, shape, standing.head.visible())
+    }
+
     /// The headers that say what the document is. Those that say who may keep it come later.
     pub(crate) fn headers(&self, wanted: &Wanted, standing: &Standing, marks: &Marks) -> HeaderMap {
         let Wanted { source, what, representation, base, .. } = wanted;
         let mut headers = HeaderMap::with_capacity(12);
         let (media_type, address) = match what {
             What::Feed(shape) => {
-                let at = representation.at(base, source);
-                let links = representation.paging(self.page_size).links(&at, shape, standing.head.visible());
-                insert(&mut headers, LINK, &link_header(&links));
+                insert(&mut headers, LINK, &link_header(&self.links(wanted, standing, shape)));
+                let suffix = representation.suffix();
                 let address = match shape {
-                    Shape::Head => base.stream(source, at.suffix, None),
-                    Shape::Page(request) => base.page(source, request, at.suffix, None),
+                    Shape::Head => base.stream(source, suffix, None),
+                    Shape::Page(request) => base.page(source, request, suffix, None),
                 };
                 (representation.feed_type(), address)
             }

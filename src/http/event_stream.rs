@@ -35,6 +35,9 @@ const COMMENT: Bytes = Bytes::from_static(b":\n\n");
 /// Rights are looked up for every piece; whether there still is such a user, and such a token, only so often.
 const LET_IN_FOR: Duration = Duration::from_secs(5);
 
+/// Whoever is only told that there is something new is told no more often: a page is not read faster than that.
+const NEWS_INTERVAL: Duration = Duration::from_millis(250);
+
 /// The first words, sent at once: a reader that is cut off comes again after so many milliseconds.
 const GREETING: Bytes = Bytes::from_static(b"retry: 2000\n\n");
 
@@ -54,10 +57,20 @@ pub(crate) struct Listening {
     pub(crate) draining: watch::Receiver<bool>,
     /// How long the reader may take nothing of what is sent.
     pub(crate) stalled_time_max: Duration,
-    /// Where whoever looks after the server sees how far the reader has come.
-    pub(crate) seen: Arc<Seen>,
+    /// Where whoever looks after the server sees how far the reader has come; none for one who does not read events.
+    pub(crate) seen: Option<Arc<Seen>>,
     /// The clock.
     pub(crate) now: fn() -> Timestamp,
+    pub(crate) tells: Tells,
+}
+
+/// What a reader is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tells {
+    /// The events.
+    Events,
+    /// That there are new ones, and the number of the newest.
+    News,
 }
 
 /// What is sent to one reader, as it is taken.
@@ -82,6 +95,8 @@ struct Listener {
     life: Option<Life>,
     /// When to find out again who this is.
     let_in_until: Instant,
+    /// Until when there is no need to look again.
+    told_until: Option<Instant>,
 }
 
 /// What a look at the store shows.
@@ -98,7 +113,8 @@ impl EventStream {
         let watch = listening.store.watch(&listening.source);
         let (identity, hand) = (listening.store.identity(), Arc::new(Semaphore::new(1)));
         let let_in_until = Instant::now() + LET_IN_FOR;
-        let listener = Listener { listening, _wait: wait, watch, identity, hand, life: None, let_in_until };
+        let told_until = None;
+        let listener = Listener { listening, _wait: wait, watch, identity, hand, life: None, let_in_until, told_until };
         Self { greeting: Some(GREETING), next: Some(Box::pin(listener.piece())) }
     }
 
@@ -127,7 +143,9 @@ impl Listener {
         let Ok(hand) = hand else { return Some((Err(io::ErrorKind::TimedOut.into()), self)) };
         let hand = hand.expect("nobody closes it");
         let made = self.next().await;
-        self.listening.seen.reached(self.listening.next.get(), (self.listening.now)().micros());
+        if let Some(seen) = &self.listening.seen {
+            seen.reached(self.listening.next.get(), (self.listening.now)().micros());
+        }
         match made {
             Ok(bytes) => bytes.map(|bytes| (Ok(Bytes::from_owner(InHand { bytes, _hand: hand })), self)),
             Err(error) => {
@@ -139,6 +157,9 @@ impl Listener {
 
     /// The next messages as soon as there are any, or a comment; none when it is over or the server stops.
     async fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
+        if let Some(until) = self.told_until.take() {
+            tokio::select! { () = sleep_until(until) => {}, () = super::stopping(&mut self.listening.draining) => {} }
+        }
         let comment_due = Instant::now() + COMMENT_INTERVAL;
         loop {
             if *self.listening.draining.borrow() {
@@ -210,7 +231,7 @@ impl Listener {
 
     /// What there is from `next` on. What is truncated is passed over, as on pages.
     async fn look(&mut self) -> Result<Look, ReadError> {
-        let Listening { store, source, permit, next, messages, .. } = &mut self.listening;
+        let Listening { store, source, permit, next, messages, tells, .. } = &mut self.listening;
         let view = store.view();
         // The answer said of which log and epoch its events are, and cannot say it again.
         if view.identity() != self.identity {
@@ -231,11 +252,21 @@ impl Listener {
         if from >= head.next {
             return Ok(Look::Nothing);
         }
+        if *tells == Tells::News {
+            *next = head.next;
+            self.told_until = Some(Instant::now() + NEWS_INTERVAL);
+            return Ok(Look::New(news(head.last().unwrap_or_default())));
+        }
         let reader = permit.as_ref().and_then(|(served, permit)| Reader::of(served, permit));
         let messages = messages.get(&view, source, from, &head, reader).await?;
         *next = messages.next;
         Ok(Look::New(messages.bytes.clone()))
     }
+}
+
+/// That this is the newest.
+fn news(last: Number) -> Bytes {
+    format!("id: {last}\ndata: {last}\n\n").into()
 }
 
 impl Drop for Listener {
@@ -307,8 +338,9 @@ mod tests {
             address: IpAddr::from([127, 0, 0, 1]),
             draining,
             stalled_time_max: Duration::from_secs(600),
-            seen: Consumers::default().saw(&who, Way::Listen, 0, 0),
+            seen: Some(Consumers::default().saw(&who, Way::Listen, 0, 0)),
             now: || Timestamp::from_micros(0),
+            tells: Tells::Events,
         };
         let mut events = EventStream::new(listening, wait);
         assert_eq!(next(&mut events), Some(GREETING));

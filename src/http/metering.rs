@@ -134,6 +134,6 @@ pub(super) fn resource(target: &Target, method: &Method, headers: &HeaderMap) ->
         | Address::Streams(_)
         | Address::Stream { .. } => Resource::Admin,
         Address::Users | Address::CurrentUser | Address::User { .. } | Address::UserCommand { .. } => Resource::Users,
-        Address::Ui(_) | Address::Problem { .. } | Address::Stylesheet => Resource::Ui,
+        Address::Ui(_) | Address::Problem { .. } | Address::Asset(_) => Resource::Ui,
     }
 }

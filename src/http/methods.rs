@@ -3,7 +3,7 @@
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, StatusCode};
 
-use crate::address::Address;
+use crate::address::{Address, Ui};
 
 use super::cache_policy::Freshness;
 use super::problem::{Kind, Problem};
@@ -17,7 +17,10 @@ pub(super) const fn allowed(address: &Address) -> &'static str {
     match address {
         Address::Feed(_) => "DELETE, GET, HEAD, OPTIONS, POST",
         Address::Incoming { .. } | Address::Promote | Address::UserCommand { .. } => "OPTIONS, POST",
-        Address::Metadata { .. } | Address::Scavenge | Address::Users => "GET, HEAD, OPTIONS, POST",
+        Address::Metadata { .. }
+        | Address::Scavenge
+        | Address::Users
+        | Address::Ui(Ui::Overview { .. } | Ui::Stream { .. }) => "GET, HEAD, OPTIONS, POST",
         Address::User { .. } => "DELETE, GET, HEAD, OPTIONS, PUT",
         Address::CurrentUser
         | Address::Home
@@ -36,7 +39,7 @@ pub(super) const fn allowed(address: &Address) -> &'static str {
         | Address::Stream { .. }
         | Address::Ui(_)
         | Address::Problem { .. }
-        | Address::Stylesheet => "GET, HEAD, OPTIONS",
+        | Address::Asset(_) => "GET, HEAD, OPTIONS",
     }
 }
 

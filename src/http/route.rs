@@ -142,26 +142,38 @@ impl Served {
                 let work = handlers::users::answer(self, identities, &asked, caller, &method, incoming);
                 Box::pin(work).await
             }
-            Address::Ui(Ui::Overview) => {
+            Address::Ui(Ui::Overview { .. }) if is_post => {
+                Box::pin(handlers::ui::append(self, &asked, caller, None, incoming)).await
+            }
+            Address::Ui(Ui::Overview { search }) => {
                 let permit = self.access.list(caller)?;
                 reading.audience = permit.audience();
-                Box::pin(handlers::ui::overview(self, &asked, &permit)).await
+                Box::pin(handlers::ui::overview(self, &asked, &permit, search.as_deref())).await
             }
-            Address::Ui(Ui::Stream { source, from }) => {
+            Address::Ui(Ui::Stream { source, .. }) if is_post => {
+                Box::pin(handlers::ui::append(self, &asked, caller, Some(&source.stream()), incoming)).await
+            }
+            Address::Ui(Ui::Stream { source, look }) => {
                 let permit = self.may_read(caller, source.clone(), &mut reading).await?;
-                Box::pin(handlers::ui::stream(self, &asked, &permit, *from)).await
+                Box::pin(handlers::ui::stream(self, &asked, &permit, look)).await
             }
-            Address::Ui(Ui::Event { source, place }) => {
+            Address::Ui(Ui::Event { source, place, form }) => {
                 let permit = self.may_read(caller, source.clone(), &mut reading).await?;
-                Box::pin(handlers::ui::event(self, &asked, &permit, *place)).await
+                Box::pin(handlers::ui::event(self, &asked, &permit, *place, *form)).await
             }
+            Address::Ui(Ui::News { source }) => {
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
+                handlers::listen::news(self, &asked, &permit)
+            }
+            Address::Ui(Ui::LogIn) => handlers::ui::log_in(&asked, caller),
+            Address::Ui(Ui::LogOut { user }) => handlers::ui::log_out(&asked, caller, user.as_deref()),
             Address::Problem { kind } => {
                 reading.audience = Audience::Everybody;
                 handlers::help::problem(&asked, kind)
             }
-            Address::Stylesheet => {
+            Address::Asset(asset) => {
                 reading.audience = Audience::Everybody;
-                Ok(handlers::help::stylesheet(&asked))
+                Ok(handlers::help::asset(&asked, *asset))
             }
             Address::Metadata { stream } if is_post => {
                 let permit = self.may_write(caller, stream.settings()).await?;
@@ -229,7 +241,14 @@ fn appends_events(address: &Address) -> bool {
 
 /// Whether it is there only where users are.
 const fn is_of_users(address: &Address) -> bool {
-    matches!(address, Address::Users | Address::CurrentUser | Address::User { .. } | Address::UserCommand { .. })
+    matches!(
+        address,
+        Address::Users
+            | Address::CurrentUser
+            | Address::User { .. }
+            | Address::UserCommand { .. }
+            | Address::Ui(Ui::LogIn | Ui::LogOut { .. })
+    )
 }
 
 /// Whether it is for whoever watches over the server, which is never too much.

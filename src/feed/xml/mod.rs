@@ -3,11 +3,15 @@
 //!
 //! A page is cached for a year, so nothing ill-formed may ever get into one.
 
+#[cfg(feature = "server")]
+mod indented;
 mod names;
 #[cfg(test)]
 mod tests;
 mod well_formed;
 
+#[cfg(feature = "server")]
+pub(crate) use indented::indented;
 pub(crate) use names::{is_name_char, is_name_start};
 pub(crate) use well_formed::{IllFormed, Outline, outline};
 

@@ -109,7 +109,7 @@ async fn may_read(served: &Served, permit: &WritePermit) -> bool {
 impl Served {
     /// Whether the stream is there, or may come into being: one more than may be is refused. (What is under way at the
     /// same moment is not counted yet.)
-    fn may_begin(&self, stream: &StreamName) -> Result<(), Problem> {
+    pub(crate) fn may_begin(&self, stream: &StreamName) -> Result<(), Problem> {
         let limit = self.settings.streams_max;
         if limit == 0 || stream.is_system() {
             return Ok(());

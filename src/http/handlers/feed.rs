@@ -238,7 +238,8 @@ fn runs_forward(wanted: &Wanted) -> bool {
     matches!(wanted.what, What::Feed(Shape::Page(request)) if request.direction == Direction::Forward)
 }
 
-fn freshness(wanted: &Wanted, standing: &Standing) -> Freshness {
+/// What the document is to caches.
+pub(crate) fn freshness(wanted: &Wanted, standing: &Standing) -> Freshness {
     let extent = &standing.extent;
     let freshness = match wanted.representation {
         Representation::EventStore { .. } | Representation::Data | Representation::Bytes if extent.is_complete => {

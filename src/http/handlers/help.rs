@@ -1,15 +1,15 @@
-//! What pages stand on: the explanation behind the `type` of a problem, and the style sheet.
+//! What pages stand on: the explanation behind the `type` of a problem, and the files that pages are made with.
 
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
+
+use crate::address::Asset;
 
 use super::super::cache_policy::Freshness;
 use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply};
 use super::super::request::Asked;
 use super::{fixed, ui};
-
-const STYLESHEET: &str = include_str!("../../../static/everfeed.css");
 
 /// `/ui/problems/{kind}`
 pub(crate) fn problem(asked: &Asked<'_>, slug: &str) -> Result<Reply, Problem> {
@@ -23,9 +23,14 @@ pub(crate) fn problem(asked: &Asked<'_>, slug: &str) -> Result<Reply, Problem> {
     }
 }
 
-/// `/ui/everfeed.css`
-pub(crate) fn stylesheet(asked: &Asked<'_>) -> Reply {
-    let reply = Reply::new(StatusCode::OK, Freshness::Live, Content::Whole(STYLESHEET.into()))
-        .header(CONTENT_TYPE, HeaderValue::from_static("text/css; charset=utf-8"));
+/// `/ui/everfeed.css`, and what else pages are made with.
+pub(crate) fn asset(asked: &Asked<'_>, asset: Asset) -> Reply {
+    let (media_type, text) = match asset {
+        Asset::Stylesheet => ("text/css; charset=utf-8", include_str!("../../../static/everfeed.css")),
+        Asset::Script => ("text/javascript; charset=utf-8", include_str!("../../../static/everfeed.js")),
+        Asset::Icon => ("image/svg+xml", include_str!("../../../static/everfeed.svg")),
+    };
+    let reply = Reply::new(StatusCode::OK, Freshness::Live, Content::Whole(text.into()))
+        .header(CONTENT_TYPE, HeaderValue::from_static(media_type));
     fixed::tagged(asked, reply)
 }

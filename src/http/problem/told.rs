@@ -96,6 +96,13 @@ impl Problem {
         Self::new(Kind::ForeignScript, detail)
     }
 
+    /// The form of a page came from somewhere else than a page of ours.
+    pub(crate) fn foreign_form() -> Self {
+        let detail = "this takes what a form of this server's own pages sends, and no browser says that one of them sent \
+                      it; programs append at the stream's own address, /streams/{stream}";
+        Self::new(Kind::ForeignScript, detail)
+    }
+
     /// As many requests wait as the server takes.
     pub(crate) fn too_many_waits(detail: &str) -> Self {
         Self::new(Kind::TooManyWaits, detail).retry_after_seconds(1)

@@ -4,7 +4,8 @@ use super::Attacked;
 use crate::support::{Reply, TestServer, check};
 
 const SANDBOX: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
-const PAGE: &str = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const PAGE: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+                    form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Of an answer: its policy, from where it may be taken in, and whether it is a file.
 fn told(reply: &Reply) -> (Option<&str>, Option<&str>, Option<&str>) {

@@ -3,26 +3,29 @@
 use askama::Template;
 
 use crate::access::ReadPermit;
-use crate::address::{Place, StreamPath, Suffix};
-use crate::event::{self, Event, Number, Source};
+use crate::address::{Form, Place, StreamPath, Suffix, Ui};
+use crate::event::{self, Derived, Event, Number, Source};
+use crate::store::{ReadError, View};
 
 use super::super::super::Served;
 use super::super::super::problem::Problem;
 use super::super::super::reply::Reply;
 use super::super::super::request::Asked;
-use super::super::super::sight::Reader;
+use super::super::super::sight::{Reader, Sight};
 use super::super::event as events;
+use super::follow::Follow;
 use super::words::{Display, Shown};
-use super::{HIDDEN, Link, NAME_BYTES_MAX, Root, page, words};
+use super::{Frame, HIDDEN, Link, NAME_BYTES_MAX, Root, page, words};
 
 /// What the parts may take of the page, in bytes.
-const DATA_BYTES_MAX: usize = 6_000;
-const METADATA_BYTES_MAX: usize = 2_500;
+const DATA_BYTES_MAX: usize = 5_000;
+const METADATA_BYTES_MAX: usize = 2_000;
+const NEIGHBOUR_BYTES_MAX: usize = 60;
 
 #[derive(Template)]
 #[template(path = "event.html")]
 struct Page<'a> {
-    root: Root,
+    frame: Frame,
     source: Link,
     place: Number,
     event: &'a Event,
@@ -37,10 +40,15 @@ struct Page<'a> {
     digest: String,
     /// None once it was removed.
     content: Option<Shows>,
+    /// Other ways to show its data.
+    forms: Vec<Link>,
     /// Where it leads, if it is a link.
     leads_to: Option<Link>,
     neighbours: Vec<Link>,
+    /// Events that belong together with it.
+    related: Option<Related>,
     formats: Vec<Link>,
+    follow: Follow,
     /// The Atom entry.
     atom: String,
     bytes: String,
@@ -54,70 +62,66 @@ struct Shows {
     metadata: Option<Shown>,
 }
 
+/// Events with the same correlation id.
+struct Related {
+    words: String,
+    links: Vec<Link>,
+}
+
 /// A page of an event.
 pub(crate) async fn get(
     served: &Served,
     asked: &Asked<'_>,
     permit: &ReadPermit,
     place: Place,
+    form: Form,
 ) -> Result<Reply, Problem> {
     let root = Root::OF_EVENT;
     let view = served.store.view();
     let source = permit.source();
     let (number, head) = events::resolve(&view, source, place)?;
     let reader = Reader::of(served, permit);
-    let sight = served.documents.sight(reader, &view, source, Some((number, number))).await?;
+    let older = number.before().filter(|older| head.visible().from <= *older);
+    let newer = head.last().filter(|last| number < *last).map(|_| number.plus(1));
+    let around = Some((older.unwrap_or(number), newer.unwrap_or(number)));
+    let sight = served.documents.sight(reader, &view, source, around).await?;
     let event = sight.event_at(&view, source, number).await?;
     let path = StreamPath::of(source.name());
     let at = Place::Number(number);
-    let is_json = event.content.as_ref().is_some_and(|content| content.media_type.is_json());
-    let atom = root.to(&path.event(at, Suffix::Atom));
-    let bytes = root.to(&path.data(at));
-    let mut formats = vec![Link::new("Atom entry", atom.clone())];
-    if is_json {
-        formats.push(Link::new("JSON", root.to(&format!("{}.json", path.event(at, Suffix::None)))));
-    }
-    if event.content.is_some() {
-        formats.push(Link::new("CloudEvent", root.to(&format!("{}?format=cloudevents", path.event(at, Suffix::None)))));
-        formats.push(Link::new("The bytes", bytes.clone()));
-    }
     let shown = Page {
-        root,
+        frame: Frame::of(served, permit.caller(), root),
         source: Link::new(words::line(source.name(), NAME_BYTES_MAX), root.stream(source)),
         place: number,
-        event_type: match event.is_hidden() {
-            true => HIDDEN.to_string(),
-            false => words::line(event.event_type.as_str(), NAME_BYTES_MAX),
-        },
+        event_type: event_type(&event, NAME_BYTES_MAX),
         is_hidden: event.is_hidden(),
         moment: words::moment(event.time),
         own: (source.is_derived() && !event.is_hidden()).then(|| own(&event)),
-        in_log: Link::new(
-            words::grouped(event.position.get()),
-            root.event(&Source::All, Place::Number(event.position.into())),
-        ),
+        in_log: Link::new(words::grouped(event.position.get()), root.event(&Source::All, event.position)),
         digest: event.digest.0.iter().map(|byte| format!("{byte:02x}")).collect(),
         content: event.content.as_ref().map(|content| Shows {
             media_type: words::line(content.media_type.as_str(), NAME_BYTES_MAX),
-            size: words::size(content.data.len()),
-            data: words::data(content, DATA_BYTES_MAX),
+            size: words::size(content.data.len() as u64),
+            data: words::data(content, form, DATA_BYTES_MAX),
             metadata: content
                 .metadata
                 .as_deref()
                 .filter(|metadata| !metadata.is_empty())
                 .map(|metadata| words::json(&String::from_utf8_lossy(metadata), METADATA_BYTES_MAX)),
         }),
+        forms: forms(source, at, form),
         leads_to: event::Link::of(&event).map(|link| {
             let words = words::line(&format!("{}@{}", link.number, link.stream), NAME_BYTES_MAX);
-            Link::new(words, root.event(&Source::named(link.stream), Place::Number(link.number)))
+            Link::new(words, root.event(&Source::named(link.stream), link.number))
         }),
-        neighbours: neighbours(source, number, head.visible().from, head.last()),
-        formats,
-        atom,
-        bytes,
+        neighbours: neighbours(&view, &sight, source, newer, older).await?,
+        related: related(&view, &event)?,
+        formats: formats(&path, at, &event),
+        follow: Follow::after(asked.base, source, number, served.documents.page_size()),
+        atom: root.to(&path.event(at, Suffix::Atom)),
+        bytes: root.to(&path.data(at)),
         event: &event,
     };
-    Ok(page(asked, sight.audience(), &shown))
+    Ok(page(served, asked, sight.audience(), &shown))
 }
 
 /// The event's own stream, and its place there.
@@ -126,16 +130,73 @@ fn own(event: &Event) -> (Link, Link) {
     let root = Root::OF_EVENT;
     (
         Link::new(words::line(source.name(), NAME_BYTES_MAX), root.stream(&source)),
-        Link::new(event.number.to_string(), root.event(&source, Place::Number(event.number))),
+        Link::new(event.number.to_string(), root.event(&source, event.number)),
     )
 }
 
-/// The events before and behind it, as far as there are any.
-fn neighbours(source: &Source, number: Number, first: Number, last: Option<Number>) -> Vec<Link> {
-    let link = |words: &str, number: Number| {
-        Link::new(format!("{words}: {number}"), Root::OF_EVENT.event(source, Place::Number(number)))
+/// The ways to show its data.
+fn forms(source: &Source, place: Place, here: Form) -> Vec<Link> {
+    let ways = [("Pretty", Form::Pretty), ("Raw", Form::Raw), ("Hex", Form::Hex)];
+    let link = |(words, form)| {
+        let href = Root::OF_EVENT.page(Ui::Event { source: source.clone(), place, form });
+        Link { is_here: form == here, ..Link::new(words, href) }
     };
-    let older = number.before().filter(|older| first <= *older).map(|older| link("Older", older));
-    let newer = last.filter(|last| number < *last).map(|_| link("Newer", number.plus(1)));
-    newer.into_iter().chain(older).collect()
+    ways.into_iter().map(link).collect()
+}
+
+/// The event as documents.
+fn formats(path: &StreamPath, at: Place, event: &Event) -> Vec<Link> {
+    let root = Root::OF_EVENT;
+    let plain = path.event(at, Suffix::None);
+    let mut formats = vec![Link::new("Atom entry", root.to(&path.event(at, Suffix::Atom)))];
+    if event.content.as_ref().is_some_and(|content| content.media_type.is_json()) {
+        formats.push(Link::new("JSON", root.to(&format!("{plain}.json"))));
+    }
+    if event.content.is_some() {
+        formats.push(Link::new("CloudEvent", root.to(&format!("{plain}?format=cloudevents"))));
+        formats.push(Link::new("The bytes", root.to(&path.data(at))));
+    }
+    formats
+}
+
+/// The events before and behind it, as far as there are any.
+async fn neighbours(
+    view: &View,
+    sight: &Sight,
+    source: &Source,
+    newer: Option<Number>,
+    older: Option<Number>,
+) -> Result<Vec<Link>, Problem> {
+    let mut links = Vec::new();
+    for (words, rel, number) in [("Newer", "prev", newer), ("Older", "next", older)] {
+        let Some(number) = number else { continue };
+        let event = sight.event_at(view, source, number).await?;
+        let words = format!("{words}: {number}, {}", event_type(&event, NEIGHBOUR_BYTES_MAX));
+        links.push(Link::new(words, Root::OF_EVENT.event(source, number)).rel(rel));
+    }
+    Ok(links)
+}
+
+/// What its reader may know of its type.
+fn event_type(event: &Event, bytes_max: usize) -> String {
+    match event.is_hidden() {
+        true => HIDDEN.to_string(),
+        false => words::line(event.event_type.as_str(), bytes_max),
+    }
+}
+
+/// The events with the same correlation id, where the server keeps a stream of them.
+fn related(view: &View, event: &Event) -> Result<Option<Related>, Problem> {
+    let Some(stream) = Derived::Correlation.stream_of(event).filter(|_| !event.is_hidden()) else { return Ok(None) };
+    let source = Source::named(stream);
+    match view.head(&source) {
+        Ok(head) if head.exists() => {
+            let link = Link::new(words::line(source.name(), NAME_BYTES_MAX), Root::OF_EVENT.stream(&source));
+            let words = words::count(head.next.get() - head.visible().from.get(), "event", "events");
+            Ok(Some(Related { words: format!("{words} carry this correlation id."), links: vec![link] }))
+        }
+        // It is not kept, or is still being built.
+        Ok(_) | Err(ReadError::Indexing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -9,18 +9,15 @@ use super::super::super::cache_policy::Freshness;
 use super::super::super::problem::{Kind, Problem};
 use super::super::super::reply::Reply;
 use super::super::super::request::{Asked, RequestId};
-use super::{Link, NAME_BYTES_MAX, Root, fixed, html, words};
+use super::{Frame, Link, NAME_BYTES_MAX, Root, fixed, html, words};
 
 /// What was wrong may take so much of the page, in bytes.
 const DETAIL_BYTES_MAX: usize = 2_000;
 
-/// From a path of more parts the page finds no way up, and goes without its style.
-const STEPS_MAX: usize = 64;
-
 #[derive(Template)]
 #[template(path = "problem.html")]
 struct Page {
-    root: String,
+    frame: Frame,
     title: &'static str,
     status: StatusCode,
     slug: &'static str,
@@ -72,7 +69,7 @@ pub(crate) fn is_for_people(path: &str) -> bool {
 /// A refusal of something below `/ui/`.
 pub(crate) fn refusal(problem: &Problem, path: &str, id: &RequestId) -> Reply {
     let page = Page {
-        root: "../".repeat(path.matches('/').count().saturating_sub(1).min(STEPS_MAX)),
+        frame: Frame::plain(Root::of_path(path)),
         title: problem.kind.title(),
         status: problem.status,
         slug: problem.kind.slug(),
@@ -91,7 +88,7 @@ pub(crate) fn refusal(problem: &Problem, path: &str, id: &RequestId) -> Reply {
 /// `/ui/problems/{kind}`: what a kind of refusal means.
 pub(crate) fn explanation(asked: &Asked<'_>, kind: Kind) -> Reply {
     let page = Page {
-        root: Root::OF_STREAM.to_string(),
+        frame: Frame::plain(Root::OF_STREAM),
         title: kind.title(),
         status: kind.status(),
         slug: kind.slug(),

@@ -1,85 +1,65 @@
-//! `/ui/streams/{stream}`: a stream, its newest events first.
+//! `/ui/streams/{stream}`: a stream, its newest events first, and all that holds for it.
+
+use std::collections::BTreeSet;
 
 use askama::Template;
 
-use crate::access::ReadPermit;
-use crate::address::{Address, Place, StreamPath, Suffix};
-use crate::event::{Event, Number, Order, Settings, Source, Timestamp};
+use crate::access::{Action, Audience, ReadPermit, governing};
+use crate::address::{Address, Begin, Look, StreamPath, Suffix, Ui};
+use crate::event::{EventType, Number, Settings, Source, Timestamp};
+use crate::store::View;
 
 use super::super::super::Served;
 use super::super::super::problem::Problem;
 use super::super::super::reply::Reply;
 use super::super::super::request::Asked;
-use super::super::super::sight::{Reader, places};
+use super::super::super::sight::{Reader, event_at};
 use super::super::feed as feeds;
-use super::{CONTENT_BYTES_MAX, HIDDEN, Link, NAME_BYTES_MAX, Root, page, words};
+use super::append::Draft;
+use super::feed_facts::FeedFacts;
+use super::plot::Plot;
+use super::rows::{Carried, Row};
+use super::{Frame, Link, NAME_BYTES_MAX, Root, growth, page, rows, words};
 
-/// A page has so many events.
-const ROWS_MAX: u64 = 20;
-
-/// What the parts of a row may take of the page, in bytes.
-const WORDS_BYTES_MAX: usize = 80;
-const LINE_BYTES_MAX: usize = 160;
+/// So many types are offered to choose from.
+const TYPES_MAX: usize = 12;
 
 #[derive(Template)]
 #[template(path = "stream.html")]
 struct Stream {
-    root: Root,
+    frame: Frame,
     name: String,
     /// How many events there are and since when, as a sentence.
     extent: String,
     /// What of it is gone, as a sentence.
     gone: Option<String>,
-    settings: Vec<String>,
+    /// What tells the script that there is something new; none where nothing new would be seen.
+    news: Option<String>,
+    /// This page with its newest events, where its forms lead.
+    here: String,
+    /// Of which type the events are that are shown; empty for all.
+    event_type: String,
+    types: Vec<String>,
+    /// The same without a choice by type.
+    unfiltered: Option<String>,
+    last: Number,
+    /// How many events were looked at for those of the type.
+    looked: Option<String>,
     rows: Vec<Row>,
+    /// Events are of many streams.
+    shows_streams: bool,
     /// Other places in the stream.
     walks: Vec<Link>,
+    growth: Option<Plot>,
+    keeps: Vec<String>,
+    rights: String,
+    feed: Option<FeedFacts>,
     /// The same as documents.
     formats: Vec<Link>,
+    /// What the form begins with; none where nothing can be appended.
+    append: Option<Draft>,
     /// The Atom feed, for feed readers.
     atom: String,
-}
-
-/// An event in a list.
-struct Row {
-    href: String,
-    place: Number,
-    event_type: String,
-    /// It is of a stream that the reader may not read.
-    is_hidden: bool,
-    /// Where it is from, in a list of events of many streams.
-    stream: Option<Link>,
-    time: Timestamp,
-    /// Media type and size, and the beginning of the data; none once they were removed.
-    content: Option<(String, String)>,
-}
-
-impl Row {
-    fn new(source: &Source, place: Number, event: &Event) -> Self {
-        let root = Root::OF_STREAM;
-        let own = Source::Stream(event.stream.clone());
-        Self {
-            href: root.event(source, Place::Number(place)),
-            place,
-            event_type: match event.is_hidden() {
-                true => HIDDEN.to_string(),
-                false => words::line(event.event_type.as_str(), WORDS_BYTES_MAX),
-            },
-            is_hidden: event.is_hidden(),
-            stream: (source.is_derived() && !event.is_hidden())
-                .then(|| Link::new(words::line(event.stream.as_str(), WORDS_BYTES_MAX), root.stream(&own))),
-            time: event.time,
-            content: event.content.as_ref().map(|content| {
-                let media_type = words::line(content.media_type.essence(), WORDS_BYTES_MAX);
-                let facts = format!("{media_type} · {}", words::size(content.data.len()));
-                (facts, words::data_line(&content.data, LINE_BYTES_MAX))
-            }),
-        }
-    }
-
-    fn moment(&self) -> String {
-        words::moment(self.time)
-    }
 }
 
 /// A page of a source.
@@ -87,47 +67,83 @@ pub(crate) async fn get(
     served: &Served,
     asked: &Asked<'_>,
     permit: &ReadPermit,
-    from: Place,
+    look: &Look,
 ) -> Result<Reply, Problem> {
     let view = served.store.view();
     let source = permit.source();
     let head = view.head(source)?;
     feeds::readable(source, &head)?;
-    let first = head.visible().from;
-    let last = head.last().expect("a stream that exists has an event");
-    let top = match from {
-        Place::Number(number) => number.min(last),
-        Place::Head | Place::Hex(_) => last,
+    let (first, last) = (head.visible().from, head.last().expect("a stream that exists has an event"));
+    let top = top(&view, source, look.from, (first, last)).await?;
+    let range = (first <= top).then(|| (rows::lowest(look, first, top), top));
+    let reader = Reader::of(served, permit);
+    let sight = served.documents.sight(reader, &view, source, range).await?;
+    let wanted = look.event_type.as_ref();
+    let chosen = match range {
+        Some(range) => rows::choose(&view, &sight, source, range, wanted).await?,
+        None => rows::Chosen { rows: Vec::new(), bottom: None },
     };
-    let bottom = Number::new(top.get().saturating_sub(ROWS_MAX - 1)).expect("below a number").max(first);
-    let shown = (first <= top).then_some((bottom, top));
-    let sight = served.documents.sight(Reader::of(served, permit), &view, source, shown).await?;
-    let events = match shown {
-        Some((bottom, top)) => sight.read(&view, source, bottom, top, Order::NewestFirst, CONTENT_BYTES_MAX).await?,
-        None => Vec::new(),
-    };
-    let rows: Vec<Row> = events
-        .iter()
-        .zip(places(Order::NewestFirst, Number::ZERO, top))
-        .map(|(event, place)| Row::new(source, place, event))
-        .collect();
     let path = StreamPath::of(source.name());
     let root = Root::OF_STREAM;
+    let feed = FeedFacts::of(served, asked, permit, &view, head, (look.from != Begin::Newest).then_some(top)).await;
     let stream = Stream {
-        root,
+        frame: Frame::of(served, permit.caller(), root),
         name: words::line(source.name(), NAME_BYTES_MAX),
         extent: extent(first, last),
         gone: (first > Number::ZERO).then(|| gone(first, last)),
-        settings: match source {
+        news: (look.from == Begin::Newest)
+            .then(|| format!("{}?last-event-id={last}", root.page(Ui::News { source: source.clone() }))),
+        here: root.stream(source),
+        event_type: wanted.map(|wanted| words::line(wanted.as_str(), NAME_BYTES_MAX)).unwrap_or_default(),
+        types: types(&chosen.rows),
+        unfiltered: wanted
+            .map(|_| root.page(Ui::Stream { source: source.clone(), look: Look { event_type: None, ..look.clone() } })),
+        last,
+        looked: wanted.zip(chosen.bottom).map(|(wanted, bottom)| looked(chosen.rows.len(), wanted, (bottom, top))),
+        shows_streams: source.is_derived(),
+        walks: rows::walks(source, look, (first, last), (top, chosen.bottom)),
+        rows: chosen.rows,
+        growth: growth::plot(&view, source, (first, last)).await?,
+        keeps: match source {
             Source::Stream(stream) => view.retention(stream).map(|known| limits(&known.settings)).unwrap_or_default(),
             Source::All | Source::Derived(..) => Vec::new(),
         },
-        walks: walks(source, first, last, top, rows.last().map(|row| row.place)),
+        rights: rights(served, permit).await?,
+        feed,
         formats: formats(source, &path),
+        append: Draft::for_reader(served, permit).await?,
         atom: root.to(&path.feed(Suffix::Atom, None)),
-        rows,
     };
-    Ok(page(asked, sight.audience(), &stream))
+    Ok(page(served, asked, sight.audience(), &stream))
+}
+
+/// The newest event to be shown.
+async fn top(view: &View, source: &Source, begin: Begin, (first, last): (Number, Number)) -> Result<Number, Problem> {
+    Ok(match begin {
+        Begin::Newest => last,
+        Begin::Number(number) => number.min(last),
+        Begin::Time(time) => number_at(view, source, time, (first, last)).await?.min(last),
+    })
+}
+
+/// The newest event that is no newer than this; if all are, the oldest. Times never fall along a source.
+async fn number_at(
+    view: &View,
+    source: &Source,
+    time: Timestamp,
+    (first, last): (Number, Number),
+) -> Result<Number, Problem> {
+    let (mut low, mut high) = (first.get(), last.get());
+    let number = |value| Number::new(value).expect("it lies between two numbers");
+    while low < high {
+        let middle = low + (high - low).div_ceil(2);
+        if event_at(view, source, number(middle)).await?.time <= time {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    Ok(number(low))
 }
 
 fn extent(first: Number, last: Number) -> String {
@@ -147,6 +163,20 @@ fn gone(first: Number, last: Number) -> String {
     }
 }
 
+/// How far a search for events of one type has come.
+fn looked(found: usize, wanted: &EventType, (bottom, top): (Number, Number)) -> String {
+    let found = words::count(found as u64, "event", "events");
+    let wanted = words::line(wanted.as_str(), NAME_BYTES_MAX);
+    format!("{found} of the type {wanted} among numbers {bottom} to {top}.")
+}
+
+/// The types of these rows, each once.
+fn types(rows: &[Row]) -> Vec<String> {
+    let shown = rows.iter().filter(|row| !matches!(row.content, Carried::Hidden));
+    let types: BTreeSet<&String> = shown.map(|row| &row.event_type).collect();
+    types.into_iter().take(TYPES_MAX).cloned().collect()
+}
+
 /// What the settings of the stream say, one sentence each.
 fn limits(settings: &Settings) -> Vec<String> {
     let Settings { max_age, max_count, truncate_before, cache_control } = settings;
@@ -161,20 +191,31 @@ fn limits(settings: &Settings) -> Vec<String> {
     .collect()
 }
 
-/// Links to other places: only those that lead to something else than what is shown.
-fn walks(source: &Source, first: Number, last: Number, top: Number, bottom: Option<Number>) -> Vec<Link> {
-    let link = |words, from| Link::new(words, Root::OF_STREAM.stream_from(source, from));
-    let from_or_head = |number: Number| if number < last { Place::Number(number) } else { Place::Head };
-    let mut walks = Vec::new();
-    if top < last {
-        walks.push(link("Newest", Place::Head));
-        walks.push(link("Newer", from_or_head(top.plus(ROWS_MAX).max(first))));
+/// What the reader may do, and who else may read.
+async fn rights(served: &Served, permit: &ReadPermit) -> Result<String, Problem> {
+    let source = permit.source();
+    let is_for_writing = matches!(source, Source::Stream(stream) if !stream.is_system());
+    if served.access.is_open() {
+        let may = if is_for_writing { "read it and append to it" } else { "read it" };
+        return Ok(format!("This server is open: everybody may {may}."));
     }
-    if let Some(older) = bottom.filter(|bottom| first < *bottom).and_then(Number::before) {
-        walks.push(link("Older", Place::Number(older)));
-        walks.push(link("Oldest", from_or_head(first.plus(ROWS_MAX - 1))));
+    let rights = served.rights(&governing(&source.stream())).await?;
+    let mut may = vec!["read it"];
+    for (action, what) in [
+        (Action::Write, "append to it"),
+        (Action::Delete, "delete it"),
+        (Action::ReadSettings, "read its settings"),
+        (Action::WriteSettings, "change its settings"),
+    ] {
+        if is_for_writing && rights.allow(permit.caller(), action) {
+            may.push(what);
+        }
     }
-    walks
+    let others = match permit.audience() {
+        Audience::Everybody => "Everybody may read it.",
+        Audience::Some | Audience::Reader => "Not everybody may read it.",
+    };
+    Ok(format!("You may {}. {others}", words::listed(&may)))
 }
 
 /// The stream as documents.

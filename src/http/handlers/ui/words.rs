@@ -1,9 +1,10 @@
 //! What people read: sizes, times and counts in words, and what strangers wrote so that it can be looked at.
 
+use crate::address::Form;
 use crate::event::{Content, Timestamp};
 use crate::feed;
 
-/// JSON over this many bytes is shown as it was sent: indented, it could grow to a hundred times its size.
+/// JSON and XML over this many bytes are shown as they were sent: indented, they could grow to a hundred times their size.
 const INDENTED_BYTES_MAX: usize = 64 << 10;
 
 /// So many bytes of what is no text are shown.
@@ -62,12 +63,9 @@ pub(super) fn line(text: &str, bytes_max: usize) -> String {
     text
 }
 
-/// The data of an event in one line. Bytes that are no text say so.
-pub(super) fn data_line(data: &[u8], bytes_max: usize) -> String {
-    match text_of(data) {
-        Some(text) => line(text, bytes_max),
-        None => data.iter().take(16).map(|byte| format!("{byte:02x} ")).collect::<String>() + "…",
-    }
+/// The data of an event in one line; none of bytes that are no text.
+pub(super) fn data_line(data: &[u8], bytes_max: usize) -> Option<String> {
+    text_of(data).map(|text| line(text, bytes_max))
 }
 
 /// How data are shown.
@@ -82,21 +80,30 @@ pub(super) enum Display {
 }
 
 /// The data of an event, to be read.
-pub(super) fn data(content: &Content, bytes_max: usize) -> Display {
+pub(super) fn data(content: &Content, form: Form, bytes_max: usize) -> Display {
     let data = &content.data;
     if data.is_empty() {
         return Display::Nothing;
     }
-    match text_of(data) {
-        Some(text) if content.media_type.is_json() => Display::Text(json(text, bytes_max)),
-        Some(text) => Display::Text(shown(text, bytes_max)),
-        None => Display::Dump(Shown { text: dump(data), is_whole: data.len() <= DUMPED_BYTES_MAX }),
+    match (text_of(data), form) {
+        (Some(text), Form::Pretty) if content.media_type.is_json() => Display::Text(json(text, bytes_max)),
+        (Some(text), Form::Pretty) if content.media_type.is_xml() => {
+            Display::Text(indented(text, feed::indented_xml, bytes_max))
+        }
+        (Some(text), Form::Pretty | Form::Raw) => Display::Text(shown(text, bytes_max)),
+        (None, _) | (_, Form::Hex) => {
+            Display::Dump(Shown { text: dump(data), is_whole: data.len() <= DUMPED_BYTES_MAX })
+        }
     }
 }
 
 /// JSON, indented; what claims to be JSON and is not, as it is.
 pub(super) fn json(text: &str, bytes_max: usize) -> Shown {
-    let indented = if text.len() > INDENTED_BYTES_MAX { None } else { feed::indented(text) };
+    indented(text, feed::indented, bytes_max)
+}
+
+fn indented(text: &str, indent: fn(&str) -> Option<String>, bytes_max: usize) -> Shown {
+    let indented = if text.len() > INDENTED_BYTES_MAX { None } else { indent(text) };
     shown(indented.as_deref().unwrap_or(text), bytes_max)
 }
 
@@ -145,11 +152,28 @@ pub(super) fn count(number: u64, one: &str, many: &str) -> String {
 }
 
 /// A size in bytes, three digits of it.
-pub(super) fn size(bytes: usize) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+pub(super) fn size(bytes: u64) -> String {
+    let units = ["kB", "MB", "GB", "TB", "PB", "EB"];
+    let mut size = bytes as f64 / 1e3;
+    if bytes < 1_000 {
+        return format!("{bytes} B");
+    }
+    for unit in units {
+        // What would be rounded up to four digits is of the next unit.
+        if size < 999.95 {
+            return if size < 99.95 { format!("{size:.1} {unit}") } else { format!("{size:.0} {unit}") };
+        }
+        size /= 1e3;
+    }
+    format!("{size:.0} ZB")
+}
+
+/// One after the other: `a, b and c`.
+pub(super) fn listed(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_string(),
+        [before @ .., last] => format!("{} and {last}", before.join(", ")),
     }
 }
 
@@ -199,25 +223,29 @@ mod tests {
 
     #[test]
     fn json_is_indented_text_is_left_alone_and_bytes_are_dumped() {
-        let text = |content: Content| match data(&content, 1_000) {
+        let text = |content: Content| match data(&content, Form::Pretty, 1_000) {
             Display::Text(Shown { text, is_whole: true }) => text,
             other => panic!("{other:?}"),
         };
         assert_eq!(text(content("application/json", b"[1.10,{}]")), "[\n  1.10,\n  {}\n]");
         assert_eq!(text(content("application/json", b"{no json")), "{no json");
-        assert_eq!(text(content("image/svg+xml", b"<svg> </svg>")), "<svg> </svg>");
-        assert_eq!(data(&content("text/plain", b""), 10), Display::Nothing);
-        let Display::Dump(Shown { text, is_whole }) = data(&content("image/png", b"\x89PNG\r\n\x1a\n\0\0 abcdefg"), 10)
-        else {
-            panic!("a dump")
-        };
+        assert_eq!(text(content("image/svg+xml", b"<svg><g/></svg>")), "<svg>\n  <g/>\n</svg>");
+        assert_eq!(text(content("text/xml", b"no xml")), "no xml");
+        let compact = content("application/json", b"[1]");
+        assert_eq!(data(&compact, Form::Raw, 10), Display::Text(Shown { text: "[1]".into(), is_whole: true }));
+        assert!(
+            matches!(data(&compact, Form::Hex, 10), Display::Dump(shown) if shown.text.starts_with("0000  5b 31 5d"))
+        );
+        assert_eq!(data(&content("text/plain", b""), Form::Hex, 10), Display::Nothing);
+        let png = content("image/png", b"\x89PNG\r\n\x1a\n\0\0 abcdefg");
+        let Display::Dump(Shown { text, is_whole }) = data(&png, Form::Raw, 10) else { panic!("a dump") };
         assert!(is_whole);
         assert_eq!(
             text,
             "0000  89 50 4e 47 0d 0a 1a 0a  00 00 20 61 62 63 64 65  ·PNG······ abcde\n\
              0010  66 67                                             fg\n"
         );
-        assert_eq!(data_line(b"\xff\x00", 10), "ff 00 …");
+        assert_eq!((data_line(b"\xff\x00", 10), data_line(b"a\nb", 10)), (None, Some("a b".to_string())));
     }
 
     #[test]
@@ -226,6 +254,8 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(count(1, "event", "events"), "1 event");
         assert_eq!([size(7), size(1_234), size(4_194_304)], ["7 B", "1.2 kB", "4.2 MB"]);
+        assert_eq!([size(123_456), size(999_960), size(5_000_000_000)], ["123 kB", "1.0 MB", "5.0 GB"]);
+        assert_eq!([listed(&["a"]), listed(&["a", "b", "c"])], ["a", "a, b and c"]);
         assert_eq!([span(86_400), span(7_200), span(90), span(0)], ["1 day", "2 hours", "90 seconds", "0 seconds"]);
     }
 }
