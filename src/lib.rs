@@ -60,6 +60,10 @@
 //! what stands for it (`Event::hidden`) before anything is rendered, and its places are in the entity tag and in the page
 //! cache's key.
 //!
+//! Which streams there are (`http/streams`) is told from their names, which the store has all in memory (`store/names`):
+//! the sealer puts a segment's on a shelf before its chunk is named, and the tail's are taken from its segments when
+//! somebody asks. Appends do nothing for it.
+//!
 //! Whoever listens (`text/event-stream`) gets a body that makes its next piece when the last one has been taken:
 //! `http/event_stream` looks at a view, waits at `store/waiters` if it shows nothing new, and looks again.
 //!

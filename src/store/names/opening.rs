@@ -44,7 +44,8 @@ impl SealedNames {
         ByPlace { shelves: &self.shelves, places }
     }
 
-    pub(super) fn into_shelves(self) -> Vec<Shelf> {
+    pub(super) fn into_shelves(mut self) -> Vec<Shelf> {
+        self.shelves.iter_mut().for_each(Shelf::shrink);
         self.shelves
     }
 }

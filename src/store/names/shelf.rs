@@ -26,6 +26,12 @@ impl Shelf {
         self.len() == 0
     }
 
+    /// Gives back the memory that growing took in advance.
+    pub(super) fn shrink(&mut self) {
+        self.names.shrink();
+        self.newest.shrink_to_fit();
+    }
+
     /// Whether another name would be too much for it.
     pub(super) fn is_full(&self) -> bool {
         self.names.bytes() >= BYTES_MAX

@@ -20,6 +20,12 @@ impl Text {
         Self { text: String::with_capacity(bytes), ends: Vec::with_capacity(names) }
     }
 
+    /// Gives back the memory that growing took in advance.
+    pub(super) fn shrink(&mut self) {
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
     pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
