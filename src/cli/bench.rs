@@ -30,6 +30,7 @@ mod scavenge;
 mod server;
 mod size;
 mod soak;
+mod ui;
 mod wait;
 
 use std::io::Write;
@@ -75,6 +76,8 @@ enum Bench {
     Scavenge(scavenge::Options),
     /// Bytes on disk over bytes of JSON
     Size(size::Options),
+    /// Pages for people, lists and searches over very many streams
+    Ui(ui::Options),
     /// Everything at once for a long time: what grows, and what becomes slower
     Soak(soak::Options),
     /// Attacks, and what others notice of them
@@ -101,6 +104,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
                 Bench::Open(options) => open::run(options).await,
                 Bench::Scavenge(options) => scavenge::run(options).await,
                 Bench::Size(options) => size::run(options).await,
+                Bench::Ui(options) => ui::run(options).await,
                 Bench::Soak(options) => soak::run(options).await,
                 Bench::Hostile(options) => hostile::run(options).await,
                 Bench::Fill(options) => fill::run(options).await,

@@ -131,6 +131,15 @@ fn a_soak_tells_what_grew_from_its_second_window_to_its_last() {
 }
 
 #[test]
+fn pages_and_lists_are_measured_over_many_streams() {
+    let figures = check_bench("ui --streams 300 --events 700 --rounds 3");
+    for name in ["page_overview", "page_long_stream", "page_event", "list_recent", "search_typing", "search_nothing"] {
+        check_positive(&figures, &[&format!("{name}_p50_ms"), &format!("{name}_p99_ms")]);
+    }
+    check_positive(&figures, &["start_seconds", "rss_after_start_mb"]);
+}
+
+#[test]
 fn access_is_measured_next_to_a_server_that_is_open() {
     let figures =
         check_bench("access --users 3 --rules 5 --connections 4 --readers 2 --pages 2 --seconds 0.3 --rounds 1");

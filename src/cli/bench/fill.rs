@@ -20,7 +20,7 @@ use super::report::Report;
 use super::server::{self, Scratch};
 
 /// When the first event happened: 2025-01-01. The following ones follow at the pace at which they are written.
-const BEGIN_MICROS: i64 = 1_735_689_600_000_000;
+pub(crate) const BEGIN_MICROS: i64 = 1_735_689_600_000_000;
 
 /// Makes a store for `consume`, `open`, `size` and `history` to be run over (with `--data`).
 #[derive(Debug, Clone, Serialize, clap::Args)]
@@ -143,7 +143,8 @@ async fn append_all(store: &Store, history: &History, orders: &Arc<Orders>) -> i
     Ok(begin.elapsed())
 }
 
-fn event(orders: &Orders, random: &mut Random) -> NewEvent {
+/// An event of an order.
+pub(crate) fn event(orders: &Orders, random: &mut Random) -> NewEvent {
     let (event_type, data) = orders.next();
     NewEvent {
         id: EventId::new(random.uuid()).expect("a version 4 UUID is never nil"),
