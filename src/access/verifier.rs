@@ -113,6 +113,7 @@ impl Verifier {
     }
 
     /// How many were verified so far.
+    #[cfg(test)]
     pub(super) fn done(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
     }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::access::{Audience, Caller, Denied, ReadPermit, Rules, StreamRights, WritePermit, governing};
+use crate::access::{Audience, Caller, Denied, ManagePermit, ReadPermit, Rules, StreamRights, WritePermit, governing};
 use crate::event::{Acl, DefaultAcls, Number, Order, Position, Source, Status, StreamName};
 use crate::store::{ReadError, View};
 
@@ -200,6 +200,19 @@ impl Served {
             Err(denied) => denied,
         };
         Err(self.told_or_hidden(caller, &stream, &rights, denied))
+    }
+
+    /// The same permit, as it would be given now: what is sent may take its time, and a right that was taken in the
+    /// meantime changes nothing any more.
+    pub(super) async fn may_still_write(&self, permit: &WritePermit) -> Result<WritePermit, Problem> {
+        let caller = self.still_let_in(permit.caller()).ok_or_else(Problem::let_in_no_more)?;
+        self.may_write(&caller, permit.stream().clone()).await
+    }
+
+    /// The same of a permit to manage users.
+    pub(super) fn may_still_manage(&self, permit: &ManagePermit) -> Result<ManagePermit, Problem> {
+        let caller = self.still_let_in(permit.caller()).ok_or_else(Problem::let_in_no_more)?;
+        Ok(self.access.manage_users(&caller)?)
     }
 
     /// A permit to delete a stream.

@@ -8,9 +8,9 @@ use hyper::header::{HeaderValue, LOCATION, VARY};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 
-use crate::access::{Audience, WritePermit};
+use crate::access::Audience;
 use crate::address::{Address, BaseUrl, Shape, Target, Ui, Unaddressable};
-use crate::event::{EventId, Source};
+use crate::event::Source;
 
 use super::audit::Deed;
 use super::cache_policy::Freshness;
@@ -79,7 +79,7 @@ impl Served {
         let answer = match &target.address {
             Address::Feed(source) if is_post => {
                 let permit = self.may_write(caller, source.stream()).await?;
-                Box::pin(self.append(&asked, &permit, None, incoming)).await
+                Box::pin(handlers::append::post(self, &asked, &permit, None, incoming)).await
             }
             Address::Feed(source) if is_delete => {
                 let permit = self.may_delete(caller, source.stream()).await?;
@@ -88,7 +88,7 @@ impl Served {
             }
             Address::Incoming { stream, id } => {
                 let permit = self.may_write(caller, stream.clone()).await?;
-                Box::pin(self.append(&asked, &permit, Some(*id), incoming)).await
+                Box::pin(handlers::append::post(self, &asked, &permit, Some(*id), incoming)).await
             }
             Address::Feed(source) => {
                 // Whoever waits holds nothing that nobody reads: a body is taken as far as its window goes.
@@ -177,7 +177,7 @@ impl Served {
             }
             Address::Metadata { stream } if is_post => {
                 let permit = self.may_write(caller, stream.settings()).await?;
-                Box::pin(self.append(&asked, &permit, None, incoming)).await
+                Box::pin(handlers::append::post(self, &asked, &permit, None, incoming)).await
             }
             Address::Metadata { stream } => {
                 let permit = self.may_read(caller, Source::Stream(stream.settings()), &mut reading).await?;
@@ -197,23 +197,6 @@ impl Served {
         let answer = answer.map(|reply| if shows_events { reply.header(header::LOG, self.log()) } else { reply });
         let audience = self.may_still_read(caller, reading).await?;
         answer.map(|reply| reply.to(audience)).map_err(|problem| problem.to(audience))
-    }
-
-    /// Appends what is sent. Settings, which change what others may do, go on record first.
-    async fn append(
-        &self,
-        asked: &Asked<'_>,
-        permit: &WritePermit,
-        id: Option<EventId>,
-        incoming: Incoming,
-    ) -> Result<Reply, Problem> {
-        let work = handlers::append::post(self, asked, permit, id, incoming);
-        let stream = permit.stream();
-        if !stream.is_system() {
-            return work.await;
-        }
-        let of = stream.with_settings().unwrap_or_else(|| stream.clone());
-        self.recorded(asked, permit.caller(), Deed::WriteSettings(of), work).await
     }
 }
 

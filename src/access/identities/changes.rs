@@ -1,12 +1,11 @@
 //! Changing users while a server runs. Each change is in the file, and in force, when it is answered.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::access::Unidentified;
 use crate::access::password::{InvalidPassword, PasswordHash};
-use crate::access::users::{self, NewToken, Refused, TokenSecret, User, Users};
+use crate::access::users::{self, Refused, User, Users};
 use crate::access::verifier::Verifier;
-use crate::access::{Credentials, Unidentified};
 use crate::event::Timestamp;
 
 use super::Identities;
@@ -110,50 +109,17 @@ impl Identities {
     /// Gives a user another password.
     ///
     /// # Errors
-    /// When there is no such user, the password is not allowed, or the file cannot be changed.
-    pub async fn set_password(&self, name: &str, password: &str, now: Timestamp) -> Result<(), ChangeError> {
-        let hash = self.hash(password).await?;
+    /// When there is no such user, or the file cannot be changed.
+    pub async fn set_password(&self, name: &str, hash: PasswordHash, now: Timestamp) -> Result<(), ChangeError> {
         let name = name.to_string();
         self.change(move |users| users.set_password(&name, hash, now)).await
     }
 
-    /// Gives a user another password, who shows the present one. Showing a wrong one is a log-in that failed.
+    /// What is kept of a password.
     ///
     /// # Errors
-    /// As for [`Self::identify`] and [`Self::set_password`].
-    pub async fn change_password(
-        &self,
-        name: &str,
-        current: String,
-        password: &str,
-        peer: IpAddr,
-        now: Timestamp,
-    ) -> Result<(), ChangeError> {
-        self.identify(Credentials::Basic { name: name.into(), password: current }, peer, now).await?;
-        self.set_password(name, password, now).await
-    }
-
-    /// Makes a token. Its secret is told now, and never again.
-    ///
-    /// # Errors
-    /// When its name is taken or not allowed, there is no such user, or the file cannot be changed.
-    pub async fn create_token(&self, new: NewToken, now: Timestamp) -> Result<TokenSecret, ChangeError> {
-        let secret = TokenSecret::generate();
-        let token = new.with_secret(&secret, now);
-        self.change(move |users| users.add_token(token)).await?;
-        Ok(secret)
-    }
-
-    /// Ends a token.
-    ///
-    /// # Errors
-    /// When no token has this name, or the file cannot be changed.
-    pub async fn revoke_token(&self, name: &str) -> Result<(), ChangeError> {
-        let name = name.to_string();
-        self.change(move |users| users.revoke(&name)).await
-    }
-
-    async fn hash(&self, password: &str) -> Result<PasswordHash, ChangeError> {
+    /// When the password is not allowed, or too much is under way.
+    pub async fn hash(&self, password: &str) -> Result<PasswordHash, ChangeError> {
         let password = password.to_string();
         let hashed = self.0.verifier.work(move || PasswordHash::of(&password)).await.ok_or_else(Verifier::busy)?;
         Ok(hashed.map_err(|error: InvalidPassword| users::Error::from(Refused::from(error)))?)

@@ -87,12 +87,6 @@ impl Identities {
         self.0.users.load_full()
     }
 
-    /// How many passwords were verified so far: what log-ins cost.
-    #[must_use]
-    pub fn passwords_verified(&self) -> u64 {
-        self.0.verifier.done()
-    }
-
     /// Who shows these credentials. Nobody in particular shows none. `peer` is the address that the request came from,
     /// as far as it can be believed.
     ///

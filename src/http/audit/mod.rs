@@ -17,7 +17,6 @@ use crate::store::Append;
 
 use super::Served;
 use super::problem::Problem;
-use super::reply::Reply;
 use super::request::Asked;
 
 pub(crate) use elsewhere::OnRecord;
@@ -77,13 +76,13 @@ impl Served {
     ///
     /// # Errors
     /// 503 when it cannot be recorded, and then it is not done; else those of the work.
-    pub(super) async fn recorded(
+    pub(super) async fn recorded<T>(
         &self,
         asked: &Asked<'_>,
         caller: &Caller,
         deed: Deed,
-        work: impl Future<Output = Result<Reply, Problem>>,
-    ) -> Result<Reply, Problem> {
+        work: impl Future<Output = Result<T, Problem>>,
+    ) -> Result<T, Problem> {
         if self.access.is_open() {
             return work.await;
         }

@@ -7,13 +7,14 @@ use hyper::header::{CONTENT_LOCATION, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue
 use crate::access::{Caller, WritePermit, governing};
 use crate::address::{Embed, Shape, Suffix};
 use crate::event::{
-    EventId, EventType, ExpectedVersion, Number, Receipt, SETTINGS_TYPE, Source, StreamHead, StreamName,
+    EventId, EventType, ExpectedVersion, Number, Receipt, SETTINGS_TYPE, Source, StreamHead, StreamName, check,
 };
 use crate::feed::read::{self, BodyFormat, Heading};
 use crate::feed::{AtomContent, Label, Representation};
 use crate::store::{Append, View};
 
 use super::super::Served;
+use super::super::audit::Deed;
 use super::super::body;
 use super::super::cache_policy::Freshness;
 use super::super::cloudevent;
@@ -78,6 +79,7 @@ pub(crate) async fn post(
     served.rates.brought(permit.caller(), asked.address, 0, body.len());
     let events = read::events(&format, body, &heading, &mut || (served.ambient.new_id)())?;
     served.rates.brought(permit.caller(), asked.address, events.len(), 0);
+    let permit = &served.may_still_write(permit).await?;
     let append = Append {
         stream: permit.stream().clone(),
         events,
@@ -85,9 +87,16 @@ pub(crate) async fn post(
         ids_alone: served.settings.eventstore_strict,
         now: (served.ambient.now)(),
     };
-    let receipt = match served.store.append(append).await {
-        Ok(receipt) => receipt,
-        Err(error) => return Err(Problem::append(&error, is_dialect, expectation.is_conditional)),
+    let is_conditional = expectation.is_conditional;
+    let refused = |error| Problem::append(&error, is_dialect, is_conditional);
+    // Settings change what others may do, and go on record first; not before they could be taken.
+    let receipt = if permit.stream().is_system() {
+        check(permit.stream(), &append.events).map_err(|why| Problem::refused(why, is_dialect, is_conditional))?;
+        let deed = Deed::WriteSettings(governing(permit.stream()));
+        let work = async { served.store.append(append).await.map_err(refused) };
+        served.recorded(asked, permit.caller(), deed, work).await?
+    } else {
+        served.store.append(append).await.map_err(refused)?
     };
     let mut reply = appended(asked, permit.stream(), &receipt);
     if let Some(changed) = permit.stream().with_settings() {

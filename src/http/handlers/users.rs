@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::access::users::{Refused, User};
-use crate::access::{Caller, ChangeError, Denied, Identities, NewUser, Unidentified};
+use crate::access::{Caller, ChangeError, Credentials, Identities, ManagePermit, NewUser, Unidentified};
 use crate::address::{Address, UserCommand};
 use crate::event::Timestamp;
 
@@ -57,12 +57,11 @@ struct OwnPassword {
     new_password: String,
 }
 
-/// Who asks, what, of whom.
+/// What is asked, of whom.
 struct Request<'a> {
     served: &'a Served,
     identities: &'a Identities,
     asked: &'a Asked<'a>,
-    caller: &'a Caller,
 }
 
 /// Anything below `/users`, of a server that has users.
@@ -74,103 +73,119 @@ pub(crate) async fn answer(
     method: &Method,
     incoming: Incoming,
 ) -> Result<Reply, Problem> {
-    let request = Request { served, identities, asked, caller };
+    let request = Request { served, identities, asked };
+    let manages = || served.access.manage_users(caller);
     match &asked.target.address {
-        Address::CurrentUser => request.current(),
-        Address::Users if *method == Method::POST => request.create(incoming).await,
-        Address::Users => request.list(),
-        Address::User { login } if *method == Method::PUT => request.update(login, incoming).await,
-        Address::User { login } if *method == Method::DELETE => request.delete(login).await,
-        Address::User { login } => request.show(login),
-        Address::UserCommand { login, command } => request.command(login, *command, incoming).await,
+        Address::CurrentUser => request.current(caller),
+        Address::Users if *method == Method::POST => request.create(&manages()?, incoming).await,
+        Address::Users => Ok(request.list(&manages()?)),
+        Address::User { login } if *method == Method::PUT => request.update(&manages()?, login, incoming).await,
+        Address::User { login } if *method == Method::DELETE => request.delete(&manages()?, login).await,
+        Address::User { login } => request.show(&manages()?, login),
+        Address::UserCommand { login, command: UserCommand::ChangePassword } if caller.name() == Some(login) => {
+            request.change_password(caller, login, incoming).await
+        }
+        Address::UserCommand { login, command } => request.command(&manages()?, login, *command, incoming).await,
         _ => unreachable!("the addresses of users are all here"),
     }
 }
 
 impl Request<'_> {
-    fn manages(&self) -> Result<(), Denied> {
-        self.served.access.manage_users(self.caller).map(drop)
-    }
-
-    fn current(&self) -> Result<Reply, Problem> {
-        let Some(name) = self.caller.name() else {
+    fn current(&self, caller: &Caller) -> Result<Reply, Problem> {
+        let Some(name) = caller.name() else {
             return Err(Problem::new(Kind::Unauthenticated, "the request says nothing of who it comes from"));
         };
         match self.identities.users().user(name) {
             Some(user) => Ok(Self::data(&self.details(user))),
             // Whom another service vouches for, or a certificate, is in no list.
-            None => {
-                Ok(Self::data(&json!({ "loginName": name, "fullName": "", "groups": groups(self.caller.groups()) })))
-            }
+            None => Ok(Self::data(&json!({ "loginName": name, "fullName": "", "groups": groups(caller.groups()) }))),
         }
     }
 
-    fn list(&self) -> Result<Reply, Problem> {
-        self.manages()?;
+    fn list(&self, _permit: &ManagePermit) -> Reply {
         let users: Vec<Value> = self.identities.users().iter().map(|user| self.details(user)).collect();
-        Ok(Self::data(&users.into()))
+        Self::data(&users.into())
     }
 
-    fn show(&self, login: &str) -> Result<Reply, Problem> {
-        self.manages()?;
+    fn show(&self, _permit: &ManagePermit, login: &str) -> Result<Reply, Problem> {
         let users = self.identities.users();
         let user = users.user(login).ok_or_else(|| Refused::NoSuchUser(login.to_string()))?;
         Ok(Self::data(&self.details(user)))
     }
 
-    async fn create(&self, incoming: Incoming) -> Result<Reply, Problem> {
-        self.manages()?;
+    async fn create(&self, permit: &ManagePermit, incoming: Incoming) -> Result<Reply, Problem> {
         let New { login_name: login, full_name, groups, password } = self.read(incoming).await?;
+        let permit = self.served.may_still_manage(permit)?;
         let new = NewUser { name: login.clone(), full_name, groups, password };
         // Whoever is not sure whether it was made sends the same again, and is told the same.
         let made = async { self.identities.create(new, self.now()).await.map(drop) };
-        let reply = self.change(&login, Deed::CreateUser(login.clone()), made).await?;
+        let reply = self.change(permit.caller(), &login, Deed::CreateUser(login.clone()), made).await?;
         let mut reply = Reply { status: StatusCode::CREATED, ..reply };
         document::insert(&mut reply.headers, LOCATION, &self.asked.base.url(&Address::User { login }));
         Ok(reply)
     }
 
-    async fn update(&self, login: &str, incoming: Incoming) -> Result<Reply, Problem> {
-        self.manages()?;
+    async fn update(&self, permit: &ManagePermit, login: &str, incoming: Incoming) -> Result<Reply, Problem> {
         let Changed { full_name, groups } = self.read(incoming).await?;
+        let permit = self.served.may_still_manage(permit)?;
         let updated = self.identities.update(login, full_name, groups, self.now());
-        self.change(login, Deed::UpdateUser(login.to_string()), updated).await
+        self.change(permit.caller(), login, Deed::UpdateUser(login.to_string()), updated).await
     }
 
-    async fn delete(&self, login: &str) -> Result<Reply, Problem> {
-        self.manages()?;
-        self.change(login, Deed::DeleteUser(login.to_string()), self.identities.delete(login)).await
+    async fn delete(&self, permit: &ManagePermit, login: &str) -> Result<Reply, Problem> {
+        self.change(permit.caller(), login, Deed::DeleteUser(login.to_string()), self.identities.delete(login)).await
     }
 
-    async fn command(&self, login: &str, command: UserCommand, incoming: Incoming) -> Result<Reply, Problem> {
+    /// What administrators do with users, themselves among them.
+    async fn command(
+        &self,
+        permit: &ManagePermit,
+        login: &str,
+        command: UserCommand,
+        incoming: Incoming,
+    ) -> Result<Reply, Problem> {
         let (identities, name) = (self.identities, login.to_string());
-        if command != UserCommand::ChangePassword || self.caller.name() != Some(login) {
-            self.manages()?;
-        }
         match command {
             UserCommand::Enable => {
-                self.change(login, Deed::EnableUser(name), identities.enable(login, self.now())).await
+                let enabled = identities.enable(login, self.now());
+                self.change(permit.caller(), login, Deed::EnableUser(name), enabled).await
             }
             UserCommand::Disable => {
-                self.change(login, Deed::DisableUser(name), identities.disable(login, self.now())).await
+                let disabled = identities.disable(login, self.now());
+                self.change(permit.caller(), login, Deed::DisableUser(name), disabled).await
             }
             UserCommand::ResetPassword => {
                 let Reset { new_password } = self.read(incoming).await?;
-                let set = identities.set_password(login, &new_password, self.now());
-                self.change(login, Deed::ResetPassword(name), set).await
+                let permit = self.served.may_still_manage(permit)?;
+                let hash = identities.hash(&new_password).await?;
+                let set = identities.set_password(login, hash, self.now());
+                self.change(permit.caller(), login, Deed::ResetPassword(name), set).await
             }
-            UserCommand::ChangePassword => {
-                let OwnPassword { current_password, new_password } = self.read(incoming).await?;
-                let set =
-                    identities.change_password(login, current_password, &new_password, self.asked.address, self.now());
-                self.change(login, Deed::ChangePassword(name), set).await
-            }
+            UserCommand::ChangePassword => self.change_password(permit.caller(), login, incoming).await,
         }
+    }
+
+    /// Gives a user another password, who shows the present one. Whoever shows a wrong one, or tries too often, was not
+    /// about to change anything: that is on record as a log-in that failed, once for many.
+    async fn change_password(&self, caller: &Caller, login: &str, incoming: Incoming) -> Result<Reply, Problem> {
+        let (identities, address) = (self.identities, self.asked.address);
+        let OwnPassword { current_password: password, new_password } = self.read(incoming).await?;
+        let caller = self.served.still_let_in(caller).ok_or_else(Problem::let_in_no_more)?;
+        let present = Credentials::Basic { name: login.into(), password };
+        if let Err(refused) = identities.identify(present, address, self.now()).await {
+            if !matches!(refused, Unidentified::Busy { .. }) {
+                self.served.record_refused_log_in(address).await;
+            }
+            return Err(refused.into());
+        }
+        let set = identities.set_password(login, identities.hash(&new_password).await?, self.now());
+        self.change(&caller, login, Deed::ChangePassword(login.to_string()), set).await
     }
 
     /// Changes the users once that is on record.
     async fn change(
         &self,
+        caller: &Caller,
         login: &str,
         deed: Deed,
         change: impl Future<Output = Result<(), ChangeError>>,
@@ -178,16 +193,10 @@ impl Request<'_> {
         let on_record = self.served.users_on_record.as_ref();
         let work = async {
             let _changing = on_record.map(|on_record| on_record.changing(self.identities, login));
-            if let Err(error) = change.await {
-                // A present password that is wrong is a log-in that failed.
-                if matches!(error, ChangeError::Unidentified(Unidentified::Wrong)) {
-                    self.served.record_refused_log_in(self.asked.address).await;
-                }
-                return Err(error.into());
-            }
+            change.await?;
             Ok(result(login))
         };
-        self.served.recorded(self.asked, self.caller, deed, work).await
+        self.served.recorded(self.asked, caller, deed, work).await
     }
 
     fn now(&self) -> Timestamp {

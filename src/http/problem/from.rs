@@ -70,6 +70,11 @@ impl Problem {
         }
     }
 
+    /// The same of what can be seen to be refused before it is tried.
+    pub(crate) fn refused(refusal: Refusal, is_dialect: bool, is_conditional: bool) -> Self {
+        Self::append(&AppendError::Refused(refusal), is_dialect, is_conditional)
+    }
+
     /// What was to be done is not on record, and so was not done.
     pub(crate) fn unrecorded(error: &AppendError) -> Self {
         let why = Self::append(error, false, false);

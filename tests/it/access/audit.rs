@@ -119,6 +119,40 @@ fn refused_log_ins_are_on_record_once_for_many() {
     assert_eq!(recorded(&server), [("log-ins-refused".to_string(), json!({ "address": "127.0.0.1", "count": 1 }))]);
 }
 
+/// Whoever may settle what holds for a stream, or has a password to change, could once fill the record by what was never
+/// about to be done, two events a try; and what is in it stays for ever.
+#[test]
+fn what_is_refused_before_it_could_be_done_leaves_no_record_of_its_own() {
+    let data = tempfile::tempdir().expect("a directory");
+    let rates = [("rates.events", "1"), ("rates.burst", "4s")];
+    let server = TestServer::start_with_access(data.path(), &rates, &[("ann", &[])]);
+    let json = ("Content-Type", "application/json");
+    for (user, path, wrong) in [
+        ("ann", "/streams/own/metadata", r#"{"$maxCount":"many"}"#),
+        ("admin", "/streams/$settings", r#"{"$userStreamAcl":7}"#),
+    ] {
+        for body in ["{", "[]", wrong] {
+            let refused = server.post_as(user, path, &[json, ("ES-EventType", "$metadata")], body.as_bytes());
+            assert_eq!(refused.status, 400, "{path} {body}: {}", refused.text());
+        }
+    }
+    let set = |_| server.post_as("ann", "/streams/own/metadata", &[json], b"{}").status;
+    let set: Vec<u16> = (0..20).map(set).collect();
+    let done = set.iter().filter(|status| **status == 201).count();
+    assert!((1..20).contains(&done) && set.iter().all(|status| matches!(status, 201 | 429)), "{set:?}");
+    let change = |current: &str, new: &str| {
+        let body = json!({ "currentPassword": current, "newPassword": new }).to_string();
+        server.post_as("ann", "/users/ann/command/change-password", &[json], body.as_bytes()).status
+    };
+    assert_eq!([(); 5].map(|()| change("a wrong password", "some password")), [401; 5]);
+    assert_eq!(change("ann's own password", "short"), 400);
+    let mut expected = vec!["create-user"];
+    expected.extend(vec!["write-settings"; done]);
+    expected.push("log-ins-refused");
+    let recorded = recorded(&server);
+    assert_eq!(recorded.iter().map(|(event_type, _)| event_type.as_str()).collect::<Vec<_>>(), expected);
+}
+
 #[test]
 fn a_replica_writes_nothing_itself_and_its_record_begins_with_its_promotion() {
     let data = tempfile::tempdir().expect("a directory");

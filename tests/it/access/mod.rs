@@ -3,6 +3,7 @@
 mod audit;
 mod canary;
 mod first_start;
+mod meanwhile;
 mod rights;
 mod secret;
 mod throttle;
