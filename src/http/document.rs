@@ -21,6 +21,7 @@ use crate::store::View;
 
 use super::header::{SURROGATE_KEY, XKEY};
 use super::links;
+use super::mark::Mark;
 use super::negotiate::Coding;
 use super::problem::{Kind, Problem};
 use super::showing;
@@ -64,9 +65,9 @@ struct Key {
     /// What of it was removed when it was made.
     removed: u64,
     /// Where the links on it led then.
-    links: u64,
+    links: Mark,
     /// What of it was hidden from its reader, and who else may have it.
-    sight: (u64, Audience),
+    sight: (Mark, Audience),
     /// Which history it was made of: a replica that is promoted begins another.
     epoch: u32,
     coding: Coding,

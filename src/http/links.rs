@@ -11,6 +11,7 @@ use crate::event::{Link, Number, Order, Position, Source};
 use crate::feed::{LinkTarget, Representation};
 use crate::store::{ReadError, View};
 
+use super::mark::Mark;
 use super::problem::Problem;
 use super::request::dialect_header;
 use super::sight::{Reader, Right, Sight};
@@ -61,17 +62,17 @@ impl Links {
         self.targets.values().filter_map(|target| target.there).map(|there| there.bytes).sum()
     }
 
-    /// One number for where they lead now; 0 if they are left as they are.
-    pub(crate) fn mark(&self) -> u64 {
+    /// Where they lead now; nothing if they are left as they are.
+    pub(crate) fn mark(&self) -> Mark {
         if self.targets.is_empty() {
-            return 0;
+            return Mark::NONE;
         }
         let mut hash = Sha256::new();
         for (place, target) in &self.targets {
             hash.update(place.get().to_be_bytes());
             hash.update(target.there.map_or(u64::MAX, |there| there.position.get()).to_be_bytes());
         }
-        u64::from_be_bytes(hash.finalize()[..8].try_into().expect("a digest has 32 bytes"))
+        Mark::of(hash)
     }
 }
 

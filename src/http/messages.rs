@@ -11,6 +11,7 @@ use crate::event::{Content, Event, Number, Order, Source, StreamHead};
 use crate::feed;
 use crate::store::{ReadError, View};
 
+use super::mark::Mark;
 use super::sight::{Reader, Sight, Streams};
 
 /// A piece ends behind the event that brings its content over this.
@@ -43,7 +44,7 @@ struct Key {
     /// changes; in derived streams it does with every event elsewhere that removes some.
     as_of: Number,
     /// What is hidden from the reader.
-    sight: u64,
+    sight: Mark,
 }
 
 /// Events that follow each other, and the streams that they are of.
@@ -95,7 +96,7 @@ impl RecentMessages {
             Source::Stream(_) => head.next,
             Source::All | Source::Derived(..) => view.log().next.into(),
         };
-        let key = Key { source: source.clone(), from, as_of, sight: 0 };
+        let key = Key { source: source.clone(), from, as_of, sight: Mark::NONE };
         let Some(reader) = reader.filter(|_| source.is_derived()) else {
             let make = async { Ok(Arc::new(messages(source, from, &read(view, source, from, head).await?))) };
             return self.cache.get_or_insert_async(&key, make).await;

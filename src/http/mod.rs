@@ -25,6 +25,7 @@ mod handlers;
 mod links;
 mod showing;
 mod sight;
+mod mark;
 mod listing;
 mod streams;
 mod standing;

@@ -16,6 +16,7 @@ use crate::event::{Content, Event, Number, Order, Source, StreamName};
 use crate::store::{ReadError, View};
 
 use super::Served;
+use super::mark::Mark;
 use super::problem::{Kind, Problem};
 
 /// Memory for what is known of the events of pages.
@@ -52,7 +53,7 @@ pub(crate) struct Sight {
 struct Own {
     /// The places of what is hidden, in order.
     hidden: Vec<Number>,
-    mark: u64,
+    mark: Mark,
 }
 
 /// The streams that some events are of, each with the places of its events.
@@ -121,8 +122,7 @@ impl Sight {
         for place in &hidden {
             hash.update(place.get().to_be_bytes());
         }
-        let mark = u64::from_be_bytes(hash.finalize()[..8].try_into().expect("a digest has 32 bytes"));
-        Ok(Self { own: Some(Arc::new(Own { hidden, mark })) })
+        Ok(Self { own: Some(Arc::new(Own { hidden, mark: Mark::of(hash) })) })
     }
 
     /// What this reader sees of one event, at this place of its source.
@@ -147,9 +147,9 @@ impl Sight {
         if self.own.is_some() { Audience::Reader } else { Audience::Everybody }
     }
 
-    /// What tells this view from others of the same; 0 where everybody sees the same.
-    pub(crate) fn mark(&self) -> u64 {
-        self.own.as_ref().map_or(0, |own| own.mark)
+    /// What tells this view from others of the same; nothing where everybody sees the same.
+    pub(crate) fn mark(&self) -> Mark {
+        self.own.as_ref().map_or(Mark::NONE, |own| own.mark)
     }
 
     /// Whether the event at this place is hidden.

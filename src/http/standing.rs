@@ -13,6 +13,7 @@ use crate::store::{Identity, Removal};
 
 use super::conditional::Validators;
 use super::links::Links;
+use super::mark::Mark;
 use super::negotiate::Coding;
 use super::sight::Sight;
 use super::validator::{self, Facts, Form};
@@ -61,19 +62,19 @@ pub(crate) struct Marks {
 }
 
 impl Standing {
-    pub(crate) fn links_mark(&self) -> u64 {
-        self.links.as_ref().map_or(0, |links| links.mark())
+    pub(crate) fn links_mark(&self) -> Mark {
+        self.links.as_ref().map_or(Mark::NONE, |links| links.mark())
     }
 
-    /// What tells this reader's view of it from that of others; 0 where everybody sees the same.
-    pub(crate) fn sight_mark(&self) -> u64 {
-        self.extent.shown.map_or(0, |_| self.sight.mark())
+    /// What tells this reader's view of it from that of others; nothing where everybody sees the same.
+    pub(crate) fn sight_mark(&self) -> Mark {
+        self.extent.shown.map_or(Mark::NONE, |_| self.sight.mark())
     }
 
     /// Who else may have it, beside what its source says: nobody, if others see, or may come to see, something else.
     pub(crate) fn audience(&self) -> Audience {
         let depends_on_reader = self.links.as_ref().is_some_and(|links| links.depends_on_reader());
-        if self.sight_mark() != 0 || depends_on_reader { Audience::Reader } else { Audience::Everybody }
+        if self.sight_mark() != Mark::NONE || depends_on_reader { Audience::Reader } else { Audience::Everybody }
     }
 }
 
@@ -89,8 +90,8 @@ pub(super) fn marks_by(number: Number, newest: &Event, wanted: &Wanted, standing
         identity: standing.identity,
         life: newest.life,
         removed: standing.removed,
-        links: standing.links_mark(),
-        sight: standing.sight_mark(),
+        links: standing.links_mark().in_tag(),
+        sight: standing.sight_mark().in_tag(),
         newest: (number, newest.position),
         representation: wanted.representation,
         base: &wanted.base,
@@ -99,7 +100,7 @@ pub(super) fn marks_by(number: Number, newest: &Event, wanted: &Wanted, standing
     // A removal leaves the date of the newest event as it was, and so does a right that is given or taken.
     let is_dated = is_complete
         && standing.removed == 0
-        && standing.links_mark() == 0
+        && standing.links_mark() == Mark::NONE
         && standing.audience() == Audience::Everybody;
     let last_modified = is_dated.then_some(newest.time);
     let is_eventstore = matches!(wanted.representation, Representation::EventStore { .. }) && !is_complete;

@@ -276,7 +276,7 @@ async fn links_on_head(
     // Whoever may append and not read has no tag that tells of links.
     let permit = served.may_read(caller, source.clone(), &mut Reading::default()).await;
     let Ok(permit) = permit else { return Ok(0) };
-    Ok(served.documents.standing(view, &wanted, head, Reader::of(served, &permit)).await?.links_mark())
+    Ok(served.documents.standing(view, &wanted, head, Reader::of(served, &permit)).await?.links_mark().in_tag())
 }
 
 /// The version at which the stream's head had one of these tags. It need not be the present one: a repeat
