@@ -1,13 +1,13 @@
 //! Link events on a page of EventStore's JSON: where they lead, and what that means for the page.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use hyper::header::HeaderMap;
 use sha2::{Digest as _, Sha256};
 
 use crate::access::Audience;
-use crate::event::{Link, Number, Order, Position, Source};
+use crate::event::{Link, Number, Order, Position, Source, StreamName};
 use crate::feed::{LinkTarget, Representation};
 use crate::store::{ReadError, View};
 
@@ -126,46 +126,62 @@ pub(crate) async fn find(
         let is_everybodys = reader.is_none_or(Reader::is_among_everybody) && sight.audience() == Audience::Everybody;
         // Also where links lead nowhere: how long an answer may be kept must not tell what is there.
         links.depends_on_reader = !is_everybodys;
+        let mut rights = reader.map(|reader| Rights { reader, is_everybodys, known: HashMap::new() });
         for (place, link) in found {
-            let mut target = follow(view, link).await;
-            if let Some(reader) = reader {
-                let right = right_to(view, reader, &target.link).await?;
-                let is_shown = right.is_everybodys || !is_everybodys && right.is_the_readers;
-                target.there = target.there.filter(|_| is_shown);
-            }
-            links.targets.insert(place, target);
+            let is_shown = match &mut rights {
+                Some(rights) => rights.show(view, &link).await?,
+                None => true,
+            };
+            let there = if is_shown { follow(view, &link).await } else { None };
+            links.targets.insert(place, Target { link, there });
         }
     }
     Ok(Some(Arc::new(links)))
 }
 
 /// Where a link leads: one step, and never an error. What cannot be read now is not there now.
-async fn follow(view: &View, link: Link) -> Target {
-    let there = match look(view, &link).await {
+async fn follow(view: &View, link: &Link) -> Option<There> {
+    match look(view, link).await {
         Ok(there) => there,
         Err(error) => {
             tracing::warn!(%error, stream = %link.stream, number = %link.number, "a link cannot be followed");
             None
         }
-    };
-    Target { link, there }
+    }
 }
 
-/// Who may read what a link leads to: in a source of many streams, both that and the event's own stream.
-async fn right_to(view: &View, reader: Reader<'_>, Link { stream, number }: &Link) -> Result<Right, ReadError> {
-    let there = reader.right_to(stream).await?;
-    let source = Source::named(stream.clone());
-    if !source.is_derived() {
-        return Ok(there);
+/// Of which streams a page may show what links on it lead to. That is asked before a link is followed: how long that takes
+/// must not tell what is there.
+struct Rights<'a> {
+    reader: Reader<'a>,
+    /// The page is the same for everybody.
+    is_everybodys: bool,
+    known: HashMap<StreamName, bool>,
+}
+
+impl Rights<'_> {
+    /// Whether what a link leads to may be shown: in a source of many streams, both that and the event's own stream.
+    async fn show(&mut self, view: &View, Link { stream, number }: &Link) -> Result<bool, ReadError> {
+        let source = Source::named(stream.clone());
+        let is_shown = self.show_stream(stream).await?;
+        if !is_shown || !source.is_derived() {
+            return Ok(is_shown);
+        }
+        match view.read(&source, *number, *number, Order::OldestFirst, usize::MAX).await?.pop() {
+            Some(event) => self.show_stream(&event.stream).await,
+            None => Ok(true),
+        }
     }
-    let Some(event) = view.read(&source, *number, *number, Order::OldestFirst, usize::MAX).await?.pop() else {
-        return Ok(there);
-    };
-    let own = reader.right_to(&event.stream).await?;
-    Ok(Right {
-        is_the_readers: there.is_the_readers && own.is_the_readers,
-        is_everybodys: there.is_everybodys && own.is_everybodys,
-    })
+
+    async fn show_stream(&mut self, stream: &StreamName) -> Result<bool, ReadError> {
+        if let Some(is_shown) = self.known.get(stream) {
+            return Ok(*is_shown);
+        }
+        let Right { is_the_readers, is_everybodys } = self.reader.right_to(stream).await?;
+        let is_shown = if self.is_everybodys { is_everybodys } else { is_the_readers };
+        self.known.insert(stream.clone(), is_shown);
+        Ok(is_shown)
+    }
 }
 
 async fn look(view: &View, Link { stream, number }: &Link) -> Result<Option<There>, ReadError> {
