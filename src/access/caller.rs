@@ -122,6 +122,12 @@ impl Caller {
         self.is_admin() && self.scope.as_ref().is_none_or(|scope| scope.operates)
     }
 
+    /// Whether what the caller came with lends no more than some of the caller's rights.
+    #[must_use]
+    pub const fn is_within_scope(&self) -> bool {
+        self.scope.is_some()
+    }
+
     /// Whether what the caller came with lends this at all.
     #[must_use]
     pub fn is_lent(&self, action: Action, stream: &StreamName) -> bool {

@@ -100,8 +100,7 @@ impl Access {
     /// # Errors
     /// For callers who may not.
     pub fn read(&self, caller: &Caller, source: Source, rights: &StreamRights) -> Result<ReadPermit, Denied> {
-        let is_settings = source.name().starts_with("$$");
-        let action = if is_settings { Action::ReadSettings } else { Action::Read };
+        let action = reading(source.name());
         rights.check(caller, action)?;
         let is_open = rights.allow(&Caller::anonymous(), action);
         let audience = if is_open { Audience::Everybody } else { Audience::Some };
@@ -176,6 +175,12 @@ impl Access {
         }
         Err(Denied::to(caller, Deed::ManageUsers))
     }
+}
+
+/// What it is to read a stream of this name.
+#[must_use]
+pub fn reading(name: &str) -> Action {
+    if name.starts_with("$$") { Action::ReadSettings } else { Action::Read }
 }
 
 /// The stream whose rights count: settings belong to their stream.

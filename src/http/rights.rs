@@ -50,6 +50,35 @@ struct Known {
     own_bytes: usize,
 }
 
+/// All that the rights of every stream follow from at one moment.
+pub(super) struct Basis {
+    view: View,
+    rules: Arc<Rules>,
+    defaults: Arc<DefaultAcls>,
+}
+
+/// A moment's basis, as far as it takes to see whether another one is the same.
+#[derive(Debug)]
+pub(super) struct Moment {
+    settings_known_to: Position,
+    rules: Arc<Rules>,
+    defaults: Arc<DefaultAcls>,
+}
+
+impl Basis {
+    pub(super) fn moment(&self) -> Moment {
+        let settings_known_to = self.view.retentions_known_to();
+        Moment { settings_known_to, rules: self.rules.clone(), defaults: self.defaults.clone() }
+    }
+
+    /// Whether all rights are as they were then.
+    pub(super) fn is_as_at(&self, then: &Moment) -> bool {
+        self.view.retentions_known_to() == then.settings_known_to
+            && Arc::ptr_eq(&self.rules, &then.rules)
+            && Arc::ptr_eq(&self.defaults, &then.defaults)
+    }
+}
+
 #[derive(Debug, Clone)]
 struct ByNames;
 
@@ -252,19 +281,42 @@ impl Served {
     /// # Errors
     /// When its settings cannot be read. Nobody has rights then.
     pub(crate) async fn rights(&self, stream: &StreamName) -> Result<Arc<StreamRights>, ReadError> {
-        let known_rights = &self.known_rights;
-        let Some(rules) = self.access.rules() else { return Ok(known_rights.open.clone()) };
+        match self.basis().await? {
+            Some(basis) => self.rights_by(&basis, stream).await,
+            None => Ok(self.known_rights.open.clone()),
+        }
+    }
+
+    /// What rights follow from now; none on a server that is open. Whoever asks for many takes it once.
+    ///
+    /// # Errors
+    /// When `$settings` cannot be read.
+    pub(super) async fn basis(&self) -> Result<Option<Basis>, ReadError> {
+        let Some(rules) = self.access.rules() else { return Ok(None) };
         let view = self.store.view();
-        let defaults = known_rights.defaults(&view).await?;
+        let defaults = self.known_rights.defaults(&view).await?;
+        Ok(Some(Basis { view, rules, defaults }))
+    }
+
+    /// Who may do what with a stream by this.
+    ///
+    /// # Errors
+    /// As [`Self::rights`].
+    pub(super) async fn rights_by(
+        &self,
+        Basis { view, rules, defaults }: &Basis,
+        stream: &StreamName,
+    ) -> Result<Arc<StreamRights>, ReadError> {
+        let known_rights = &self.known_rights;
         let changed_at = view.retention(stream).map(|retention| retention.known_to);
         if let Some(known) = known_rights.streams.get(stream)
             && known.changed_at == changed_at
-            && Arc::ptr_eq(&known.defaults, &defaults)
-            && Arc::ptr_eq(&known.rules, &rules)
+            && Arc::ptr_eq(&known.defaults, defaults)
+            && Arc::ptr_eq(&known.rules, rules)
         {
             return Ok(known.rights.clone());
         }
-        let settings = newest(&view, &Source::Stream(stream.settings())).await?;
+        let settings = newest(view, &Source::Stream(stream.settings())).await?;
         let own_bytes = if let Newest::Said(document) = &settings { document.len() } else { 0 };
         let own = match settings {
             Newest::None => Acl::default(),
@@ -272,7 +324,8 @@ impl Served {
             // As after a deletion for ever: what its rights were is not known any more.
             Newest::Removed => Acl::nobody(),
         };
-        let rights = Arc::new(self.access.rights(stream, &own, &rules, &defaults));
+        let rights = Arc::new(self.access.rights(stream, &own, rules, defaults));
+        let (rules, defaults) = (rules.clone(), defaults.clone());
         let known = Known { changed_at, defaults, rules, rights: rights.clone(), own_bytes };
         known_rights.streams.insert(stream.clone(), Arc::new(known));
         Ok(rights)

@@ -5,25 +5,29 @@
 //! and tried, and the places are on the page anyway.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
-use crate::access::{Audience, Caller, ReadPermit, governing};
+use crate::access::{Audience, Caller, ReadPermit, governing, reading};
 use crate::event::{Content, Event, Number, Order, Source, StreamName};
 use crate::store::{ReadError, View};
 
 use super::Served;
 use super::mark::Mark;
 use super::problem::{Kind, Problem};
+use super::rights::{Basis, Moment};
 
 /// Memory for what is known of the events of pages.
 const CACHE_BYTES: u64 = 16 << 20;
 
 /// Events are read in slices of about this size where some of them are left out.
 const SLICE_BYTES: usize = 1 << 20;
+
+/// The rights of so many streams are looked at before others get their turn.
+const STREAMS_AT_ONCE_MAX: usize = 256;
 
 /// Somebody whose rights count. Nobody's do on a server that is open.
 #[derive(Clone, Copy)]
@@ -56,9 +60,14 @@ struct Own {
     mark: Mark,
 }
 
-/// The streams that some events are of, each with the places of its events.
+/// The streams that some events are of.
 #[derive(Debug, Default)]
-pub(crate) struct Streams(HashMap<StreamName, Vec<Number>>);
+pub(crate) struct Streams {
+    /// Each with the places of its events.
+    places: HashMap<StreamName, Vec<Number>>,
+    /// When everybody might read all of them, as was seen last. While rights are as they were then, nobody looks again.
+    everybodys: Mutex<Option<Moment>>,
+}
 
 /// The same of pages. Whatever has a place keeps it, so this never changes.
 #[derive(Debug)]
@@ -72,7 +81,7 @@ struct ByStreams;
 impl Weighter<(Source, Number, Number), Arc<Streams>> for ByStreams {
     fn weight(&self, _: &(Source, Number, Number), streams: &Arc<Streams>) -> u64 {
         let bytes = |(name, places): (&StreamName, &Vec<Number>)| name.as_str().len() + 64 + places.len() * 8;
-        streams.0.iter().map(bytes).sum::<usize>() as u64 + 256
+        streams.places.iter().map(bytes).sum::<usize>() as u64 + 256
     }
 }
 
@@ -97,8 +106,16 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// When its settings cannot be read.
     pub(crate) async fn right_to(self, stream: &StreamName) -> Result<Right, ReadError> {
-        let rights = self.served.rights(&governing(stream)).await?;
-        let may = |caller| self.served.access.read(caller, Source::named(stream.clone()), &rights).is_ok();
+        match self.served.basis().await? {
+            Some(basis) => self.right_by(&basis, stream).await,
+            None => Ok(Right { is_the_readers: true, is_everybodys: true }),
+        }
+    }
+
+    async fn right_by(self, basis: &Basis, stream: &StreamName) -> Result<Right, ReadError> {
+        let rights = self.served.rights_by(basis, &governing(stream)).await?;
+        let action = reading(stream.as_str());
+        let may = |caller| rights.allow(caller, action);
         Ok(Right { is_the_readers: may(self.caller), is_everybodys: may(&Caller::anonymous()) })
     }
 }
@@ -106,15 +123,25 @@ impl<'a> Reader<'a> {
 impl Sight {
     /// What this reader sees of events of these streams.
     pub(crate) async fn of(reader: Reader<'_>, streams: &Streams) -> Result<Self, ReadError> {
+        let Some(basis) = reader.served.basis().await? else { return Ok(Self::default()) };
+        // Whoever is lent some rights alone has not got all that everybody has.
+        let is_whole = !reader.caller.is_within_scope();
+        if is_whole && streams.were_everybodys(&basis) {
+            return Ok(Self::default());
+        }
         let (mut hidden, mut is_everybodys) = (Vec::new(), true);
-        for (stream, places) in &streams.0 {
-            let right = reader.right_to(stream).await?;
+        for ((stream, places), count) in streams.places.iter().zip(1..) {
+            if count % STREAMS_AT_ONCE_MAX == 0 {
+                tokio::task::yield_now().await;
+            }
+            let right = reader.right_by(&basis, stream).await?;
             if !right.is_the_readers {
                 hidden.extend_from_slice(places);
             }
             is_everybodys &= right.is_the_readers && right.is_everybodys;
         }
         if is_everybodys {
+            *streams.everybodys() = Some(basis.moment());
             return Ok(Self::default());
         }
         hidden.sort_unstable();
@@ -211,9 +238,18 @@ impl Sight {
 }
 
 impl Streams {
+    /// Whether everybody may read all of them, as far as that is known without looking.
+    fn were_everybodys(&self, basis: &Basis) -> bool {
+        self.everybodys().as_ref().is_some_and(|then| basis.is_as_at(then))
+    }
+
+    fn everybodys(&self) -> MutexGuard<'_, Option<Moment>> {
+        self.everybodys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Adds an event and its place.
     pub(crate) fn push(&mut self, place: Number, event: &Event) {
-        self.0.entry(event.stream.clone()).or_default().push(place);
+        self.places.entry(event.stream.clone()).or_default().push(place);
     }
 }
 

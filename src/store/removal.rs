@@ -1,6 +1,6 @@
 //! What views leave out: events that are truncated or deleted, whether their space was given back already or not.
 
-use crate::event::{Event, Number, Retention, Source, Status, StreamName};
+use crate::event::{Event, Number, Position, Retention, Source, Status, StreamName};
 
 use super::{LOST_TYPE, ReadError, View};
 
@@ -18,6 +18,12 @@ impl View {
     #[must_use]
     pub fn retention(&self, stream: &StreamName) -> Option<Retention> {
         self.state.retentions.get(stream).copied()
+    }
+
+    /// The position after the event that changed any stream's settings last, or deleted one.
+    #[must_use]
+    pub fn retentions_known_to(&self) -> Position {
+        self.state.retentions.known_to()
     }
 
     /// Every stream that ever had settings or was deleted, with what is left of it.

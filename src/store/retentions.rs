@@ -8,6 +8,8 @@ use crate::event::{Effect, Event, Number, Position, Retention, Status, StreamHea
 pub(crate) struct Retentions {
     streams: imbl::HashMap<StreamName, Retention>,
     may_hide: bool,
+    /// The position after the event that changed any of them last.
+    known_to: Position,
 }
 
 impl Retentions {
@@ -20,12 +22,18 @@ impl Retentions {
         self.may_hide
     }
 
+    /// As long as this is the same, nothing has changed of any stream.
+    pub(crate) fn known_to(&self) -> Position {
+        self.known_to
+    }
+
     pub(crate) fn get(&self, stream: &StreamName) -> Option<&Retention> {
         self.streams.get(stream)
     }
 
     pub(crate) fn insert(&mut self, stream: StreamName, retention: Retention) {
         self.may_hide |= retention.may_hide();
+        self.known_to = self.known_to.max(retention.known_to);
         self.streams.insert(stream, retention);
     }
 

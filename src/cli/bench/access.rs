@@ -19,6 +19,10 @@ use super::soak::{self, PAGE_EVENTS};
 
 /// The stream that is appended to and replayed. Only members of the group may do either.
 const STREAM: &str = "guarded";
+/// Streams that everybody may read, and the pages of all of them together, which go by the rights of each.
+const SHELF: &str = "shelf";
+const SHELF_STREAMS: usize = 100;
+const SHELF_PAGES: usize = 10;
 const GROUP: &str = "bench";
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -75,10 +79,13 @@ pub(crate) async fn run(options: &Options) -> io::Result<Report> {
     let open = Target::of(Server::start(&scratch.path().join("open"), &[])?);
     let one = EventOptions { batch: 1, event_bytes: 1_024, stream: STREAM.into(), streams: 1, server_ids: false };
     let orders = Arc::new(Orders::new(one.event_bytes, &mut Random::seeded()));
+    let shelf = EventOptions { stream: SHELF.into(), streams: SHELF_STREAMS, ..one.clone() };
     for target in [&guarded, &open] {
         soak::fill(target, &one, &orders, options.pages).await?;
+        // One event each, in turn: so every page is of all of them.
+        soak::fill(target, &shelf, &orders, SHELF_PAGES * PAGE_EVENTS).await?;
     }
-    let (mut appends, mut replays, mut polls) = (Rates::default(), Rates::default(), Rates::default());
+    let [mut appends, mut replays, mut polls, mut shelves] = [(); 4].map(|()| Rates::default());
     for round in 0..options.rounds {
         // What one of them leaves to be done, sealing above all, falls to the next; so each is first in turn.
         let mut both = [(&guarded, true), (&open, false)];
@@ -91,7 +98,13 @@ pub(crate) async fn run(options: &Options) -> io::Result<Report> {
                 .collect::<Vec<_>>();
             let replayed = read(target, &load(options.readers), &pages).await?;
             let polled = read(target, &load(options.readers), &[format!("/streams/{STREAM}?format=atom")]).await?;
-            for (rates, rate) in [(&mut appends, appended), (&mut replays, replayed), (&mut polls, polled)] {
+            let pages = (0..SHELF_PAGES)
+                .map(|page| format!("/streams/$ce-{SHELF}/{}/forward/{PAGE_EVENTS}.atom", page * PAGE_EVENTS))
+                .collect::<Vec<_>>();
+            let of_many = read(target, &load(options.readers), &pages).await?;
+            for (rates, rate) in
+                [(&mut appends, appended), (&mut replays, replayed), (&mut polls, polled), (&mut shelves, of_many)]
+            {
                 let of = if is_guarded { &mut rates.guarded } else { &mut rates.open };
                 of.push(rate.requests_per_second());
             }
@@ -100,6 +113,7 @@ pub(crate) async fn run(options: &Options) -> io::Result<Report> {
     appends.report("appends_per_second", &mut report);
     replays.report("pages_per_second", &mut report);
     polls.report("polls_per_second", &mut report);
+    shelves.report("pages_of_100_streams_per_second", &mut report);
     Ok(report)
 }
 
@@ -131,7 +145,7 @@ fn guarded(options: &Options, scratch: &Path) -> io::Result<Target> {
 }
 
 fn rules_text(rules: usize) -> String {
-    let mut text = String::new();
+    let mut text = format!("[[rule]]\nstreams = \"$ce-*\"\nread = \"{GROUP}\"\n");
     for rule in 1..=rules {
         let (streams, group) = if rule == rules {
             (STREAM.to_string(), GROUP.to_string())
