@@ -3,7 +3,9 @@
 //! Each failure fills a bucket that empties by itself, one try after another. There is one for each name at each address,
 //! which refuses; one for each address, which refuses names that never logged in from there; and one for each name,
 //! which only delays, and only where it never logged in: so whoever guesses a name from many addresses is slowed down,
-//! and still keeps nobody out who has the right password somewhere else. Buckets are known by keyed hashes, so that no
+//! and still keeps nobody out who has the right password somewhere else. A name at an address where it has logged in has
+//! a bucket that empties faster: whoever guesses there, behind the same address, delays whose name it is, and keeps nobody
+//! out by a try in a second. Buckets are known by keyed hashes, so that no
 //! stranger chooses which ones are shared, and their number is bounded.
 
 use std::collections::HashMap;
@@ -18,6 +20,9 @@ use super::network;
 
 /// A name at an address: ten tries, of which the first three cost nothing, then one a minute.
 const PAIRS: Rule = Rule { free: 3, burst: 10, drip: Duration::from_secs(60) };
+
+/// The same where the name has logged in: two tries in a second go on for ever, and a flood is refused.
+const KNOWN_PAIRS: Rule = Rule { free: 3, burst: 60, drip: Duration::from_millis(500) };
 
 /// An address, whatever the names: two hundred tries, then one in ten seconds. Those under way count as well, and behind one
 /// address there may be a whole office whose programs all come back at once.
@@ -51,7 +56,7 @@ struct Rule {
 #[derive(Debug)]
 pub(super) struct Tries {
     keys: RandomState,
-    buckets: Mutex<[Buckets; 4]>,
+    buckets: Mutex<[Buckets; 5]>,
     /// Names that have logged in, each at an address.
     known: Cache<u64, ()>,
 }
@@ -67,6 +72,8 @@ struct Buckets {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Try {
     pair: u64,
+    /// The name had logged in there.
+    is_known: bool,
     address: u64,
     name: u64,
     /// How long to wait before it is made.
@@ -77,7 +84,7 @@ impl Tries {
     pub(super) fn new() -> Self {
         Self {
             keys: RandomState::new(),
-            buckets: Mutex::new([PAIRS, ADDRESSES, NAMES, TOKENS].map(Buckets::new)),
+            buckets: Mutex::new([PAIRS, KNOWN_PAIRS, ADDRESSES, NAMES, TOKENS].map(Buckets::new)),
             known: Cache::new(BUCKETS_MAX),
         }
     }
@@ -86,25 +93,28 @@ impl Tries {
     pub(super) fn refusal(&self, peer: IpAddr, name: &str, now: Instant) -> Option<Duration> {
         let (pair, address) = (self.pair(peer, name), self.address(peer));
         let is_known = self.known.get(&pair).is_some();
-        let [pairs, addresses, ..] = &*self.lock();
-        let by_address = addresses.refusal(address, now).filter(|_| !is_known);
-        pairs.refusal(pair, now).max(by_address)
+        let [pairs, known_pairs, addresses, ..] = &*self.lock();
+        if is_known {
+            return known_pairs.refusal(pair, now);
+        }
+        pairs.refusal(pair, now).max(addresses.refusal(address, now))
     }
 
     /// A try begins.
     pub(super) fn begin(&self, peer: IpAddr, name: &str, now: Instant) -> Try {
         let (pair, address, name) = (self.pair(peer, name), self.address(peer), self.keys.hash_one(("name", name)));
         let is_known = self.known.get(&pair).is_some();
-        let [pairs, addresses, names, _] = &mut *self.lock();
+        let [pairs, known_pairs, addresses, names, _] = &mut *self.lock();
         addresses.fill(address, now);
-        let (by_pair, by_name) = (pairs.fill(pair, now), names.fill(name, now));
-        Try { pair, address, name, delay: if is_known { by_pair } else { by_pair.max(by_name) } }
+        let by_name = names.fill(name, now);
+        let delay = if is_known { known_pairs.fill(pair, now) } else { pairs.fill(pair, now).max(by_name) };
+        Try { pair, is_known, address, name, delay }
     }
 
     /// It was no failure.
     pub(super) fn undo(&self, tried: Try) {
-        let [pairs, addresses, names, _] = &mut *self.lock();
-        pairs.drain(tried.pair);
+        let [pairs, known_pairs, addresses, names, _] = &mut *self.lock();
+        if tried.is_known { known_pairs } else { pairs }.drain(tried.pair);
         addresses.drain(tried.address);
         names.drain(tried.name);
     }
@@ -112,7 +122,8 @@ impl Tries {
     /// It had success: what failed before it at this address is forgiven.
     pub(super) fn succeed(&self, tried: Try) {
         self.undo(tried);
-        self.lock()[0].empty_at.remove(&tried.pair);
+        let [pairs, known_pairs, ..] = &mut *self.lock();
+        if tried.is_known { known_pairs } else { pairs }.empty_at.remove(&tried.pair);
         self.known.insert(tried.pair, ());
     }
 
@@ -135,7 +146,7 @@ impl Tries {
         self.keys.hash_one(network(peer))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, [Buckets; 4]> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, [Buckets; 5]> {
         self.buckets.lock().expect("nobody panics while counting")
     }
 }
@@ -241,6 +252,21 @@ mod tests {
         assert_eq!(tries.refusal(peer("192.0.2.2"), "bob", now), None);
     }
 
+    /// Once a guesser in somebody's own office kept that somebody out, with the right password, for as long as it went on.
+    #[test]
+    fn a_guesser_behind_the_same_address_keeps_no_name_out_that_logged_in_there() {
+        let (tries, mut now) = (Tries::new(), Instant::now());
+        tries.succeed(tries.begin(peer("192.0.2.1"), "ann", now));
+        for _ in 0..1_000 {
+            now += SECOND;
+            assert_eq!(tries.refusal(peer("192.0.2.1"), "ann", now), None);
+            tries.begin(peer("192.0.2.1"), "ann", now);
+        }
+        let flood = exhaust(&tries, peer("192.0.2.1"), ann(), now);
+        assert!((50..=60).contains(&flood.len()) && flood.ends_with(&[DELAY_MAX]), "{flood:?}");
+        assert_eq!(tries.refusal(peer("192.0.2.1"), "ann", now + SECOND), None, "it is over at once");
+    }
+
     #[test]
     fn a_name_that_is_guessed_from_many_addresses_is_slowed_down_except_where_it_logged_in() {
         let (tries, now) = (Tries::new(), Instant::now());
@@ -256,12 +282,14 @@ mod tests {
     #[test]
     fn success_forgives_and_what_was_not_tried_does_not_count() {
         let (tries, now) = (Tries::new(), Instant::now());
-        for _ in 0..9 {
-            tries.begin(peer("192.0.2.1"), "ann", now);
+        let begin = || tries.begin(peer("192.0.2.1"), "ann", now);
+        tries.succeed(begin());
+        for _ in 0..59 {
+            begin();
         }
-        tries.undo(tries.begin(peer("192.0.2.1"), "ann", now));
-        tries.succeed(tries.begin(peer("192.0.2.1"), "ann", now));
-        assert_eq!(exhaust(&tries, peer("192.0.2.1"), ann(), now).len(), 10);
+        tries.undo(begin());
+        tries.succeed(begin());
+        assert_eq!(exhaust(&tries, peer("192.0.2.1"), ann(), now).len(), 60);
     }
 
     #[test]
