@@ -297,3 +297,20 @@ fn where_settings_cannot_be_read_nobody_has_rights_by_them() {
     assert!(reply.json()["type"].as_str().is_some_and(|kind| kind.ends_with("/rights-unknown")), "{}", reply.text());
     assert_eq!(server.append_as("bob", "another", "{}").status, 201, "other streams are not concerned");
 }
+
+#[test]
+fn the_page_for_people_says_how_a_stream_is_set_to_those_who_may_read_its_settings() {
+    let (_data, server) = start(&[("access.anonymous", "read")]);
+    assert_eq!(server.append_as("admin", "s", "{}").status, 201);
+    let says = |user: &str| {
+        let page = server.get_as(user, "/ui/streams/s", &[]);
+        assert_eq!(page.status, 200, "{}", page.text());
+        page.text().contains("Keeps its newest 777 events")
+    };
+    server.set("s", &json!({ "$maxCount": 777, "$acl": { "$r": "$all", "$mr": "ann" } }));
+    assert_eq!(["", "bob", "ann"].map(says), [false; 3], "the page is the same for everybody");
+    server.set("s", &json!({ "$maxCount": 777, "$acl": { "$r": ["ann", "bob"], "$mr": "ann" } }));
+    assert_eq!(["bob", "ann"].map(says), [false, true]);
+    server.set("s", &json!({ "$maxCount": 777, "$acl": { "$r": "$all", "$mr": "$all" } }));
+    assert_eq!(["", "bob", "ann"].map(says), [true; 3]);
+}

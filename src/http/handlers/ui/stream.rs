@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 
-use crate::access::{Action, Audience, ReadPermit, governing};
+use crate::access::{Action, Audience, Caller, ReadPermit, governing};
 use crate::address::{Address, Begin, Look, StreamPath, Suffix, Ui};
-use crate::event::{EventType, Number, Settings, Source, Timestamp};
+use crate::event::{EventType, Number, Settings, Source, StreamName, Timestamp};
 use crate::store::View;
 
 use super::super::super::Served;
@@ -105,8 +105,10 @@ pub(crate) async fn get(
         rows: chosen.rows,
         growth: growth::plot(&view, source, (first, last)).await?,
         keeps: match source {
-            Source::Stream(stream) => view.retention(stream).map(|known| limits(&known.settings)).unwrap_or_default(),
-            Source::All | Source::Derived(..) => Vec::new(),
+            Source::Stream(stream) if may_read_settings(served, permit, stream).await? => {
+                view.retention(stream).map(|known| limits(&known.settings)).unwrap_or_default()
+            }
+            Source::Stream(_) | Source::All | Source::Derived(..) => Vec::new(),
         },
         rights: rights(served, permit).await?,
         feed,
@@ -144,6 +146,14 @@ async fn number_at(
         }
     }
     Ok(number(low))
+}
+
+/// Whether the page may say what the settings are: who reads a page that is the same for everybody may be anybody.
+async fn may_read_settings(served: &Served, permit: &ReadPermit, stream: &StreamName) -> Result<bool, Problem> {
+    let rights = served.rights(&governing(stream)).await?;
+    let is_everybodys = permit.audience() == Audience::Everybody;
+    let reader = if is_everybodys { &Caller::anonymous() } else { permit.caller() };
+    Ok(rights.allow(reader, Action::ReadSettings))
 }
 
 fn extent(first: Number, last: Number) -> String {
