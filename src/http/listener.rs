@@ -129,6 +129,10 @@ impl Serving {
     }
 }
 
+/// What a client may send of bodies over one HTTP/2 connection before somebody has read it: that lies in memory while it is
+/// found out who asks, and no other limit counts it.
+const HTTP2_WINDOW_BYTES: u32 = 256 << 10;
+
 fn builder(settings: &Settings) -> Builder<Executor> {
     let mut builder = Builder::new(Executor { stalled_reader_time_max: settings.stalled_reader_time_max });
     builder
@@ -141,6 +145,8 @@ fn builder(settings: &Settings) -> Builder<Executor> {
     builder
         .http2()
         .timer(TokioTimer::new())
+        .initial_connection_window_size(HTTP2_WINDOW_BYTES)
+        .initial_stream_window_size(HTTP2_WINDOW_BYTES)
         .max_concurrent_streams(settings.http2_streams_max)
         .max_pending_accept_reset_streams(settings.http2_resets_max)
         .max_local_error_reset_streams(settings.http2_errors_max)
