@@ -12,7 +12,7 @@ use crate::event::Timestamp;
 
 use super::export::{now, say};
 use super::user::minute;
-use super::users_file::{self, print_lines, print_table};
+use super::users_file::{self, List};
 use super::{Environment, Failure, settings};
 
 #[derive(Debug, Args)]
@@ -67,15 +67,6 @@ struct Create {
 }
 
 #[derive(Debug, Args)]
-struct List {
-    /// Print one JSON object a line
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    settings: settings::Options,
-}
-
-#[derive(Debug, Args)]
 struct Revoke {
     /// Which token
     name: String,
@@ -101,7 +92,7 @@ struct Row<'a> {
 pub(super) fn run(options: &Options, environment: Environment) -> Result<(), Failure> {
     match &options.command {
         Command::Create(create) => create.run(environment),
-        Command::List(list) => list.run(environment),
+        Command::List(options) => list(options, environment),
         Command::Revoke(revoke) => revoke.run(environment),
     }
 }
@@ -140,28 +131,21 @@ impl Create {
     }
 }
 
-impl List {
-    fn run(&self, environment: Environment) -> Result<(), Failure> {
-        let users = users_file::open(&self.settings, environment)?.read()?;
-        let rows = users.tokens().into_iter().map(Row::of);
-        if self.json {
-            return print_lines(rows);
-        }
-        let now = now();
-        let row = |token: &Token| {
-            let Row { name, user, actions, streams, operates, .. } = Row::of(token);
-            let rights: Vec<&str> = actions.into_iter().chain(operates.then_some("operate")).collect();
-            let expires = match token.expires {
-                None => String::new(),
-                Some(_) if token.has_expired(now) => "expired".into(),
-                Some(expires) => minute(expires),
-            };
-            let used = token.last_used.map_or_else(|| "never".into(), minute);
-            [name.into(), user.into(), rights.join(" "), streams.join(" "), expires, used]
+fn list(list: &List, environment: Environment) -> Result<(), Failure> {
+    let users = list.users(environment)?;
+    let now = now();
+    let cells = |token: &Token| {
+        let Row { name, user, actions, streams, operates, .. } = Row::of(token);
+        let rights: Vec<&str> = actions.into_iter().chain(operates.then_some("operate")).collect();
+        let expires = match token.expires {
+            None => String::new(),
+            Some(_) if token.has_expired(now) => "expired".into(),
+            Some(expires) => minute(expires),
         };
-        let rows: Vec<_> = users.tokens().into_iter().map(row).collect();
-        print_table(["NAME", "USER", "RIGHTS", "STREAMS", "EXPIRES", "LAST USED"], &rows)
-    }
+        let used = token.last_used.map_or_else(|| "never".into(), minute);
+        [name.into(), user.into(), rights.join(" "), streams.join(" "), expires, used]
+    };
+    list.print(users.tokens(), Row::of, ["NAME", "USER", "RIGHTS", "STREAMS", "EXPIRES", "LAST USED"], cells)
 }
 
 impl Revoke {

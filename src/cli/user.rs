@@ -10,7 +10,7 @@ use crate::access::users::{self, Refused, User, Users};
 use crate::event::Timestamp;
 
 use super::export::{now, say};
-use super::users_file::{self, print_lines, print_table};
+use super::users_file::{self, List};
 use super::{Environment, Failure, password, settings};
 
 #[derive(Debug, Args)]
@@ -69,15 +69,6 @@ struct Named {
     settings: settings::Options,
 }
 
-#[derive(Debug, Args)]
-struct List {
-    /// Print one JSON object a line
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    settings: settings::Options,
-}
-
 /// A user, as it is printed.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -100,7 +91,7 @@ pub(super) fn run(options: &Options, environment: Environment) -> Result<(), Fai
             named.change(environment, "enabled", |users, name| users.set_disabled(name, false, now()))
         }
         Command::Remove(named) => named.change(environment, "removed", Users::remove),
-        Command::List(list) => list.run(environment),
+        Command::List(options) => list(options, environment),
     }
 }
 
@@ -155,19 +146,14 @@ impl Named {
     }
 }
 
-impl List {
-    fn run(&self, environment: Environment) -> Result<(), Failure> {
-        let users = users_file::open(&self.settings, environment)?.read()?;
-        if self.json {
-            return print_lines(users.iter().map(Row::of));
-        }
-        let row = |user: &User| {
-            let state = if user.disabled { "disabled" } else { "" };
-            let updated = minute(user.updated);
-            [user.name.to_string(), user.groups.join(" "), state.into(), updated, user.full_name.clone()]
-        };
-        print_table(["NAME", "GROUPS", "STATE", "UPDATED", "FULL NAME"], &users.iter().map(row).collect::<Vec<_>>())
-    }
+fn list(list: &List, environment: Environment) -> Result<(), Failure> {
+    let users = list.users(environment)?;
+    let cells = |user: &User| {
+        let state = if user.disabled { "disabled" } else { "" };
+        let updated = minute(user.updated);
+        [user.name.to_string(), user.groups.join(" "), state.into(), updated, user.full_name.clone()]
+    };
+    list.print(users.iter(), Row::of, ["NAME", "GROUPS", "STATE", "UPDATED", "FULL NAME"], cells)
 }
 
 impl<'a> Row<'a> {

@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
+use clap::Args;
 use serde::Serialize;
 
-use crate::access::users::UsersFile;
+use crate::access::users::{Users, UsersFile};
 
 use super::{Environment, Failure, settings};
 
@@ -13,8 +14,36 @@ pub(super) fn open(settings: &settings::Options, environment: Environment) -> Re
     Ok(UsersFile::new(settings.load(environment)?.config.users_file()))
 }
 
+/// `list`: all that the file has of one kind.
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    settings: settings::Options,
+}
+
+impl List {
+    pub(super) fn users(&self, environment: Environment) -> Result<Users, Failure> {
+        Ok(open(&self.settings, environment)?.read()?)
+    }
+
+    /// Prints them as objects, or as cells below a heading.
+    pub(super) fn print<'a, T: 'a, R: Serialize, const N: usize>(
+        &self,
+        all: impl IntoIterator<Item = &'a T>,
+        row: impl Fn(&'a T) -> R,
+        heading: [&str; N],
+        cells: impl Fn(&T) -> [String; N],
+    ) -> Result<(), Failure> {
+        let all = all.into_iter();
+        if self.json { print_lines(all.map(row)) } else { print_table(heading, &all.map(cells).collect::<Vec<_>>()) }
+    }
+}
+
 /// Prints rows below a heading, each column as wide as it has to be.
-pub(super) fn print_table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {
+fn print_table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([heading[column].len()]).max().unwrap_or_default()
@@ -29,7 +58,7 @@ pub(super) fn print_table<const N: usize>(heading: [&str; N], rows: &[[String; N
 }
 
 /// Prints one object a line.
-pub(super) fn print_lines<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<(), Failure> {
+fn print_lines<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     for row in rows {
         serde_json::to_writer(&mut out, &row).map_err(std::io::Error::from)?;
