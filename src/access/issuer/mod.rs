@@ -75,8 +75,9 @@ pub struct IssuerError {
 struct Header {
     alg: String,
     kid: Option<String>,
-    /// What must be understood; nothing that goes by this name is (RFC 7515, 4.1.11).
-    crit: Option<serde_json::Value>,
+    /// What must be understood; nothing that goes by this name is (RFC 7515, 4.1.11), not even nothing.
+    #[serde(default, deserialize_with = "is_there")]
+    crit: bool,
 }
 
 impl Issuer {
@@ -120,12 +121,17 @@ impl Issuer {
         let header: Header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
         let algorithm: Algorithm = header.alg.parse().ok()?;
         let mut fitting = self.keys.iter().filter(|key| key.fits(algorithm, header.kid.as_deref()));
-        let is_signed = header.crit.is_none() && fitting.any(|key| key.has_signed(signed, signature, algorithm));
+        let is_signed = !header.crit && fitting.any(|key| key.has_signed(signed, signature, algorithm));
         if !is_signed {
             return None;
         }
         Claims::read(&URL_SAFE_NO_PAD.decode(payload).ok()?, &self.settings)
     }
+}
+
+/// A member is there whatever its value, also `null`.
+fn is_there<'de, D: serde::Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(value).map(|_| true)
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {

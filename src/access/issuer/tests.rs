@@ -108,6 +108,12 @@ fn a_token_does_not_choose_how_it_is_verified() {
     // The public key as the secret of a hash: what verifies by whatever a token says takes it for signed.
     let secret = EncodingKey::from_secret(public["x"].as_str().unwrap().as_bytes());
     assert_eq!(issuer.caller(&sign(&secret, Algorithm::HS256, &claims()), at(NOW)), Err(Unidentified::Wrong));
+    // What has to be understood is not, whatever it is.
+    for crit in [json!(["exp"]), json!([]), Value::Null] {
+        let signed = format!("{}.{}", part(&json!({ "alg": "ES256", "crit": crit })), part(&claims()));
+        let signature = jsonwebtoken::crypto::sign(signed.as_bytes(), &key, Algorithm::ES256).unwrap();
+        assert_eq!(issuer.caller(&format!("{signed}.{signature}"), at(NOW)), Err(Unidentified::Wrong), "{crit}");
+    }
     let named = |id: &str| encode(&Header { kid: Some(id.into()), ..Header::new(Algorithm::ES256) }, &claims(), &key);
     assert!(issuer.caller(&named("one").unwrap(), at(NOW)).is_ok());
     assert_eq!(issuer.caller(&named("two").unwrap(), at(NOW)), Err(Unidentified::Wrong));
