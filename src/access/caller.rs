@@ -98,7 +98,18 @@ impl Caller {
         self.user.is_none()
     }
 
-    /// Whether this name, of a user or of a group, is the caller's.
+    /// Whether another service says who this is, and in which groups. A user of the same name here is only kept out with it.
+    #[must_use]
+    pub const fn is_vouched_for(&self) -> bool {
+        #[cfg(feature = "jwt")]
+        let is_vouched_for = matches!(self.kept, Some(Kept::Vouched { .. }));
+        #[cfg(not(feature = "jwt"))]
+        let is_vouched_for = false;
+        is_vouched_for
+    }
+
+    /// Whether this name, of a user or of a group, is the caller's. As for EventStore there is one set of both, so whoever
+    /// is called as a group has what that has.
     #[must_use]
     pub fn has_role(&self, role: &str) -> bool {
         role == EVERYBODY || self.name() == Some(role) || self.is_in(role)

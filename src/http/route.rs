@@ -83,8 +83,7 @@ impl Served {
             }
             Address::Feed(source) if is_delete => {
                 let permit = self.may_delete(caller, source.stream()).await?;
-                let deed = Deed::DeleteStream(permit.stream().clone());
-                Box::pin(self.recorded(&asked, caller, deed, handlers::delete::delete(self, &asked, &permit))).await
+                Box::pin(handlers::delete::delete(self, &asked, &permit)).await
             }
             Address::Incoming { stream, id } => {
                 let permit = self.may_write(caller, stream.clone()).await?;

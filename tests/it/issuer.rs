@@ -34,6 +34,12 @@ fn a_server_lets_in_whom_the_service_that_it_trusts_vouches_for() {
     assert_ne!(all(&bearer(Algorithm::ES256, &key, "platform")), 403);
     assert_eq!(all(&bearer(Algorithm::HS256, &EncodingKey::from_secret(b"secret"), "platform")), 401);
     assert_eq!(all("Bearer a.b.c"), 401);
+    // Whom it vouches for is not told the groups of a user here who has the same name, since the token gives no such.
+    let admin = json!({ "sub": "admin", "aud": "everfeed", "exp": 4_102_444_800_u64, "groups": ["shop"] });
+    let bearer = format!("Bearer {}", encode(&Header::new(Algorithm::ES256), &admin, &key).unwrap());
+    let current = server.get("/users/$current", &[("Authorization", &bearer)]).json();
+    assert_eq!(current["data"], json!({ "loginName": "admin", "fullName": "", "groups": ["shop"] }));
+    assert_eq!(all(&bearer), 403);
     assert_eq!(server.stop(), Some(0));
 }
 

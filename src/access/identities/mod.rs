@@ -171,6 +171,13 @@ impl Identities {
         Ok(caller.within(token.scope.clone()).kept_as(Kept::Token(token.id())))
     }
 
+    /// The name of the token that the caller came with, if it was one of ours.
+    #[must_use]
+    pub fn token_of(&self, caller: &Caller) -> Option<Arc<str>> {
+        let Some(Kept::Token(id)) = caller.kept() else { return None };
+        self.0.users.load().token_with_id(*id).map(|token| token.name.clone())
+    }
+
     /// The caller as users and tokens are now; none for one who would not be let in any more, also because the password is
     /// another one now.
     #[must_use]

@@ -1,17 +1,18 @@
-//! What others change in the file of users while the server runs, commands above all: it is on record as soon as it is
-//! seen. Who did it the file does not say.
+//! What others change in the files of users and of rules while the server runs, commands above all: it is on record as soon
+//! as it is seen. Who did it the files do not say; and what they changed while no server ran nobody tells.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::Map;
+use serde_json::{Map, Value};
 use tokio::time::MissedTickBehavior;
 
 use crate::access::Identities;
 use crate::access::users::{Token, User, Users};
 
 use super::super::{Served, stopping};
+use super::{Groups, tell_groups};
 
 /// How often to compare; as long as nothing was changed that costs nothing.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -36,6 +37,22 @@ struct Change {
     name: &'static str,
     user: Arc<str>,
     token: Option<Arc<str>>,
+    /// The groups of a user who was made or changed, before and after.
+    groups: Option<(Option<Groups>, Groups)>,
+}
+
+impl Change {
+    fn told(&self) -> Map<String, Value> {
+        let mut told = Map::new();
+        told.insert("user".into(), (*self.user).into());
+        if let Some(token) = &self.token {
+            told.insert("token".into(), (**token).into());
+        }
+        if let Some((before, groups)) = &self.groups {
+            tell_groups(&mut told, before.as_ref(), groups);
+        }
+        told
+    }
 }
 
 /// While it is there, a request changes this user.
@@ -72,17 +89,29 @@ impl OnRecord {
         let tokens: BTreeMap<Arc<str>, Token> =
             now.tokens().into_iter().map(|token| (token.name.clone(), token.clone())).collect();
         let mut changes = Vec::new();
-        let of_user = |name, user: &User| Change { name, user: user.name.clone(), token: None };
+        let of_user = |name, user: &User| Change { name, user: user.name.clone(), token: None, groups: None };
+        let granted = |name, before: Option<&User>, user: &User| Change {
+            groups: Some((before.map(|user| user.groups.clone()), user.groups.clone())),
+            ..of_user(name, user)
+        };
         for user in now.iter() {
             match known.users.get(&user.name) {
-                None => changes.push(of_user("create-user", user)),
-                Some(before) => changes.extend(between(before, user).map(|name| of_user(name, user))),
+                None => changes.push(granted("create-user", None, user)),
+                Some(before) => changes.extend(between(before, user).map(|name| match name {
+                    "update-user" => granted(name, Some(before), user),
+                    _ => of_user(name, user),
+                })),
             }
         }
         changes.extend(
             known.users.values().filter(|user| now.user(&user.name).is_none()).map(|user| of_user("delete-user", user)),
         );
-        let of_token = |name, token: &Token| Change { name, user: token.user.clone(), token: Some(token.name.clone()) };
+        let of_token = |name, token: &Token| Change {
+            name,
+            user: token.user.clone(),
+            token: Some(token.name.clone()),
+            groups: None,
+        };
         let is_in = |tokens: &BTreeMap<Arc<str>, Token>, token: &Token| {
             tokens.get(&token.name).is_some_and(|other| {
                 let mut other = other.clone();
@@ -139,28 +168,33 @@ impl Drop for Changing<'_> {
 }
 
 impl Served {
-    /// Puts on record what others change in the file of users, until the server is told to stop.
+    /// Puts on record what others change in the file of users, and that other rules were read, until the server is told to stop.
     pub async fn record_changes_elsewhere(self: Arc<Self>) {
         let Some((identities, on_record)) = self.identities.as_ref().zip(self.users_on_record.as_ref()) else { return };
         let mut draining = self.draining.clone();
+        let mut rules = self.access.rules();
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! { () = stopping(&mut draining) => return, _ = looks.tick() => {} }
-            for Change { name, user, token } in on_record.look(&identities.users()) {
-                let mut told = Map::new();
-                told.insert("by".into(), "the file of users".into());
-                told.insert("user".into(), (*user).into());
-                if let Some(token) = &token {
-                    told.insert("token".into(), (**token).into());
-                }
-                let is_recorded = self.store.replica_of().is_none() && self.record(name, told).await.is_ok();
-                // It has been done already, so it cannot wait for its record.
-                if !is_recorded {
-                    let token = token.as_deref();
-                    tracing::warn!(target: "everfeed::audit", deed = name, %user, token, "done elsewhere, and not recorded");
-                }
+            let rules_now = self.access.rules();
+            if rules_now != rules {
+                rules = rules_now;
+                self.record_elsewhere("change-rules", "the file of rules", Map::new()).await;
             }
+            for change in on_record.look(&identities.users()) {
+                self.record_elsewhere(change.name, "the file of users", change.told()).await;
+            }
+        }
+    }
+
+    /// What has been done already cannot wait for its record.
+    async fn record_elsewhere(&self, name: &'static str, by: &str, mut told: Map<String, Value>) {
+        told.insert("by".into(), by.into());
+        let told_to_the_log = Value::Object(told.clone()).to_string();
+        let is_recorded = self.store.replica_of().is_none() && self.record(name, told).await.is_ok();
+        if !is_recorded {
+            tracing::warn!(target: "everfeed::audit", deed = name, told = told_to_the_log, "done elsewhere, and not recorded");
         }
     }
 }
@@ -191,7 +225,7 @@ mod tests {
         let on_record = OnRecord::new(&Arc::new(users.clone()));
         let look = |users: &Users| {
             let told = on_record.look(&Arc::new(users.clone())).into_iter();
-            told.map(|Change { name, user, token }| (name, user.to_string(), token.map(|token| token.to_string())))
+            told.map(|Change { name, user, token, .. }| (name, user.to_string(), token.map(|token| token.to_string())))
                 .collect::<Vec<_>>()
         };
         let told = |name, user: &str, token: Option<&str>| (name, user.to_string(), token.map(ToString::to_string));

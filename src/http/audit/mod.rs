@@ -7,12 +7,12 @@ mod elsewhere;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
 use crate::access::{Caller, network};
-use crate::event::{Content, EventType, ExpectedVersion, MediaType, NewEvent, StreamName, Timestamp};
+use crate::event::{Content, Deletion, EventType, ExpectedVersion, MediaType, NewEvent, StreamName, Timestamp};
 use crate::store::Append;
 
 use super::Served;
@@ -25,11 +25,19 @@ pub(crate) use elsewhere::OnRecord;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Deed {
     WriteSettings(StreamName),
-    DeleteStream(StreamName),
+    DeleteStream(StreamName, Deletion),
     Scavenge,
     Promote,
-    CreateUser(String),
-    UpdateUser(String),
+    CreateUser {
+        user: String,
+        groups: Groups,
+    },
+    /// Without `before` there is no such user.
+    UpdateUser {
+        user: String,
+        before: Option<Groups>,
+        groups: Groups,
+    },
     EnableUser(String),
     DisableUser(String),
     ResetPassword(String),
@@ -37,16 +45,19 @@ pub(crate) enum Deed {
     DeleteUser(String),
 }
 
+/// The groups that a user is in: what is granted by being in them.
+pub(crate) type Groups = Arc<[Arc<str>]>;
+
 impl Deed {
     /// The type of the event that tells of it.
     const fn name(&self) -> &'static str {
         match self {
             Self::WriteSettings(_) => "write-settings",
-            Self::DeleteStream(_) => "delete-stream",
+            Self::DeleteStream(..) => "delete-stream",
             Self::Scavenge => "scavenge",
             Self::Promote => "promote",
-            Self::CreateUser(_) => "create-user",
-            Self::UpdateUser(_) => "update-user",
+            Self::CreateUser { .. } => "create-user",
+            Self::UpdateUser { .. } => "update-user",
             Self::EnableUser(_) => "enable-user",
             Self::DisableUser(_) => "disable-user",
             Self::ResetPassword(_) => "reset-password",
@@ -58,10 +69,10 @@ impl Deed {
     /// What it is done to, and under which name that is told.
     fn object(&self) -> Option<(&'static str, &str)> {
         match self {
-            Self::WriteSettings(stream) | Self::DeleteStream(stream) => Some(("stream", stream.as_str())),
+            Self::WriteSettings(stream) | Self::DeleteStream(stream, _) => Some(("stream", stream.as_str())),
             Self::Scavenge | Self::Promote => None,
-            Self::CreateUser(user)
-            | Self::UpdateUser(user)
+            Self::CreateUser { user, .. }
+            | Self::UpdateUser { user, .. }
             | Self::EnableUser(user)
             | Self::DisableUser(user)
             | Self::ResetPassword(user)
@@ -69,6 +80,31 @@ impl Deed {
             | Self::DeleteUser(user) => Some(("user", user)),
         }
     }
+
+    /// What else is to be known of it.
+    fn tell(&self, told: &mut Map<String, Value>) {
+        match self {
+            Self::DeleteStream(_, deletion) => _ = told.insert("hard".into(), (*deletion == Deletion::Hard).into()),
+            Self::CreateUser { groups, .. } => tell_groups(told, None, groups),
+            Self::UpdateUser { before, groups, .. } => tell_groups(told, before.as_ref(), groups),
+            Self::WriteSettings(_)
+            | Self::Scavenge
+            | Self::Promote
+            | Self::EnableUser(_)
+            | Self::DisableUser(_)
+            | Self::ResetPassword(_)
+            | Self::ChangePassword(_)
+            | Self::DeleteUser(_) => {}
+        }
+    }
+}
+
+fn tell_groups(told: &mut Map<String, Value>, before: Option<&Groups>, groups: &Groups) {
+    let names = |groups: &Groups| groups.iter().map(|group| Value::from(&**group)).collect::<Value>();
+    if let Some(before) = before {
+        told.insert("groupsBefore".into(), names(before));
+    }
+    told.insert("groups".into(), names(groups));
 }
 
 impl Served {
@@ -93,8 +129,12 @@ impl Served {
             let all = Value::Object(told.clone()).to_string();
             tracing::info!(target: "everfeed::audit", deed = deed.name(), told = all, outcome, "done at a replica");
             // Once it is promoted it has a history of its own, which begins with this.
-            if result.is_ok() && self.store.replica_of().is_none() {
-                self.record(deed.name(), told).await?;
+            if result.is_ok()
+                && self.store.replica_of().is_none()
+                && let Err(unrecorded) = self.record(deed.name(), told).await
+            {
+                // It has been done, and whoever asked for it is told so.
+                tracing::warn!(request = %asked.id, cause = unrecorded.cause, "the promotion could not be recorded");
             }
             return result;
         }
@@ -131,10 +171,18 @@ impl Served {
     fn told(&self, asked: &Asked<'_>, caller: &Caller, deed: &Deed) -> Map<String, Value> {
         let mut told = Map::new();
         told.insert("who".into(), caller.name().into());
+        // The name says who answers for it; the token, by what it was done.
+        if let Some(token) = self.identities.as_ref().and_then(|identities| identities.token_of(caller)) {
+            told.insert("token".into(), (*token).into());
+        }
+        if caller.is_vouched_for() {
+            told.insert("vouched".into(), true.into());
+        }
         told.insert("address".into(), asked.address.to_string().into());
         if let Some((what, name)) = deed.object() {
             told.insert(what.into(), name.into());
         }
+        deed.tell(&mut told);
         told.insert("request".into(), asked.id.to_string().into());
         told
     }

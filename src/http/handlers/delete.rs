@@ -8,6 +8,7 @@ use crate::event::Deletion;
 use crate::store::Delete;
 
 use super::super::Served;
+use super::super::audit::Deed;
 use super::super::cache_policy::Freshness;
 use super::super::document;
 use super::super::problem::Problem;
@@ -25,15 +26,14 @@ pub(crate) async fn delete(served: &Served, asked: &Asked<'_>, permit: &WritePer
         expected: expectation.version,
         now: (served.ambient.now)(),
     };
-    match served.store.delete(delete).await {
-        Ok(_) => {
-            let reply = Reply::new(StatusCode::NO_CONTENT, Freshness::Never, Content::None);
-            let mut reply = Reply { reason: Some("Stream deleted"), ..reply };
-            document::insert_purge_keys(&mut reply.headers, [permit.stream()]);
-            Ok(reply)
-        }
-        Err(error) => Err(Problem::append(&error, append::is_dialect(asked.headers), expectation.is_conditional)),
-    }
+    let refused = |error| Problem::append(&error, append::is_dialect(asked.headers), expectation.is_conditional);
+    let work = async { served.store.delete(delete).await.map_err(refused) };
+    let deed = Deed::DeleteStream(permit.stream().clone(), deletion);
+    served.recorded(asked, permit.caller(), deed, work).await?;
+    let reply = Reply::new(StatusCode::NO_CONTENT, Freshness::Never, Content::None);
+    let mut reply = Reply { reason: Some("Stream deleted"), ..reply };
+    document::insert_purge_keys(&mut reply.headers, [permit.stream()]);
+    Ok(reply)
 }
 
 fn is_hard(headers: &HeaderMap) -> Result<bool, Problem> {

@@ -95,9 +95,9 @@ impl Request<'_> {
         let Some(name) = caller.name() else {
             return Err(Problem::new(Kind::Unauthenticated, "the request says nothing of who it comes from"));
         };
-        match self.identities.users().user(name) {
+        match self.identities.users().user(name).filter(|_| !caller.is_vouched_for()) {
             Some(user) => Ok(Self::data(&self.details(user))),
-            // Whom another service vouches for, or a certificate, is in no list.
+            // Whom another service vouches for is in no list; a user of that name here is somebody else.
             None => Ok(Self::data(&json!({ "loginName": name, "fullName": "", "groups": groups(caller.groups()) }))),
         }
     }
@@ -116,10 +116,11 @@ impl Request<'_> {
     async fn create(&self, permit: &ManagePermit, incoming: Incoming) -> Result<Reply, Problem> {
         let New { login_name: login, full_name, groups, password } = self.read(incoming).await?;
         let permit = self.served.may_still_manage(permit)?;
+        let deed = Deed::CreateUser { user: login.clone(), groups: groups.clone().into() };
         let new = NewUser { name: login.clone(), full_name, groups, password };
         // Whoever is not sure whether it was made sends the same again, and is told the same.
         let made = async { self.identities.create(new, self.now()).await.map(drop) };
-        let reply = self.change(permit.caller(), &login, Deed::CreateUser(login.clone()), made).await?;
+        let reply = self.change(permit.caller(), &login, deed, made).await?;
         let mut reply = Reply { status: StatusCode::CREATED, ..reply };
         document::insert(&mut reply.headers, LOCATION, &self.asked.base.url(&Address::User { login }));
         Ok(reply)
@@ -128,8 +129,10 @@ impl Request<'_> {
     async fn update(&self, permit: &ManagePermit, login: &str, incoming: Incoming) -> Result<Reply, Problem> {
         let Changed { full_name, groups } = self.read(incoming).await?;
         let permit = self.served.may_still_manage(permit)?;
+        let before = self.identities.users().user(login).map(|user| user.groups.clone());
+        let deed = Deed::UpdateUser { user: login.to_string(), before, groups: groups.clone().into() };
         let updated = self.identities.update(login, full_name, groups, self.now());
-        self.change(permit.caller(), login, Deed::UpdateUser(login.to_string()), updated).await
+        self.change(permit.caller(), login, deed, updated).await
     }
 
     async fn delete(&self, permit: &ManagePermit, login: &str) -> Result<Reply, Problem> {

@@ -8,7 +8,7 @@ use everfeed::store::{NewStore, Options, Store};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{PATIENCE, TestServer, WithAccess, basic};
+use crate::support::{PATIENCE, TestServer, WithAccess, basic, everfeed, request};
 
 /// What is on record: the type of each event, and what it tells.
 fn recorded(server: &WithAccess) -> Vec<(String, Value)> {
@@ -26,7 +26,7 @@ fn settings_deletions_users_and_operations_are_on_record() {
     assert_eq!(server.append_as("ann", "orders", r#"{"a":1}"#).status, 201);
     server.set("orders", &json!({ "$acl": { "$d": "ann" } }));
     assert_eq!(server.post_as("admin", "/streams/$settings", &[json, ("ES-EventType", "x")], b"{}").status, 201);
-    assert_eq!(server.send_as("ann", "DELETE", "/streams/orders", &[], b"").status, 204);
+    assert_eq!(server.send_as("ann", "DELETE", "/streams/orders", &[("ES-HardDelete", "true")], b"").status, 204);
     assert_eq!(server.send_as("ann", "DELETE", "/streams/none", &[], b"").status, 400);
     let reset = br#"{"newPassword":"hunter2-hunter2"}"#;
     assert_eq!(server.post_as("admin", "/users/ann/command/reset-password", &[json], reset).status, 200);
@@ -69,15 +69,19 @@ fn settings_deletions_users_and_operations_are_on_record() {
         told[what] = name.into();
         told
     };
+    let with = |mut told: Value, what: &str, value: Value| {
+        told[what] = value;
+        told
+    };
     let refused = |deed: &str, problem: &str, status: u16| json!({ "request": null, "deed": deed, "problem": problem, "status": status });
     assert_eq!(
         told,
         [
-            about("admin", "user", "ann"),
+            with(about("admin", "user", "ann"), "groups", json!(["shop"])),
             about("admin", "stream", "orders"),
             about("admin", "stream", "$settings"),
-            about("ann", "stream", "orders"),
-            about("ann", "stream", "none"),
+            with(about("ann", "stream", "orders"), "hard", json!(true)),
+            with(about("ann", "stream", "none"), "hard", json!(false)),
             refused("delete-stream", "wrong-expected-version", 400),
             about("admin", "user", "ann"),
             about("admin", "user", "bob"),
@@ -94,6 +98,39 @@ fn settings_deletions_users_and_operations_are_on_record() {
     let forged = server.post_as("admin", "/streams/$audit", &[json, ("ES-EventType", "x")], b"{}");
     assert_eq!(forged.status, 403, "nobody writes there: {}", forged.text());
     assert_eq!(server.send_as("admin", "DELETE", "/streams/$audit", &[], b"").status, 403);
+}
+
+#[test]
+fn it_is_on_record_what_was_granted_and_by_which_token() {
+    let data = tempfile::tempdir().expect("a directory");
+    let server = TestServer::start_with_access(data.path(), &[], &[("ann", &["shop"]), ("root", &["$admins"])]);
+    let directory = data.path().to_str().expect("a path of text");
+    let created = everfeed(&["token", "create", "robot", "--user", "root", "--operate", "--data", directory]).run();
+    assert_eq!(created.code, 0, "{}", created.errors);
+    let bearer = format!("Bearer {}", created.output.trim());
+    let update = |authorization: &str, groups: Value| {
+        let headers = [("Content-Type", "application/json"), ("Authorization", authorization)];
+        let body = json!({ "fullName": "Ann", "groups": groups }).to_string();
+        request(server.address, "PUT", "/users/ann", &headers, body.as_bytes()).status
+    };
+    let started = Instant::now();
+    while update(&bearer, json!(["shop", "$ops"])) != 200 {
+        assert!(started.elapsed() < PATIENCE, "the server sees the token");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let admin = server.authorization("admin").expect("there is one");
+    assert_eq!(update(&admin, json!([])), 200);
+    let recorded = recorded(&server);
+    let told = |name: &str| {
+        recorded.iter().filter(|(event_type, _)| event_type == name).map(|(_, told)| told).collect::<Vec<_>>()
+    };
+    let [first, second] = told("update-user")[..] else { panic!("{recorded:?}") };
+    assert_eq!((&first["who"], &first["token"]), (&json!("root"), &json!("robot")));
+    assert_eq!((&first["groupsBefore"], &first["groups"]), (&json!(["shop"]), &json!(["shop", "$ops"])));
+    assert_eq!((&second["who"], second.get("token")), (&json!("admin"), None));
+    assert_eq!((&second["groupsBefore"], &second["groups"]), (&json!(["shop", "$ops"]), &json!([])));
+    let granted: Vec<&Value> = told("create-user").into_iter().map(|told| &told["groups"]).collect();
+    assert_eq!(granted, [&json!(["shop"]), &json!(["$admins"])]);
 }
 
 #[test]
@@ -189,4 +226,33 @@ fn what_commands_change_in_the_file_of_users_is_on_record_as_well() {
     let types: Vec<&str> = recorded.iter().map(|(event_type, _)| event_type.as_str()).collect();
     assert_eq!(types, ["create-user", "disable-user"]);
     assert_eq!(recorded[1].1, json!({ "by": "the file of users", "user": "ann" }));
+}
+
+#[test]
+fn that_other_rules_were_read_is_on_record_and_that_the_same_were_is_not() {
+    let data = tempfile::tempdir().expect("a directory");
+    let rules = data.path().join("rules.toml");
+    let rule = |reader: &str| {
+        std::fs::write(&rules, format!("[[rule]]\nstreams = \"s\"\nread = \"{reader}\"\n")).expect("written");
+    };
+    rule("ann");
+    let settings = [("access.rules", rules.to_str().expect("a path of text"))];
+    let server = TestServer::start_with_access(&data.path().join("data"), &settings, &[("ann", &[])]);
+    assert_eq!(server.append_as("admin", "s", "{}").status, 201);
+    let reload = || {
+        let pid = rustix::process::Pid::from_raw(server.pid().cast_signed()).expect("it runs");
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).expect("it runs");
+    };
+    reload();
+    server.logged("reloaded");
+    rule("bob");
+    reload();
+    let started = Instant::now();
+    while recorded(&server).len() < 2 && started.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(server.get_as("ann", "/streams/s", &[]).status, 403);
+    let recorded = recorded(&server);
+    assert_eq!(recorded.len(), 2, "{recorded:?}");
+    assert_eq!(recorded[1], ("change-rules".to_string(), json!({ "by": "the file of rules" })));
 }
