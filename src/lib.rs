@@ -16,7 +16,7 @@
 //! | [`store`] | durable events: sled for what is new, immutable files for what is old. The only module that names sled |
 //! | [`access`] | who is calling and what they may do; makes the permit that reading and writing ask for |
 //! | [`http`] | serving: connections, negotiation, conditional requests, caching, long polls and event streams, problems; one file for each resource |
-//! | [`replica`] | copies of a log, event for event: mirrors, exports and imports; and another server's events as a new log |
+//! | [`replica`] | copies of a log, event for event: mirrors, backups, exports and imports; and another server's events as a new log |
 //! | [`server`] | a store and a listener, from start to orderly end |
 //! | `cli` | the commands, one file each |
 //! | [`config`], [`telemetry`] | settings and the log; read by `server`, `cli` and `main` alone |
@@ -76,6 +76,15 @@
 //! both logs are one. [`store::Store::turn`] ends that: the new epoch is durable first, then the file `everfeed` says that
 //! the store takes appends.
 //!
+//! # One backup
+//!
+//! `everfeed backup` has the server keep the store as of one moment ([`store::Store::snapshot`], `http/backups`): chunk files
+//! that are written anew meanwhile stay until it is let go, by its client or by the time that it may be left alone.
+//! [`replica::backup`] takes the tail, then the chunk files that are not in the directory yet, piece by piece, and writes the
+//! manifest last. A restore puts the files at their places and works out anew what sled has to know of them
+//! ([`store::Restore`]): where each stream has its events, what settings and deletions leave of it. So nothing of sled's own
+//! is ever copied.
+//!
 //! # What goes, and what stays
 //!
 //! Whatever changes a later answer is itself an event: settings and soft deletions in `$${stream}`, hard deletions as
@@ -98,8 +107,9 @@
 //!    tests, `tests/it/model`, `kill`).
 //! 3. A group survives a crash whole or not at all (`tests/it/seal_crash`, `kill`, `power_cut`). Giving space back
 //!    takes nothing else away, wherever it is cut short (`scavenge_crash`, `scavenge_model`).
-//! 4. A complete page's URL gives the same bytes for ever: after a restart, a repair, an upgrade, under another
-//!    page size, on a mirror, until an event in it is truncated or deleted (`tests/it/byte_stability`, `removal`, `mirror`).
+//! 4. A complete page's URL gives the same bytes for ever: after a restart, a repair, a restore, an upgrade, under another
+//!    page size, on a mirror, until an event in it is truncated or deleted (`tests/it/byte_stability`, `removal`, `mirror`,
+//!    `backup`).
 //! 5. A repeat gets the first receipt (`event::apply`'s own tests, `tests/it/append`, `model`).
 //! 6. One thread writes to the store's sled; only `store/door.rs` names it (`tests/it/layering`).
 //! 7. Only `http/reply` builds answers, only `http/cache_policy` writes Cache-Control, only `http/problem` maps

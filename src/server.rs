@@ -263,6 +263,8 @@ fn settings(config: &Config) -> Settings {
         unsent_bytes_max: limits.unsent,
         unsent_bytes_max_per_address: limits.unsent_per_address,
         large_pages_max: limits.large_pages,
+        backups_max: limits.backups,
+        backup_idle_time_max: timeouts.backup,
         connections_max: connections_max(config),
         connections_max_per_address: limits.connections_per_address,
         waits_max: limits.waits,

@@ -23,6 +23,6 @@ pub use paging::{At, Extent, Paging, Shape};
 pub use print::{BaseUrl, InvalidBaseUrl, StreamPath, Suffix};
 pub use query::{Embed, Format, LastEventId, Query};
 pub use target::{
-    Address, Asset, Begin, By, Direction, Form, Look, NotDecimal, NotPosition, PageRequest, Place, Target, Ui,
-    Unaddressable, UserCommand,
+    Address, Asset, BackupPart, Begin, By, Direction, Form, Look, NotDecimal, NotPosition, PageRequest, Place, Target,
+    Ui, Unaddressable, UserCommand,
 };

@@ -10,8 +10,8 @@ use super::list;
 use super::moment;
 use super::query::{self, OfPages, Parameters};
 use super::{
-    Address, Asset, Begin, By, Direction, Form, Format, Look, NotDecimal, NotPosition, PageRequest, Place, StreamList,
-    Target, Ui, Unaddressable, UserCommand,
+    Address, Asset, BackupPart, Begin, By, Direction, Form, Format, Look, NotDecimal, NotPosition, PageRequest, Place,
+    StreamList, Target, Ui, Unaddressable, UserCommand,
 };
 
 /// The longest path has this many segments: `streams/{stream}/metadata/{n}/forward/{count}`.
@@ -144,6 +144,8 @@ impl Parsed {
                 let source = Source::named(StreamName::parse(stream).map_err(Unaddressable::InvalidName)?);
                 Address::Stream { source, at: None }.into()
             }
+            ["admin", "backups"] => Address::Backups.into(),
+            ["admin", "backups", id, part @ ..] => below_backup(id, part)?.into(),
             ["users"] => Address::Users.into(),
             ["users", CURRENT] => Address::CurrentUser.into(),
             ["users", login] if !login.is_empty() => Address::User { login: (*login).to_string() }.into(),
@@ -186,6 +188,32 @@ impl From<Address> for Parsed {
     fn from(address: Address) -> Self {
         Self { address, suffix: None, is_canonical: true }
     }
+}
+
+fn below_backup(spelled: &str, rest: &[&str]) -> Result<Address, Unaddressable> {
+    // Only we make these addresses, so there is one spelling of each.
+    let id = Uuid::try_parse(spelled).ok().filter(|id| id.to_string() == spelled).ok_or(Unaddressable::Unknown)?;
+    let position = |text: &str| decimal(text).map(Position::from).map_err(|_| Unaddressable::Unknown);
+    let file = |name: &str| -> Result<(Position, u32), Unaddressable> {
+        let (first, generation) = name.split_once('.').ok_or(Unaddressable::Unknown)?;
+        let generation = u32::try_from(position(generation)?.get()).map_err(|_| Unaddressable::Unknown)?;
+        Ok((position(first)?, generation))
+    };
+    let part = match rest {
+        [] => BackupPart::Manifest,
+        ["users"] => BackupPart::Users,
+        ["tail", from] => BackupPart::Group { from: position(from)? },
+        ["chunks", name, "digest"] => {
+            let (first, generation) = file(name)?;
+            BackupPart::Digest { first, generation }
+        }
+        ["chunks", name, offset] => {
+            let (first, generation) = file(name)?;
+            BackupPart::Piece { first, generation, offset: position(offset)?.get() }
+        }
+        _ => return Err(Unaddressable::Unknown),
+    };
+    Ok(Address::Backup { id, part })
 }
 
 fn below_stream(stream: StreamName, rest: &[&str]) -> Result<Parsed, Unaddressable> {

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::event::{Number, Source};
 
 use super::parse::CURRENT;
-use super::{Address, Begin, Direction, Embed, Form, Format, Look, PageRequest, Place, Ui};
+use super::{Address, BackupPart, Begin, Direction, Embed, Form, Format, Look, PageRequest, Place, Ui};
 
 /// All but RFC 3986's unreserved characters.
 pub(super) const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -183,6 +183,8 @@ impl Address {
                 let at = at.map(|at| format!("?at={}", utf8_percent_encode(&at.to_string(), RESERVED)));
                 format!("/admin/streams/{stream}{}", at.unwrap_or_default())
             }
+            Self::Backups => "/admin/backups".to_string(),
+            Self::Backup { id, part } => format!("/admin/backups/{id}{part}"),
             Self::Users => "/users".to_string(),
             Self::CurrentUser => format!("/users/{}", utf8_percent_encode(CURRENT, RESERVED)),
             Self::User { login } => format!("/users/{}", utf8_percent_encode(login, RESERVED)),
@@ -192,6 +194,18 @@ impl Address {
             Self::Ui(ui) => ui.path(),
             Self::Problem { kind } => format!("/ui/problems/{}", utf8_percent_encode(kind, RESERVED)),
             Self::Asset(asset) => format!("/ui/{}", asset.file()),
+        }
+    }
+}
+
+impl std::fmt::Display for BackupPart {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Manifest => Ok(()),
+            Self::Piece { first, generation, offset } => write!(f, "/chunks/{first}.{generation}/{offset}"),
+            Self::Digest { first, generation } => write!(f, "/chunks/{first}.{generation}/digest"),
+            Self::Group { from } => write!(f, "/tail/{from}"),
+            Self::Users => f.write_str("/users"),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What a request asks for, as a value, and why a path asks for nothing.
 
+use uuid::Uuid;
+
 use crate::event::{Count, EventId, EventType, InvalidName, Number, Position, Source, StreamName, Timestamp};
 
 use super::{Format, Query, StreamList};
@@ -92,6 +94,15 @@ pub enum Address {
         /// `?at={time}`: which number came then, or next.
         at: Option<Timestamp>,
     },
+    /// `/admin/backups`: copying the whole store.
+    Backups,
+    /// `/admin/backups/{id}`: one copy that is being made, and below it what there is to be copied.
+    Backup {
+        /// Which one.
+        id: Uuid,
+        /// What of it.
+        part: BackupPart,
+    },
     /// `/users`: everybody whom the server knows.
     Users,
     /// `/users/$current`: whoever asks.
@@ -137,6 +148,36 @@ impl By {
             Self::Minutes => "minutes",
         }
     }
+}
+
+/// What there is to be copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BackupPart {
+    /// The list of all that there is.
+    Manifest,
+    /// `…/chunks/{first}.{generation}/{offset}`: a piece of a chunk's file.
+    Piece {
+        /// The first position of the chunk.
+        first: Position,
+        /// How often the chunk was written anew.
+        generation: u32,
+        /// Where in the file the piece begins.
+        offset: u64,
+    },
+    /// `…/chunks/{first}.{generation}/digest`: what a copy of a chunk's file is compared by.
+    Digest {
+        /// The first position of the chunk.
+        first: Position,
+        /// How often the chunk was written anew.
+        generation: u32,
+    },
+    /// `…/tail/{position}`: some of the events that are in no chunk yet.
+    Group {
+        /// The position that they begin with.
+        from: Position,
+    },
+    /// `…/users`: who may log in.
+    Users,
 }
 
 /// What can be done with a user, besides changing and deleting.

@@ -78,6 +78,7 @@ fn pages_and_events_have_every_form_of_eventstores() {
 
 #[test]
 fn what_is_not_a_stream_has_its_address_too() {
+    let first = Position::from(65_536);
     for (path, is) in [
         ("/", Address::Home),
         ("/info", Address::Info),
@@ -92,6 +93,12 @@ fn what_is_not_a_stream_has_its_address_too() {
         ("/admin/promote", Address::Promote),
         ("/admin/streams", Address::Streams(StreamList::default())),
         ("/admin/streams/a%2Fb", Address::Stream { source: source("a/b"), at: None }),
+        ("/admin/backups", Address::Backups),
+        (BACKUP, backup(BackupPart::Manifest)),
+        (&format!("{BACKUP}/users"), backup(BackupPart::Users)),
+        (&format!("{BACKUP}/tail/70000"), backup(BackupPart::Group { from: Position::from(70_000) })),
+        (&format!("{BACKUP}/chunks/65536.2/digest"), backup(BackupPart::Digest { first, generation: 2 })),
+        (&format!("{BACKUP}/chunks/65536.2/0"), backup(BackupPart::Piece { first, generation: 2, offset: 0 })),
         ("/users", Address::Users),
         ("/users/%24current", Address::CurrentUser),
         ("/users/ann%20b", Address::User { login: "ann b".to_string() }),
@@ -112,6 +119,12 @@ fn what_is_not_a_stream_has_its_address_too() {
         assert!(is_canonical(path));
         assert_eq!(is.path(), path);
     }
+    for below in
+        ["/tail", "/tail/x", "/tail/07", "/chunks/1.0", "/chunks/1/0", "/chunks/1.4294967296/0", "/chunks/1.0/-1"]
+    {
+        assert_eq!(parse(&format!("{BACKUP}{below}")), Err(Unaddressable::Unknown), "{below}");
+    }
+    assert_eq!(parse(&BACKUP.to_uppercase().replace("/ADMIN/BACKUPS", "/admin/backups")), Err(Unaddressable::Unknown));
     for path in ["/users/a/enable", "/users/a/command", "/users/a/command/", "/users/a/command/Enable", "/users/a/b"] {
         assert_eq!(parse(path), Err(Unaddressable::Unknown), "{path}");
     }
@@ -147,6 +160,13 @@ fn lists_of_streams_go_by_activity_by_name_or_by_what_was_typed() {
 
 fn named(prefix: &str, after: &str) -> WhichStreams {
     WhichStreams::Named { prefix: prefix.to_string(), after: after.to_string() }
+}
+
+const BACKUP: &str = "/admin/backups/fbf4a1a1-b4a3-4dfe-a01f-ec52c34e16e4";
+
+fn backup(part: BackupPart) -> Address {
+    let id = Uuid::parse_str(BACKUP.rsplit('/').next().expect("an id")).expect("a UUID");
+    Address::Backup { id, part }
 }
 
 fn command(login: &str, command: UserCommand) -> Address {

@@ -26,6 +26,8 @@ mod follow;
 mod verify;
 mod repair;
 mod scavenge;
+mod backup;
+mod restore;
 mod export;
 mod import;
 mod bench;
@@ -70,12 +72,16 @@ enum Command {
     Tail(tail::Options),
     /// Hand on every event of a feed, in order, until stopped: to standard output, a file, SQLite, a command, a URL
     Follow(follow::Options),
-    /// Check every checksum, gap and index entry of a store that no server has open
+    /// Check every checksum, gap and index entry of a store that no server has open, or every file of a backup
     Verify(verify::Options),
     /// Rebuild a damaged store in a new directory, from whatever of it can be read
     Repair(repair::Options),
     /// Have a running server give back the space of events that are truncated or deleted
     Scavenge(scavenge::Options),
+    /// Copy the log of a running server into a directory; the next time only what is new
+    Backup(backup::Options),
+    /// Make a store of a backup
+    Restore(restore::Options),
     /// Write the log of a server, or of a store, into a file
     Export(export::Options),
     /// Rebuild a log from what was exported, or append its events to a server
@@ -125,6 +131,8 @@ pub fn run(
         Command::Verify(options) => verify::run(&options, environment),
         Command::Repair(options) => repair::run(&options),
         Command::Scavenge(options) => scavenge::run(&options),
+        Command::Backup(options) => backup::run(&options),
+        Command::Restore(options) => restore::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Config(options) => config::run(&options, environment),

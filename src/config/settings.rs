@@ -189,6 +189,8 @@ settings! {
         unsent_per_address: u64 = "128 MiB", |text| parse::size(text, MIB, 1 << 40);
         /// The most pages of many megabytes that are sent at once.
         large_pages: usize = 8, |text| parse::integer(text, 1, 10_000);
+        /// The most backups that are being made at once.
+        backups: usize = 4, |text| parse::integer(text, 0, 1000);
         /// The most appends that wait to be written.
         queued_appends: usize = 1000, |text| parse::integer(text, 1, 1_000_000);
         /// What the appends that wait to be written may take together.
@@ -239,6 +241,8 @@ settings! {
         idle: Duration = "75s", |text| parse::duration(text, 100, 3_600_000);
         /// The longest long poll; whoever asks for more gets this.
         wait: Duration = "60s", |text| parse::duration(text, 1000, 3_600_000);
+        /// For the next request of a backup; after that it ends, and what it kept goes.
+        backup: Duration = "60s", |text| parse::duration(text, 100, 3_600_000);
         /// For requests under way when the server is told to stop.
         drain: Duration = "10s", |text| parse::duration(text, 0, 3_600_000);
     }

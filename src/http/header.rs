@@ -25,5 +25,8 @@ pub(crate) const PREFER: HeaderName = HeaderName::from_static("prefer");
 pub(crate) const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
 pub(crate) const XKEY: HeaderName = HeaderName::from_static("xkey");
 
+/// SHA-256 of what an answer carries (RFC 9530 §2).
+pub(crate) const CONTENT_DIGEST: HeaderName = HeaderName::from_static("content-digest");
+
 /// What a producer would call what it sends (RFC 5023 §9.7).
 pub(crate) const SLUG: HeaderName = HeaderName::from_static("slug");

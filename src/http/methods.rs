@@ -3,7 +3,7 @@
 use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, StatusCode};
 
-use crate::address::{Address, Ui};
+use crate::address::{Address, BackupPart, Ui};
 
 use super::cache_policy::Freshness;
 use super::problem::{Kind, Problem};
@@ -19,8 +19,10 @@ pub(super) const fn allowed(address: &Address) -> &'static str {
         Address::Incoming { .. } | Address::Promote | Address::UserCommand { .. } => "OPTIONS, POST",
         Address::Metadata { .. }
         | Address::Scavenge
+        | Address::Backups
         | Address::Users
         | Address::Ui(Ui::Overview { .. } | Ui::Stream { .. }) => "GET, HEAD, OPTIONS, POST",
+        Address::Backup { part: BackupPart::Manifest, .. } => "DELETE, GET, HEAD, OPTIONS",
         Address::User { .. } => "DELETE, GET, HEAD, OPTIONS, PUT",
         Address::CurrentUser
         | Address::Home
@@ -37,6 +39,7 @@ pub(super) const fn allowed(address: &Address) -> &'static str {
         | Address::History(_)
         | Address::Streams(_)
         | Address::Stream { .. }
+        | Address::Backup { .. }
         | Address::Ui(_)
         | Address::Problem { .. }
         | Address::Asset(_) => "GET, HEAD, OPTIONS",

@@ -41,6 +41,7 @@ mod messages;
 mod event_stream;
 mod underway;
 mod metering;
+mod backups;
 mod rates;
 mod body;
 mod decompress;
@@ -73,6 +74,7 @@ use crate::meter::Resource;
 use crate::store::{Identity, Store};
 
 use self::audit::{OnRecord, RefusedLogIns};
+use self::backups::Backups;
 use self::body::Bodies;
 use self::connection::InFlight;
 use self::document::Documents;
@@ -122,6 +124,7 @@ pub struct Served {
     large_pages: Arc<Semaphore>,
     underway: Arc<Underway>,
     metering: Metering,
+    backups: Arc<Backups>,
     rates: Rates,
     bodies: Bodies,
     request_ids: RequestIds,
@@ -180,6 +183,7 @@ impl Served {
                 unsent_bytes_max_per_address: settings.unsent_bytes_max_per_address,
             }),
             metering,
+            backups: Backups::new(settings.backups_max, settings.backup_idle_time_max),
             rates: Rates::new(RateLimits {
                 requests: settings.requests_per_second_max,
                 events: settings.events_per_second_max,

@@ -136,6 +136,9 @@ impl Served {
                 let permit = self.may_read(caller, source.clone(), &mut reading).await?;
                 Box::pin(handlers::streams::one(self, &asked, &permit, *at)).await
             }
+            Address::Backups | Address::Backup { .. } => {
+                Box::pin(handlers::backup::answer(self, &asked, caller, &method)).await
+            }
             Address::Users | Address::CurrentUser | Address::User { .. } | Address::UserCommand { .. } => {
                 let identities = self.identities.as_ref().expect("a server that is not open has users");
                 let work = handlers::users::answer(self, identities, &asked, caller, &method, incoming);

@@ -54,6 +54,10 @@ pub struct Settings {
     pub unsent_bytes_max_per_address: u64,
     /// How many pages of many megabytes are sent at once.
     pub large_pages_max: usize,
+    /// How many copies of the store are made at once.
+    pub backups_max: usize,
+    /// How long one is kept whose client asks for nothing.
+    pub backup_idle_time_max: Duration,
     /// How many connections there may be.
     pub connections_max: usize,
     /// How many of them from one address.

@@ -7,6 +7,7 @@ mod rows;
 mod origin;
 mod mirror;
 
+pub mod backup;
 pub mod eventstore;
 pub mod export;
 pub mod import;

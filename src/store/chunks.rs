@@ -326,6 +326,18 @@ impl Chunk {
         }
     }
 
+    /// That every byte of the file is as it was written. (The header and the directory were checked when it was opened.)
+    pub(crate) fn check_bytes(&self) -> Result<(), ReadError> {
+        for place in &self.blocks {
+            let bytes = self.file.read(place.offset, place.bytes)?;
+            let header = Block::check(&bytes).map_err(|error| self.damaged(error))?;
+            if (header.ordinal, header.events) != (place.ordinal, place.events) {
+                return Err(self.damaged(Malformed("block: another one lies there")));
+            }
+        }
+        Section::ALL.into_iter().try_for_each(|section| self.section(section).map(drop))
+    }
+
     /// The event at an ordinal that lies in this block.
     pub(crate) fn event(&self, block: &Block, ordinal: u32) -> Result<Event, ReadError> {
         block.event(ordinal, None).map_err(|error| self.damaged(error))

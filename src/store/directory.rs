@@ -20,6 +20,9 @@ const MARKER: &str = "everfeed";
 /// The file that says where the log ended when the store was closed in order.
 const CLOSED: &str = "closed";
 
+/// The file that says that the directory is being restored from a backup, and is not whole.
+const RESTORING: &str = "restoring";
+
 /// A data directory that this process holds.
 pub(crate) struct Directory {
     root: PathBuf,
@@ -170,6 +173,26 @@ impl Directory {
         }
     }
 
+    /// Whether a restore of it was cut short.
+    pub(crate) fn is_half_restored(&self) -> bool {
+        self.root.join(RESTORING).exists()
+    }
+
+    /// What a restore that was cut short had told sled goes. The chunk files stay.
+    pub(crate) fn forget_registry(&self) -> io::Result<()> {
+        self.forget_closed()?;
+        match fs::remove_dir_all(self.sled()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => sync_dir(&self.root),
+        }
+    }
+
+    /// It is whole. (Should this not come to be, its marker says the same.)
+    pub(crate) fn end_restoring(&self) -> io::Result<()> {
+        fs::remove_file(self.root.join(RESTORING))?;
+        sync_dir(&self.root)
+    }
+
     /// The store was closed in order.
     pub(crate) fn note_closed(&self, closed: &Closed) -> io::Result<()> {
         replace(&self.root, CLOSED, &closed.encode())
@@ -201,6 +224,21 @@ impl Ending {
 #[must_use]
 pub fn holds_store(data: &Path) -> bool {
     data.join(MARKER).exists()
+}
+
+/// Makes the directory if need be, and says in it that it is being restored. False if something else is in it.
+pub(crate) fn begin_restoring(root: &Path) -> io::Result<bool> {
+    DirBuilder::new().recursive(true).mode(0o700).create(root)?;
+    let is_ours = root.join(RESTORING).exists() && !holds_store(root);
+    if !is_ours && fs::read_dir(root)?.next().is_some() {
+        return Ok(false);
+    }
+    write_synced(
+        &root.join(RESTORING),
+        b"A restore has not come to its end here: `everfeed restore` goes on with it.\n",
+    )?;
+    sync_dir(root)?;
+    Ok(true)
 }
 
 /// Says in the directory at `root` what the store is; whatever stood there before is replaced at once.

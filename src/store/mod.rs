@@ -6,7 +6,8 @@
 //! `names` (of all streams), `retentions` (what settings and deletions leave), `keeper`, `view` (what readers see;
 //! `removal`, what it leaves out; `runs`, its sealed part; `times`, what came when; `growth`, `size`, `summary` and
 //! `related`, what people ask), `shared`, `queue`, `decide` and `replicate` (what becomes a group), `writer` and `sealer`
-//! (the two threads), `scavenger` (a third), `aging`, `recovery`, `tail` and `leftovers` (opening), `verify` and `repair`.
+//! (the two threads), `scavenger` (a third), `aging`, `recovery`, `tail` and `leftovers` (opening), `verify`, `repair` and
+//! `backup`.
 //!
 //! One append on its way: [`Store::append`] looks its ids up in the chunks and queues it; the writer thread
 //! decides it together with what else waits, encodes the group, writes it to sled, flushes and syncs, publishes
@@ -50,9 +51,10 @@ mod writer;
 mod sealer;
 mod scavenger;
 mod aging;
-mod failpoint;
+pub(crate) mod failpoint;
 mod verify;
 mod repair;
+mod backup;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 #[cfg(test)]
@@ -88,10 +90,12 @@ use self::waiters::Waiters;
 use self::writer::Writer;
 
 pub use aging::Aging;
+pub use backup::{BackupReader, Group, PIECE_BYTES, Restore, SealedChunk, Snapshot, check_bytes, file_digest};
 pub use derived::Kinds;
 pub use directory::holds_store;
 pub use disk::Space;
 pub use error::{AppendError, OpenError, ReadError};
+pub use format::FORMAT;
 pub use growth::{Milestone, Spans};
 pub use names::Found;
 pub use queue::Queued;

@@ -117,6 +117,9 @@ fn check_marker(directory: &Directory) -> Result<Option<Marker>, OpenError> {
 /// A directory without its marker was never made whole, so nothing in it was ever acknowledged; unless the
 /// marker was lost.
 fn clear_unfinished(directory: &Directory) -> Result<(), OpenError> {
+    if directory.is_half_restored() {
+        return Err(damaged("a restore of it was cut short; `everfeed restore` goes on with it"));
+    }
     let holds_chunks = std::fs::read_dir(directory.chunks()).map_err(storage)?.next().is_some();
     let db = std::fs::read(directory.sled().join("db")).unwrap_or_default();
     if holds_chunks || memchr::memmem::find(&db, group::MAGIC).is_some() {

@@ -9,6 +9,7 @@ mod aggregate;
 mod aggregate_kill;
 mod append;
 mod archive_walk;
+mod backup;
 mod bad_input;
 mod bench;
 mod bit_rot;

@@ -121,6 +121,7 @@ fn every_kind_of_problem_is_as_the_golden_file_has_it() {
         ("event-id-taken", server.post("/streams/s", &[text, id], b"y")),
         ("too-many-waits", server.get("/streams/none?wait=1", &[])),
         ("no-replica", server.post("/admin/promote", &[], b"")),
+        ("backup-not-found", server.get(&format!("/admin/backups/{}", Uuid::nil()), &[])),
         ("foreign-script", server.post("/admin/promote", &[("Origin", "https://elsewhere.example")], b"")),
     ] {
         gathered.add(&server, kind, &reply);
@@ -165,7 +166,8 @@ fn every_kind_of_problem_is_as_the_golden_file_has_it() {
     seconds.1 = "1400".into();
     gathered.add(&server, "too-fast", &reply);
 
-    let (_data, server) = start(&[("read_only", "true")]);
+    let (_data, server) = start(&[("read_only", "true"), ("limits.backups", "0")]);
+    gathered.add(&server, "too-many-backups", &server.post("/admin/backups", &[], b""));
     gathered.add(&server, "read-only", &server.post("/streams/s", &[text], b"x"));
 
     let data = tempfile::tempdir().expect("a directory");

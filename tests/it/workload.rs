@@ -78,10 +78,10 @@ pub(crate) fn child(test: &str, variable: &str, value: impl AsRef<std::ffi::OsSt
 /// The kinds of work that write a chunk's file.
 const WRITES_CHUNKS: [&str; 2] = ["seal", "scavenge"];
 
-/// Every fail point of this kind of work that the store names: `{work}.{step}`.
+/// Every fail point of this kind of work that the sources name: `{work}.{step}`.
 pub(crate) fn fail_points(work: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    let mut dirs = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/store")];
+    let mut dirs = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     while let Some(dir) = dirs.pop() {
         for entry in std::fs::read_dir(dir).expect("it is there") {
             let path = entry.expect("it is read").path();

@@ -87,6 +87,12 @@ impl Identities {
         self.0.users.load_full()
     }
 
+    /// The same, as the file keeps them: passwords as Argon2id hashes, tokens as digests of their secrets.
+    #[must_use]
+    pub fn document(&self) -> Vec<u8> {
+        self.users().write()
+    }
+
     /// Who shows these credentials. Nobody in particular shows none. `peer` is the address that the request came from,
     /// as far as it can be believed.
     ///

@@ -28,6 +28,8 @@ pub(crate) enum Deed {
     DeleteStream(StreamName, Deletion),
     Scavenge,
     Promote,
+    Backup,
+    BackupUsers,
     CreateUser {
         user: String,
         groups: Groups,
@@ -56,6 +58,8 @@ impl Deed {
             Self::DeleteStream(..) => "delete-stream",
             Self::Scavenge => "scavenge",
             Self::Promote => "promote",
+            Self::Backup => "backup",
+            Self::BackupUsers => "backup-users",
             Self::CreateUser { .. } => "create-user",
             Self::UpdateUser { .. } => "update-user",
             Self::EnableUser(_) => "enable-user",
@@ -70,7 +74,7 @@ impl Deed {
     fn object(&self) -> Option<(&'static str, &str)> {
         match self {
             Self::WriteSettings(stream) | Self::DeleteStream(stream, _) => Some(("stream", stream.as_str())),
-            Self::Scavenge | Self::Promote => None,
+            Self::Scavenge | Self::Promote | Self::Backup | Self::BackupUsers => None,
             Self::CreateUser { user, .. }
             | Self::UpdateUser { user, .. }
             | Self::EnableUser(user)

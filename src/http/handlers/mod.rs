@@ -1,6 +1,7 @@
 //! One file for each resource.
 
 pub(crate) mod append;
+pub(crate) mod backup;
 pub(crate) mod data;
 pub(crate) mod delete;
 pub(crate) mod description;

@@ -176,6 +176,14 @@ kinds! {
         "Events of this document have come from the other server without their content, and what removed it there has \
          not come yet. The document is served as the other server has it as soon as it has; ask again after the time that \
          Retry-After names, or ask that server.";
+    TooManyBackups = "too-many-backups" SERVICE_UNAVAILABLE "As many backups are being made as may be"
+        "A backup that is being made keeps files and memory that would go otherwise, so there may be only so many of them \
+         (limits.backups). One whose client asks for nothing any more ends by itself after timeouts.backup; /admin/backups \
+         lists them, and DELETE ends one.";
+    BackupNotFound = "backup-not-found" NOT_FOUND "There is no such backup, or nothing of that name in it"
+        "The backup was never begun at this server, or it has come to its end: its client ended it, or asked for nothing \
+         for longer than timeouts.backup, or it took longer than a day, or the server was started anew. Begin another one: \
+         what was copied stays good.";
     NoReplica = "no-replica" CONFLICT "This server is no replica"
         "The server takes appends already, so there is nothing to promote. If it was a replica, it has been promoted \
          before.";

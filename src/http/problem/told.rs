@@ -9,6 +9,9 @@ use super::{Kind, Problem};
 /// A reader of a replica that is not told everything yet comes again after so long.
 const CATCHING_UP_RETRY_SECONDS: u16 = 5;
 
+/// A backup that its client has left ends by itself, and one that is being made takes a while.
+const TOO_MANY_BACKUPS_RETRY_SECONDS: u16 = 30;
+
 /// Only somebody who runs the server can make room for more streams.
 const TOO_MANY_STREAMS_RETRY_SECONDS: u16 = 3_600;
 
@@ -111,6 +114,18 @@ impl Problem {
     /// More is being sent at once than the server takes on.
     pub(crate) fn too_many_bodies() -> Self {
         Self::new(Kind::TooManyBodies, "too many large bodies are being sent at this moment").retry_after_seconds(1)
+    }
+
+    /// As many copies of the store are being made as may be.
+    pub(crate) fn too_many_backups(limit: usize) -> Self {
+        Self::new(Kind::TooManyBackups, format!("{limit} backups are being made, as many as may"))
+            .member("limit", limit)
+            .retry_after_seconds(TOO_MANY_BACKUPS_RETRY_SECONDS)
+    }
+
+    /// Nothing of the kind is being copied.
+    pub(crate) fn backup_not_found(detail: impl Into<String>) -> Self {
+        Self::new(Kind::BackupNotFound, detail)
     }
 
     /// As many huge pages are on their way as the server takes on.

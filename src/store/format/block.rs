@@ -74,17 +74,29 @@ pub(crate) struct Block {
     rows_start: u32,
 }
 
+/// The header and the payload of the block at the start of `bytes`, as they were written.
+fn checked(bytes: &Bytes) -> Result<(BlockHeader, &[u8]), Malformed> {
+    let header = decode_block_header(bytes)?;
+    let mut reader = Reader::new(bytes);
+    let head = reader.peek(20)?;
+    let crc = reader.u32()?;
+    let payload = reader.peek(header.bytes as usize)?;
+    if crc32c::crc32c_append(crc32c::crc32c(head), payload) == crc {
+        Ok((header, payload))
+    } else {
+        Err(Malformed("block: its checksum is wrong"))
+    }
+}
+
 impl Block {
+    /// That the block at the start of `bytes` is as it was written; it is not decompressed.
+    pub(crate) fn check(bytes: &Bytes) -> Result<BlockHeader, Malformed> {
+        checked(bytes).map(|(header, _)| header)
+    }
+
     /// Checks and decompresses the block at the start of `bytes`, which may go on after it.
     pub(crate) fn decode(bytes: &Bytes) -> Result<Self, Malformed> {
-        let header = decode_block_header(bytes)?;
-        let mut reader = Reader::new(bytes);
-        let head = reader.peek(20)?;
-        let crc = reader.u32()?;
-        let payload = reader.peek(header.bytes as usize)?;
-        if crc32c::crc32c_append(crc32c::crc32c(head), payload) != crc {
-            return Err(Malformed("block: its checksum is wrong"));
-        }
+        let (header, payload) = checked(bytes)?;
         if header.ordinal.checked_add(header.events).is_none_or(|end| end > CHUNK_EVENTS_MAX) {
             return Err(Malformed("block: ordinals that no chunk has"));
         }

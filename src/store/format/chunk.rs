@@ -60,6 +60,12 @@ pub(crate) enum Section {
     Types = 7,
 }
 
+impl Section {
+    /// All of them.
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Blocks, Self::Streams, Self::Order, Self::IdBuckets, Self::Ids, Self::Filter, Self::Types];
+}
+
 /// Where a section is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {

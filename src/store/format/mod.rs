@@ -10,6 +10,7 @@
 //! lock                  held while a process has the store open
 //! closed                the log's head, and a checksum of what sled holds beside events; written when the store was
 //!                       closed in order, under another name first; gone while it is open
+//! restoring             says that a restore has not come to its end; while it is there without `everfeed`, nothing else counts
 //! ballast               space that is given up when the disk is full, so that sled can still be opened
 //! sled/                 the tail, and the registry of chunks and streams
 //! chunks/{first position}.{generation}
@@ -61,7 +62,7 @@ pub(crate) use keys::{
 pub(crate) use records::{ChunkRecord, Closed, DerivedRecord, IndexRecord, Meta, RunRecord};
 
 /// The number of this format. A directory with a higher one is refused.
-pub(crate) const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 1;
 
 /// The largest value that sled is given, headers included.
 pub(crate) const VALUE_BYTES_MAX: usize = 64 << 10;

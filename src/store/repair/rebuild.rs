@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::event::{Effect, Event, LogHead, Position, life_of};
+use crate::event::{Effect, Event, LogHead, Position, StreamName, life_of};
 
 use super::super::chunk_file;
 use super::super::derived::Kinds;
@@ -11,9 +11,9 @@ use super::super::directory::{Directory, Marker};
 use super::super::door::{self, Batch, Door};
 use super::super::format::chunk::Header;
 use super::super::format::group::{Encoder, Origin};
-use super::super::format::{Closed, FORMAT, Key, Meta, RunRecord, retention, row};
+use super::super::format::{Closed, FORMAT, Key, Meta, row};
 use super::super::ids::Fingerprints;
-use super::super::registry;
+use super::super::registry::{self, Named};
 use super::super::retentions::Retentions;
 use super::super::segment::Segment;
 use super::super::tail::Tail;
@@ -85,29 +85,17 @@ impl Rebuild {
         let chunks = self.directory.chunks();
         let written = chunk_file::write(&chunks, header, &events, &fingerprints, &segment.life_starts())
             .map_err(|error| OpenError::Storage(error.to_string()))?;
-        let mut batch = Batch::default();
-        for (run, ordinal) in written.runs {
-            let (life, life_start) = (run.life, run.life_start);
-            let record = RunRecord { chunk: segment.first(), events: run.events, ordinal, life, life_start };
-            batch.insert(Key::Run { stream: run.stream, first: run.first }.encode(), record.encode());
-            if batch.is_full() {
-                self.writer.write(std::mem::take(&mut batch))?;
-            }
-        }
-        for stream in written.retained {
-            if let Some(retention) = self.tail.retentions.get(&stream) {
-                batch.insert(Key::Retention { stream }.encode(), retention::encode(retention));
-            }
-            if batch.is_full() {
-                self.writer.write(std::mem::take(&mut batch))?;
-            }
-        }
-        if written.has_links {
-            batch.insert(Key::Links.encode(), Vec::new());
-        }
-        batch.insert(Key::Chunk { first: segment.first() }.encode(), written.record.encode());
-        self.writer.write(batch)?;
-        Ok(self.writer.sync()?)
+        let retention = |stream: StreamName| {
+            let retention = *self.tail.retentions.get(&stream)?;
+            Some((stream, retention))
+        };
+        let named = Named {
+            record: &written.record,
+            runs: written.runs,
+            retentions: written.retained.into_iter().filter_map(retention).collect(),
+            has_links: written.has_links,
+        };
+        Ok(registry::name(&mut self.writer, named)?)
     }
 
     /// Writes the rest as groups, and makes the store whole.

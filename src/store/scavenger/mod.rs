@@ -23,6 +23,7 @@ use plan::Plan;
 use progress::Progress;
 
 pub use progress::{Pass, Scavenging};
+pub(super) use rewrite::read_events;
 pub(crate) use switch::Rewritten;
 
 /// How much must be gone of a chunk before it is written anew.

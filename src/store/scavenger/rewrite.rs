@@ -34,7 +34,7 @@ pub(super) fn rewrite(
     // Past the caches: what is read here nobody asked for.
     let chunk = Chunk::open(&chunk_file::path(dir, record.first, record.generation))?;
     let runs = chunk.runs()?;
-    let mut events = read(&chunk, record)?;
+    let mut events = read_events(&chunk, record)?;
     for event in &mut events {
         // What says how much of a stream is left stays whole: a repair has nothing else to know it by.
         if event.content.is_some() && plan.removes(event) && Effect::of(event).is_none() {
@@ -54,7 +54,7 @@ pub(super) fn rewrite(
 }
 
 /// All events of the chunk, in the order of positions.
-fn read(chunk: &Chunk, record: &ChunkRecord) -> Result<Vec<Event>, ReadError> {
+pub(in crate::store) fn read_events(chunk: &Chunk, record: &ChunkRecord) -> Result<Vec<Event>, ReadError> {
     let damaged = |what: &str| ReadError::Damaged(format!("chunks/{}.{}: {what}", record.first, record.generation));
     let mut events: Vec<Event> = Vec::with_capacity((record.end.get() - record.first.get()) as usize);
     for (index, place) in chunk.blocks().iter().enumerate() {

@@ -2,8 +2,8 @@
 
 mod histories;
 mod killed;
-mod pages;
-mod shop;
+pub(crate) mod pages;
+pub(crate) mod shop;
 
 use std::path::Path;
 use std::process::Command;
@@ -33,13 +33,13 @@ fn mirror(source: &TestServer, data: &Path) -> TestServer {
 }
 
 /// A server with small chunks, whose streams are looked at often for what is too old.
-fn serve(data: &Path) -> TestServer {
+pub(crate) fn serve(data: &Path) -> TestServer {
     let mut command = TestServer::command(data, &["--set", "max_age.interval=200ms"]);
     command.env("EVERFEED_CHUNK_EVENTS", CHUNK_EVENTS);
     TestServer::spawn(command).unwrap_or_else(|log| panic!("the server did not start: {log:#?}"))
 }
 
-fn url(server: &TestServer) -> String {
+pub(crate) fn url(server: &TestServer) -> String {
     format!("http://{}", server.address)
 }
 

@@ -74,8 +74,8 @@ fn questions(server: &TestServer) -> Vec<(String, String)> {
     asked
 }
 
-/// Every answer, with what differs from run to run taken out.
-fn answers(server: &TestServer, questions: &[(String, String)]) -> Vec<Reply> {
+/// Every answer, with what differs from run to run taken out, and what may differ besides.
+fn answers(server: &TestServer, questions: &[(String, String)], but_for: fn(&mut Reply)) -> Vec<Reply> {
     let ask = |(path, accept): &(String, String)| {
         let accept = if accept.is_empty() { "*/*" } else { accept };
         let mut reply = server.get(path, &[("Host", "localhost"), ("Accept", accept)]);
@@ -85,6 +85,7 @@ fn answers(server: &TestServer, questions: &[(String, String)]) -> Vec<Reply> {
             problem.as_object_mut().expect("an object").remove("requestId");
             reply.body = problem.to_string().into_bytes();
         }
+        but_for(&mut reply);
         reply
     };
     questions.iter().map(ask).collect()
@@ -92,11 +93,17 @@ fn answers(server: &TestServer, questions: &[(String, String)]) -> Vec<Reply> {
 
 /// Asks both for everything. Neither may be written to meanwhile.
 #[track_caller]
-pub(super) fn check_same(source: &TestServer, mirror: &TestServer) {
+pub(crate) fn check_same(source: &TestServer, mirror: &TestServer) {
+    check_same_but(source, mirror, |_| ());
+}
+
+/// The same, where something in the answers may differ.
+#[track_caller]
+pub(crate) fn check_same_but(source: &TestServer, mirror: &TestServer, but_for: fn(&mut Reply)) {
     let questions = questions(source);
     let (there, here) = thread::scope(|scope| {
-        let there = scope.spawn(|| answers(source, &questions));
-        let here = answers(mirror, &questions);
+        let there = scope.spawn(|| answers(source, &questions, but_for));
+        let here = answers(mirror, &questions, but_for);
         (there.join().expect("it asks"), here)
     });
     let mut complete = 0;

@@ -32,7 +32,7 @@ fn delete(server: &TestServer, stream: &str, headers: &[(&str, &str)]) {
 }
 
 /// Everything at once.
-pub(super) fn open(server: &TestServer) {
+pub(crate) fn open(server: &TestServer) {
     for stream in
         ["order-1", "order-2", "a%2Fb%20%C3%BC", "counted", "cut", "cut-short", "aged", "reborn", "gone", "left"]
     {
@@ -81,7 +81,7 @@ pub(super) fn open(server: &TestServer) {
 }
 
 /// More of the same.
-pub(super) fn go_on(server: &TestServer, round: u32) {
+pub(crate) fn go_on(server: &TestServer, round: u32) {
     append(server, "order-1", round * 1_000, 20);
     append(server, "counted", round * 1_000, 3);
     append(server, "left", round * 1_000, 3);
@@ -93,7 +93,7 @@ pub(super) fn go_on(server: &TestServer, round: u32) {
 }
 
 /// Gives back the space of everything that is gone.
-pub(super) fn scavenge(server: &TestServer) {
+pub(crate) fn scavenge(server: &TestServer) {
     let run = everfeed(&["scavenge", "--wait", "--server", &super::url(server)]).run();
     assert_eq!(run.code, 0, "{}", run.errors);
 }
