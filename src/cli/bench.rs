@@ -8,6 +8,7 @@
 
 mod access;
 mod append;
+mod backup;
 mod connection;
 mod consume;
 mod derived;
@@ -74,6 +75,8 @@ enum Bench {
     Open(open::Options),
     /// Giving space back while events are appended
     Scavenge(scavenge::Options),
+    /// A backup while events are appended, the next one, and a restore
+    Backup(backup::Options),
     /// Bytes on disk over bytes of JSON
     Size(size::Options),
     /// Pages for people, lists and searches over very many streams
@@ -103,6 +106,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
                 Bench::History(options) => history::run(options).await,
                 Bench::Open(options) => open::run(options).await,
                 Bench::Scavenge(options) => scavenge::run(options).await,
+                Bench::Backup(options) => backup::run(options).await,
                 Bench::Size(options) => size::run(options).await,
                 Bench::Ui(options) => ui::run(options).await,
                 Bench::Soak(options) => soak::run(options).await,

@@ -116,6 +116,9 @@ fn histories_are_opened_appended_to_and_weighed() {
     check_positive(&figures, &["on_events_per_second_median", "ratio_on_to_off_median"]);
     let figures = check_bench("scavenge --events 1000 --streams 2 --rate 50 --connections 2 --seconds 0.5");
     check_positive(&figures, &["append_before_p99_ms", "append_meanwhile_p99_ms", "scavenge_seconds"]);
+    let figures = check_bench("backup --events 1000 --streams 2 --rate 50 --connections 2 --seconds 1");
+    check_positive(&figures, &["append_before_p99_ms", "append_meanwhile_p99_ms", "backup_mb_per_second"]);
+    check_positive(&figures, &["next_backup_seconds", "restore_mb_per_second"]);
     let figures = check_bench("size --events 1000");
     assert_eq!(figures["events"], 1_000);
     check_positive(&figures, &["raw_json_mb", "disk_mb", "ratio_disk_to_raw_json"]);
