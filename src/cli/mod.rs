@@ -10,6 +10,7 @@ mod who;
 mod profiles;
 mod at;
 mod progress;
+mod list;
 mod password;
 mod users_file;
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::list::{print_lines, print_table};
 use super::profiles::{Profile, Profiles, is_name};
-use super::users_file::{print_lines, print_table};
 use super::{Exit, Failure};
 use crate::address::BaseUrl;
 

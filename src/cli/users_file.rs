@@ -1,12 +1,11 @@
-//! What the commands for users and for tokens share: the file that the settings name, and how lists are printed.
-
-use std::io::Write;
+//! What the commands for users and for tokens share: the file that the settings name, and its lists.
 
 use clap::Args;
 use serde::Serialize;
 
 use crate::access::users::{Users, UsersFile};
 
+use super::list::{print_lines, print_table};
 use super::{Environment, Failure, settings};
 
 /// The file that a server with these settings reads; one that runs sees a change within a second.
@@ -40,29 +39,4 @@ impl List {
         let all = all.into_iter();
         if self.json { print_lines(all.map(row)) } else { print_table(heading, &all.map(cells).collect::<Vec<_>>()) }
     }
-}
-
-/// Prints rows below a heading, each column as wide as it has to be.
-fn print_table<const N: usize>(heading: [&str; N], rows: &[[String; N]]) -> Result<(), Failure> {
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([heading[column].len()]).max().unwrap_or_default()
-    };
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut out = std::io::stdout().lock();
-    for row in std::iter::once(heading).chain(rows.iter().map(|row| row.each_ref().map(String::as_str))) {
-        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        writeln!(out, "{}", cells.join("  ").trim_end())?;
-    }
-    Ok(())
-}
-
-/// Prints one object a line.
-fn print_lines<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    for row in rows {
-        serde_json::to_writer(&mut out, &row).map_err(std::io::Error::from)?;
-        writeln!(out)?;
-    }
-    Ok(())
 }

@@ -129,6 +129,8 @@ pub(super) fn resource(target: &Target, method: &Method, headers: &HeaderMap) ->
         Address::Info | Address::Ping | Address::Live | Address::Ready | Address::Metrics => Resource::Health,
         Address::Scavenge
         | Address::Promote
+        | Address::Backups
+        | Address::Backup { .. }
         | Address::Stats
         | Address::History(_)
         | Address::Streams(_)

@@ -94,6 +94,8 @@ impl Deed {
             Self::WriteSettings(_)
             | Self::Scavenge
             | Self::Promote
+            | Self::Backup
+            | Self::BackupUsers
             | Self::EnableUser(_)
             | Self::DisableUser(_)
             | Self::ResetPassword(_)
