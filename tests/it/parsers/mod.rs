@@ -7,7 +7,7 @@
 mod mutation;
 
 use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Mutex;
@@ -147,7 +147,7 @@ fn run(target: &Target, cases: u64) {
             std::fs::write(path, &case).expect("it is written");
         }
         let began = Instant::now();
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| (target.run)(&case))) {
+        if let Err(panic) = catch_unwind(|| everfeed::fuzzing::run(target.name, &case)) {
             writeln!(std::io::stderr(), "{}", told(target, &case)).expect("somebody reads");
             resume_unwind(panic);
         }
