@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::{HIDDEN, PLACES, SECRET, Shop, assert_no_canary, assert_nothing_of_it};
-use crate::support::PATIENCE;
 use crate::support::listener::Listener;
+use crate::support::{PATIENCE, wait_until};
 
 /// Listens as somebody.
 fn listen(shop: &Shop, user: &str, path: &str) -> Listener {
@@ -21,11 +21,8 @@ fn listen(shop: &Shop, user: &str, path: &str) -> Listener {
 /// Waits until so many requests wait for an event.
 #[track_caller]
 fn wait_for_waits(shop: &Shop, count: usize) {
-    let (started, wanted) = (Instant::now(), format!("\neverfeed_waits {count}\n"));
-    while !shop.get("admin", "/metrics", &[]).text().contains(&wanted) {
-        assert!(started.elapsed() < PATIENCE, "{count} wait");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let wanted = format!("\neverfeed_waits {count}\n");
+    wait_until(&wanted, || shop.get("admin", "/metrics", &[]).text().contains(&wanted));
 }
 
 #[test]

@@ -102,7 +102,7 @@ fn readers_who_take_nothing_are_let_go_and_hold_no_memory() {
 #[test]
 fn those_who_listen_and_take_nothing_hold_no_more_than_other_readers() {
     const EVENTS: usize = 8;
-    let attacked = Attacked::new(&[("timeouts.stalled_reader", "1s"), ("limits.unsent", "16 MiB")]);
+    let attacked = Attacked::new(&[("timeouts.stalled_reader", "2s"), ("limits.unsent", "8 MiB")]);
     for n in 0..EVENTS {
         let large = vec![b'a' + n as u8; 4 << 20];
         assert_eq!(attacked.server.post("/streams/large", &[TEXT], &large).status, 201);
