@@ -9,8 +9,8 @@ use std::time::Duration;
 use clap::Args;
 use console::Term;
 
-use super::client::{Client, SERVER, block_on};
-use super::who::Who;
+use super::at::At;
+use super::client::{Client, block_on};
 use super::{Exit, Failure};
 use crate::address::{Address, BaseUrl};
 use stats::Stats;
@@ -23,11 +23,8 @@ const WIDTH_WITHOUT_TERMINAL: usize = 160;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Where the server is
-    #[arg(long, value_name = "URL", default_value = SERVER)]
-    server: String,
     #[command(flatten)]
-    who: Who,
+    at: At,
     /// Draw one screen and end; so it does where there is no terminal
     #[arg(long)]
     once: bool,
@@ -40,14 +37,14 @@ pub(super) struct Options {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let base = BaseUrl::parse(&options.server)
-        .map_err(|error| Failure::new(Exit::Usage, format_args!("--server {}: {error}", options.server)))?;
+    let server = options.at.server()?;
+    let base = server.base()?;
     if !(INTERVAL_MIN..=86_400.0).contains(&options.interval) {
         return Err(Failure::new(Exit::Usage, format_args!("--interval is a number of seconds from {INTERVAL_MIN}")));
     }
     let (url, interval) = (base.url(&Address::Stats), Duration::from_secs_f64(options.interval));
     block_on(async {
-        let client = options.who.client(&url)?;
+        let client = server.who.client(&url)?;
         if options.json {
             return print(&client, &url, interval, options.once).await;
         }
@@ -64,6 +61,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
             // Whoever stops it has seen enough.
             _ = tokio::signal::ctrl_c() => Ok(()),
         };
+        terminal.write_line("")?;
         terminal.show_cursor()?;
         terminal.flush()?;
         ended

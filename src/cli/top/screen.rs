@@ -45,7 +45,7 @@ pub(super) fn lines(server: &str, stats: &Stats, width: usize, height: usize) ->
     ));
     let readers = &stats.readers;
     lines.push(format!(
-        "  readers    {} connections   {} wait, {} of them listen",
+        "  readers    connections: {}   waiting: {}   of these listening: {}",
         HumanCount(readers.connections),
         HumanCount(readers.waits),
         HumanCount(readers.listeners)
@@ -55,7 +55,7 @@ pub(super) fn lines(server: &str, stats: &Stats, width: usize, height: usize) ->
     lines.push(work(stats));
     lines.push(problems(stats));
     lines.push(String::new());
-    lines.extend(consumers(&stats.consumers));
+    lines.extend(consumers(&stats.consumers, width));
     lines.truncate(height);
     lines.into_iter().map(|line| truncate_str(line.trim_end(), width, "…").into_owned()).collect()
 }
@@ -125,21 +125,28 @@ fn problems(stats: &Stats) -> String {
     format!("  refused    {}", if named.is_empty() { "nothing" } else { &named })
 }
 
-fn consumers(consumers: &[Consumer]) -> Vec<String> {
+/// What the columns with numbers take, and the spaces between all of them.
+const NUMBERS_WIDTH: usize = 57;
+
+/// What the columns with names take: no less than can be read, no more than is of use.
+const NAMES_WIDTH: std::ops::RangeInclusive<usize> = 20..=52;
+
+fn consumers(consumers: &[Consumer], width: usize) -> Vec<String> {
     if consumers.is_empty() {
         return vec!["  No consumer was seen yet.".to_string()];
     }
+    let names = width.saturating_sub(NUMBERS_WIDTH).clamp(*NAMES_WIDTH.start(), *NAMES_WIDTH.end()) / 2;
     let mut lines = vec![format!(
-        "  {:<28} {:<24} {:<7} {:>13} {:>11} {:>9} {:>9}",
+        "  {:<names$} {:<names$} {:<7} {:>13} {:>11} {:>9} {:>9}",
         "CONSUMER", "STREAM", "BY", "NEXT", "BEHIND", "FOR", "SEEN"
     )];
     lines.extend(consumers.iter().map(|consumer| {
         let user = consumer.user.as_deref().map(|user| format!(" ({user})")).unwrap_or_default();
         let name = if consumer.name.is_empty() { &consumer.address } else { &consumer.name };
         format!(
-            "  {:<28} {:<24} {:<7} {:>13} {:>11} {:>9} {:>9}",
-            column(&format!("{name}{user}"), 28),
-            column(&consumer.stream, 24),
+            "  {:<names$} {:<names$} {:<7} {:>13} {:>11} {:>9} {:>9}",
+            column(&format!("{name}{user}"), names),
+            column(&consumer.stream, names),
             printable(&consumer.way),
             HumanCount(consumer.next).to_string(),
             HumanCount(consumer.events_behind).to_string(),
@@ -246,14 +253,14 @@ everfeed 1.2.3 at http://x   takes appends   2026-11-25T08:00:00.000000Z
   latency    append 150 µs (p99 2.5 ms)   sync 90 µs (p99 1.5 s)   group 3.0 events
   requests         2.0 a second        0 B/s  ▃▆█
   answers    304: 50 %   from the page cache: -   4xx: 1.0/s   5xx: 0/s
-  readers    12 connections   3 wait, 2 of them listen
+  readers    connections: 12   waiting: 3   of these listening: 2
   log        1,000,000 events   70.00 MB in 15 chunks   tail 10 events, 4.00 kB
   machine    disk 80.00 MB used, 900.00 MB free, for 12 days   memory 50.00 MB   30 of 1,024 files open
   work       2 appends wait, 3.00 kB   chunks to be sealed: 1   scavenging 3 of 7
   refused    stream-not-found 9, too-fast 7
 
-  CONSUMER                     STREAM                   BY               NEXT      BEHIND       FOR      SEEN
-  search (ann)                 orders                   poll        1,234,567           3     0.2 s    67 min";
+  CONSUMER                   STREAM                     BY               NEXT      BEHIND       FOR      SEEN
+  search (ann)               orders                     poll        1,234,567           3     0.2 s    67 min";
         assert_eq!(lines[..lines.len() - 1].join("\n"), expected);
     }
 
@@ -267,8 +274,11 @@ everfeed 1.2.3 at http://x   takes appends   2026-11-25T08:00:00.000000Z
 
     #[test]
     fn a_small_terminal_gets_what_it_has_room_for() {
-        let lines = lines("http://x", &stats(), 30, 5);
-        assert_eq!(lines.len(), 5);
-        assert!(lines.iter().all(|line| console::measure_text_width(line) <= 30), "{lines:#?}");
+        let small = lines("http://x", &stats(), 30, 5);
+        assert_eq!(small.len(), 5);
+        assert!(small.iter().all(|line| console::measure_text_width(line) <= 30), "{small:#?}");
+        let usual = lines("http://x", &stats(), 80, 24);
+        let consumer = usual.iter().find(|line| line.contains("search")).expect("it is there");
+        assert!(consumer.ends_with("67 min"), "the columns fit into 80 characters: {consumer}");
     }
 }

@@ -14,8 +14,7 @@ use crate::store::{Availability, View};
 
 use super::super::Served;
 use super::super::reply::Reply;
-use super::super::sight::Reader;
-use super::super::sight::event_at;
+use super::super::sight::{Reader, event_at};
 use super::scavenge;
 
 /// So much of what happened by the second is told with the numbers.
