@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use hyper::header::HeaderMap;
 
 use crate::access::WritePermit;
-use crate::event::Deletion;
+use crate::event::{self, Deletion, DeletionOutcome, Source};
 use crate::store::Delete;
 
 use super::super::Served;
@@ -26,7 +26,13 @@ pub(crate) async fn delete(served: &Served, asked: &Asked<'_>, permit: &WritePer
         expected: expectation.version,
         now: (served.ambient.now)(),
     };
-    let refused = |error| Problem::append(&error, append::is_dialect(asked.headers), expectation.is_conditional);
+    let (is_dialect, is_conditional) = (append::is_dialect(asked.headers), expectation.is_conditional);
+    let head = served.store.view().head(&Source::Stream(permit.stream().clone()))?;
+    // What can be seen to be refused is not about to be done.
+    if let DeletionOutcome::Refused(why) = event::delete(&head, deletion, expectation.version) {
+        return Err(Problem::refused(why, is_dialect, is_conditional));
+    }
+    let refused = |error| Problem::append(&error, is_dialect, is_conditional);
     let work = async { served.store.delete(delete).await.map_err(refused) };
     let deed = Deed::DeleteStream(permit.stream().clone(), deletion);
     served.recorded(asked, permit.caller(), deed, work).await?;
