@@ -137,6 +137,7 @@ impl Parsed {
             ["admin", "stats"] => Address::Stats.into(),
             ["admin", "stats", "seconds"] => Address::History(By::Seconds).into(),
             ["admin", "stats", "minutes"] => Address::History(By::Minutes).into(),
+            ["openapi.json"] => Address::OpenApi.into(),
             ["admin", "scavenge"] => Address::Scavenge.into(),
             ["admin", "promote"] => Address::Promote.into(),
             ["admin", "streams"] => Address::Streams(StreamList::default()).into(),

@@ -175,6 +175,7 @@ impl Address {
             Self::Metrics => "/metrics".to_string(),
             Self::Stats => "/admin/stats".to_string(),
             Self::History(by) => format!("/admin/stats/{}", by.as_str()),
+            Self::OpenApi => "/openapi.json".to_string(),
             Self::Scavenge => "/admin/scavenge".to_string(),
             Self::Promote => "/admin/promote".to_string(),
             Self::Streams(list) => list.path(),

@@ -81,6 +81,8 @@ pub enum Address {
     Stats,
     /// `/admin/stats/{by}`: how these went.
     History(By),
+    /// `/openapi.json`: what there is, for programs.
+    OpenApi,
     /// `/admin/scavenge`: giving space back.
     Scavenge,
     /// `/admin/promote`: ending that a replica takes no appends.

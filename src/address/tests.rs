@@ -89,6 +89,7 @@ fn what_is_not_a_stream_has_its_address_too() {
         ("/admin/stats", Address::Stats),
         ("/admin/stats/seconds", Address::History(By::Seconds)),
         ("/admin/stats/minutes", Address::History(By::Minutes)),
+        ("/openapi.json", Address::OpenApi),
         ("/admin/scavenge", Address::Scavenge),
         ("/admin/promote", Address::Promote),
         ("/admin/streams", Address::Streams(StreamList::default())),

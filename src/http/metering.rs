@@ -125,7 +125,9 @@ pub(super) fn resource(target: &Target, method: &Method, headers: &HeaderMap) ->
         Address::Feed(_) => Resource::Head,
         Address::Page { .. } => Resource::Page,
         Address::Event { .. } | Address::Data { .. } => Resource::Event,
-        Address::Metadata { .. } | Address::Categories { .. } | Address::Home => Resource::Description,
+        Address::Metadata { .. } | Address::Categories { .. } | Address::Home | Address::OpenApi => {
+            Resource::Description
+        }
         Address::Info | Address::Ping | Address::Live | Address::Ready | Address::Metrics => Resource::Health,
         Address::Scavenge
         | Address::Promote

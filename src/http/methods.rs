@@ -40,6 +40,7 @@ pub(super) const fn allowed(address: &Address) -> &'static str {
         | Address::Streams(_)
         | Address::Stream { .. }
         | Address::Backup { .. }
+        | Address::OpenApi
         | Address::Ui(_)
         | Address::Problem { .. }
         | Address::Asset(_) => "GET, HEAD, OPTIONS",

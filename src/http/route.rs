@@ -117,6 +117,10 @@ impl Served {
             Address::Metrics => Ok(handlers::metrics::get(self, &self.access.operate(caller)?)),
             Address::Stats => Ok(Box::pin(handlers::stats::get(self, &self.access.operate(caller)?)).await),
             Address::History(by) => Ok(handlers::stats::history(self, &self.access.operate(caller)?, *by)),
+            Address::OpenApi => {
+                reading.audience = Audience::Everybody;
+                Ok(handlers::openapi::get(&asked))
+            }
             Address::Scavenge if is_post => {
                 let permit = self.access.operate(caller)?;
                 let work = async { handlers::scavenge::post(self, &permit) };

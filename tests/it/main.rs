@@ -53,6 +53,7 @@ mod meters;
 mod mirror;
 mod model;
 mod ndjson;
+mod openapi;
 mod negotiation;
 mod paging;
 mod parsers;

@@ -12,6 +12,7 @@ pub(crate) mod help;
 pub(crate) mod listen;
 pub(crate) mod metadata;
 pub(crate) mod metrics;
+pub(crate) mod openapi;
 pub(crate) mod operations;
 pub(crate) mod promote;
 pub(crate) mod scavenge;

@@ -18,7 +18,7 @@ use crate::support::TestServer;
 
 /// A script beside this file with the client that it drives.
 #[derive(Debug, Clone, Copy)]
-enum Client {
+pub(crate) enum Client {
     /// `Atompub::Client` with `XML::Atom`, for Perl.
     Atompub,
     /// `geteventstore-promise`, for Node.
@@ -31,6 +31,8 @@ enum Client {
     Jsonlines,
     /// `prometheus_client`, for Python.
     Prometheus,
+    /// `openapi-spec-validator`, for Python.
+    Openapi,
 }
 
 impl Client {
@@ -42,6 +44,7 @@ impl Client {
             Self::Feedparser => (installed("python/bin/python"), "feedparser_reads.py"),
             Self::Jsonlines => (installed("python/bin/python"), "jsonlines_copies.py"),
             Self::Prometheus => (installed("python/bin/python"), "prometheus_reads.py"),
+            Self::Openapi => (installed("python/bin/python"), "openapi_valid.py"),
         };
         // A client that never comes to an end has failed too.
         let mut command = Command::new("timeout");
@@ -55,7 +58,7 @@ impl Client {
 
     /// Gives the calls to the client, and returns what each of them answered.
     #[track_caller]
-    fn run(self, server: &TestServer, calls: &Value) -> Vec<Value> {
+    pub(crate) fn run(self, server: &TestServer, calls: &Value) -> Vec<Value> {
         let mut command = self.command();
         command.arg(format!("http://{}", server.address));
         let mut child = command

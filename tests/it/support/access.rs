@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{PATIENCE, Reply, TestServer, request};
+use super::{PATIENCE, Reply, TestServer};
 
 /// A server with access on, and the passwords that its first start told.
 pub(crate) struct WithAccess {
@@ -103,7 +103,7 @@ impl WithAccess {
         let authorization = self.authorization(user);
         let mut all = headers.to_vec();
         all.extend(authorization.as_deref().map(|value| ("Authorization", value)));
-        request(self.server.address, method, path, &all, body)
+        self.server.send(method, path, &all, body)
     }
 
     pub(crate) fn get_as(&self, user: &str, path: &str, headers: &[(&str, &str)]) -> Reply {

@@ -3,6 +3,7 @@
 mod access;
 pub(crate) mod authority;
 mod check;
+pub(crate) mod contract;
 pub(crate) mod faults;
 pub(crate) mod faulty_disk;
 pub(crate) mod chunks;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use access::{WithAccess, basic, password_of};
 pub(crate) use check::check;
+pub(crate) use contract::contract;
 pub(crate) use run::{Run, everfeed};
 pub(crate) use wait::wait_until;
 
@@ -154,11 +156,19 @@ impl TestServer {
     }
 
     pub(crate) fn get(&self, path: &str, headers: &[(&str, &str)]) -> Reply {
-        request(self.address, "GET", path, headers, b"")
+        self.send("GET", path, headers, b"")
     }
 
     pub(crate) fn post(&self, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
-        request(self.address, "POST", path, headers, body)
+        self.send("POST", path, headers, body)
+    }
+
+    /// Whatever a test asks for, the answer is one that the contract tells of.
+    #[track_caller]
+    pub(crate) fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        let reply = request(self.address, method, path, headers, body);
+        contract().check(method, path, &reply);
+        reply
     }
 }
 
