@@ -41,7 +41,12 @@ fn new_event(id: u128, index: usize) -> NewEvent {
         id: EventId::new(Uuid::from_u128(id)).expect("not nil"),
         id_is_fresh: false,
         event_type: EventType::parse("OrderPlaced").expect("a type"),
-        content: Content { media_type: MediaType::json(), data: order(index).into(), metadata: None },
+        content: Content {
+            media_type: MediaType::json(),
+            data: order(index).into(),
+            metadata: None,
+            trace_parent: None,
+        },
     }
 }
 

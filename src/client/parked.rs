@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Origin;
 use super::{Checkpoint, Event, Failure};
-use crate::event::Timestamp;
+use crate::event::{Timestamp, TraceParent};
 use crate::feed::read::page;
 
 /// One of them, with all that is needed to apply it later.
@@ -36,6 +36,9 @@ pub struct Parked {
     pub event_type: String,
     /// When, in microseconds since 1970.
     pub time_micros: i64,
+    /// Which operation of its producer it came out of (`traceparent`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_parent: Option<String>,
     /// How to read its data; none if it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media_type: Option<String>,
@@ -68,6 +71,7 @@ impl Parked {
             position: event.position,
             event_type: event.event_type.to_string(),
             time_micros: event.time.micros(),
+            trace_parent: event.trace_parent.map(|trace_parent| trace_parent.to_string()),
             media_type: event.media_type().map(str::to_string),
             data: event.data().map(|data| Bytes::of(data)),
             metadata: event.metadata().map(|metadata| Bytes::of(metadata)),
@@ -93,6 +97,7 @@ impl Parked {
             place: self.checkpoint.place,
             event_type: self.event_type.as_str().into(),
             time: Timestamp::from_micros(self.time_micros),
+            trace_parent: self.trace_parent.as_deref().and_then(TraceParent::parse),
             content,
         };
         let origin = Origin {

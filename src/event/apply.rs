@@ -281,6 +281,7 @@ mod tests {
                 media_type: MediaType::json(),
                 data: Bytes::from_static(data.as_bytes()),
                 metadata: None,
+                trace_parent: None,
             },
         }
     }

@@ -92,6 +92,7 @@ mod tests {
                 media_type: MediaType::json(),
                 data: Bytes::new(),
                 metadata: metadata.map(|text| Bytes::from_static(text.as_bytes())),
+                trace_parent: None,
             }),
             kept_correlation: None,
         }

@@ -58,6 +58,7 @@ mod tests {
                 media_type: MediaType::json(),
                 data: Bytes::copy_from_slice(data.as_bytes()),
                 metadata: None,
+                trace_parent: None,
             }),
             kept_correlation: None,
         };

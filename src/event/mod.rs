@@ -22,6 +22,7 @@ mod retention;
 mod settings;
 mod source;
 mod time;
+mod trace;
 
 pub use acl::{ADMINS, Acl, DefaultAcls, EVERYBODY, OPERATORS, Roles};
 pub use apply::{Known, LogHead, Outcome, Proposal, Receipt, Refusal, Status, StreamHead, apply};
@@ -39,3 +40,4 @@ pub use retention::{Effect, HARD_DELETION_TYPE, Retention, SETTINGS_TYPE, TRUNCA
 pub use settings::{InvalidSettings, Settings, with_truncate_before};
 pub use source::{Order, Source, Visible};
 pub use time::Timestamp;
+pub use trace::{TRACE_PARENT_BYTES, TraceParent};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-use super::{EventId, EventType, Life, MediaType, Number, Position, Source, StreamName, Timestamp};
+use super::{EventId, EventType, Life, MediaType, Number, Position, Source, StreamName, Timestamp, TraceParent};
 
 /// An event before it has a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub struct Content {
     pub data: Bytes,
     /// JSON about the event, exactly as it was sent.
     pub metadata: Option<Bytes>,
+    /// Which operation of its producer it came out of, if that was told.
+    pub trace_parent: Option<TraceParent>,
 }
 
 /// One immutable record of the log.
@@ -64,7 +66,7 @@ pub struct Event {
 pub struct Digest(pub [u8; 16]);
 
 impl Digest {
-    /// The digest of an event with this type and content. Metadata is not part of it.
+    /// The digest of an event with this type and content. Metadata and trace are not part of it.
     #[must_use]
     pub fn of(event_type: &EventType, content: &Content) -> Self {
         let mut hash = Sha256::new();
@@ -198,13 +200,18 @@ mod tests {
     #[test]
     fn the_digest_is_part_of_the_format() {
         let event_type = EventType::parse("OrderPlaced").expect("a type");
-        let content =
-            |metadata| Content { media_type: MediaType::json(), data: Bytes::from_static(b"{\"total\":1}"), metadata };
-        let digest = Digest::of(&event_type, &content(None));
+        let content = |metadata, trace_parent| Content {
+            media_type: MediaType::json(),
+            data: Bytes::from_static(b"{\"total\":1}"),
+            metadata,
+            trace_parent,
+        };
+        let digest = Digest::of(&event_type, &content(None, None));
+        let traced = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
         assert_eq!(
             digest,
-            Digest::of(&event_type, &content(Some(Bytes::from_static(b"{}")))),
-            "metadata is not compared"
+            Digest::of(&event_type, &content(Some(Bytes::from_static(b"{}")), traced)),
+            "neither metadata nor the trace is compared"
         );
         assert_eq!(uuid::Uuid::from_bytes(digest.0).simple().to_string(), "3bcc59406a2f3e7a66c2e345d6864c6d");
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::event::{
-    Content, Digest, Event, EventId, EventType, Life, MediaType, Number, Position, StreamName, Timestamp,
+    Content, Digest, Event, EventId, EventType, Life, MediaType, Number, Position, StreamName, Timestamp, TraceParent,
 };
 
 /// Any JSON, written in odd but correct ways.
@@ -43,10 +43,12 @@ fn any_content() -> impl Strategy<Value = Content> {
         1 => any::<String>().prop_map(String::into_bytes),
         1 => prop::collection::vec(any::<u8>(), 0..40),
     ];
-    (media_type, data, prop::option::of(any_json())).prop_map(|(media_type, data, metadata)| Content {
+    let trace = prop::option::of((1_u128.., 1_u64..));
+    (media_type, data, prop::option::of(any_json()), trace).prop_map(|(media_type, data, metadata, trace)| Content {
         media_type: MediaType::parse(media_type).expect("a media type"),
         data: data.into(),
         metadata: metadata.map(Bytes::from),
+        trace_parent: trace.and_then(|(trace, span)| TraceParent::parse(&format!("00-{trace:032x}-{span:016x}-01"))),
     })
 }
 

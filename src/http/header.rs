@@ -21,6 +21,9 @@ pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event
 pub(crate) const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 pub(crate) const PREFER: HeaderName = HeaderName::from_static("prefer");
 
+/// Which operation of its caller a request is part of (W3C Trace Context).
+pub(crate) const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
+
 /// By which caches that can purge by key find all pages of a stream, in the two spellings that are in use.
 pub(crate) const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
 pub(crate) const XKEY: HeaderName = HeaderName::from_static("xkey");

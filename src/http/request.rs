@@ -9,8 +9,10 @@ use hyper::{Request, StatusCode};
 
 use crate::access::Caller;
 use crate::address::{BaseUrl, Target};
+use crate::event::TraceParent;
 use crate::meter::Resource;
 
+use super::header::TRACE_PARENT;
 use super::problem::{Kind, Problem};
 use super::settings::Limits;
 
@@ -63,6 +65,13 @@ impl std::fmt::Display for RequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}-{}", self.run, self.number)
     }
+}
+
+/// Which operation of its caller a request is part of. None if it does not say so in one header that counts.
+pub(crate) fn trace_parent(headers: &HeaderMap) -> Option<TraceParent> {
+    let mut values = headers.get_all(TRACE_PARENT).iter();
+    let value = values.next().filter(|_| values.next().is_none())?;
+    TraceParent::parse(value.to_str().ok()?)
 }
 
 /// A header that EventStore's clients send in an older and a newer spelling.

@@ -42,7 +42,7 @@ impl Rows {
         if event.is_hidden() {
             return Err(HIDDEN.into());
         }
-        let page::Event { id, stream, number, position, event_type, time, content, .. } = event;
+        let page::Event { id, stream, number, position, event_type, time, trace_parent, content, .. } = event;
         let id = match id {
             page::EventId::Uuid(id) => EventId::new(id).map_err(|error| error.to_string())?,
             page::EventId::Iri(_) => return Err("its id is no UUID".into()),
@@ -53,7 +53,7 @@ impl Rows {
         let left = match content {
             EventContent::Here { media_type, data, metadata } => {
                 let media_type = known(&mut self.media_type, &media_type, MediaType::as_str, MediaType::parse)?;
-                Left::Content(Content { media_type, data, metadata })
+                Left::Content(Content { media_type, data, metadata, trace_parent })
             }
             EventContent::Removed { digest: Some(digest), correlation } => Left::Removed { digest, correlation },
             EventContent::Removed { digest: None, .. } => return Err("its digest is missing".into()),
@@ -102,6 +102,7 @@ mod tests {
             place: Some(5),
             event_type: "t".into(),
             time: Timestamp::from_micros(9),
+            trace_parent: None,
             content: EventContent::Removed { digest: Some(Digest([1; 16])), correlation: Some("c".into()) },
         }
     }

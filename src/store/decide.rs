@@ -168,7 +168,7 @@ impl Group {
             id: EventId::of_server(stream, head.next),
             id_is_fresh: true,
             event_type: EventType::parse(event_type).expect("a type"),
-            content: Content { media_type: MediaType::json(), data: data.into(), metadata: None },
+            content: Content { media_type: MediaType::json(), data: data.into(), metadata: None, trace_parent: None },
         };
         let (digest, fingerprint) = (new.digest(), view.shared.fingerprints.of(stream, new.id));
         let proposal = Proposal {

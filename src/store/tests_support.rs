@@ -16,8 +16,12 @@ pub(crate) fn stream(name: &str) -> StreamName {
 
 pub(crate) fn event(name: &str, number: u64, position: u64) -> Event {
     let event_type = EventType::parse("t").expect("a type");
-    let content =
-        Content { media_type: MediaType::json(), data: Bytes::from(format!("{{\"n\":{number}}}")), metadata: None };
+    let content = Content {
+        media_type: MediaType::json(),
+        data: Bytes::from(format!("{{\"n\":{number}}}")),
+        metadata: None,
+        trace_parent: None,
+    };
     Event {
         stream: stream(name),
         number: Number::new(number).expect("in range"),
@@ -37,7 +41,7 @@ pub(crate) fn new_event(id: u128, data: impl Into<Bytes>) -> NewEvent {
         id: EventId::new(Uuid::from_u128(id)).expect("not nil"),
         id_is_fresh: false,
         event_type: EventType::parse("t").expect("a type"),
-        content: Content { media_type: MediaType::json(), data: data.into(), metadata: None },
+        content: Content { media_type: MediaType::json(), data: data.into(), metadata: None, trace_parent: None },
     }
 }
 

@@ -76,6 +76,7 @@ fn make(data: &Path) {
             media_type: MediaType::parse(media_type).expect("a media type"),
             data,
             metadata: metadata.map(|text| Bytes::from_static(text.as_bytes())),
+            trace_parent: None,
         };
         let event = NewEvent {
             id: EventId::new(Uuid::from_u128(u128::from(n) << 64 | 7)).expect("not nil"),

@@ -30,7 +30,12 @@ fn make_store(data: &Path) {
         id: EventId::new(Uuid::from_u128(id)).unwrap(),
         id_is_fresh: false,
         event_type: EventType::parse("OrderPlaced").unwrap(),
-        content: Content { media_type: MediaType::json(), data: format!("{{\"order\":{id}}}").into(), metadata: None },
+        content: Content {
+            media_type: MediaType::json(),
+            data: format!("{{\"order\":{id}}}").into(),
+            metadata: None,
+            trace_parent: None,
+        },
     };
     let append = Append {
         stream: StreamName::parse("orders").unwrap(),

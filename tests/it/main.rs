@@ -75,6 +75,7 @@ mod strace;
 mod streams;
 mod sync_audit;
 mod tls;
+mod traces;
 mod ui;
 mod user_commands;
 mod workload;

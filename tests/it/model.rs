@@ -9,7 +9,7 @@ use std::process::Stdio;
 use bytes::Bytes;
 use everfeed::event::{
     Content, Derived, Event, EventId, EventType, ExpectedVersion, MediaType, NewEvent, Number, Order, Position,
-    Receipt, Refusal, Source, StreamName, Timestamp,
+    Receipt, Refusal, Source, StreamName, Timestamp, TraceParent,
 };
 use everfeed::store::{Append, AppendError, Kinds, ReadError, Store, View, verify};
 use uuid::Uuid;
@@ -258,6 +258,10 @@ impl Run {
                 metadata: match self.random.below(6) {
                     0 => Some(Bytes::from_static(b"{\"by\":1}")),
                     of @ 1..3 => Some(format!("{{\"$correlationId\":\"c{of}\"}}").into()),
+                    _ => None,
+                },
+                trace_parent: match self.random.below(4) {
+                    0 => TraceParent::parse(&format!("00-{:032x}-00000000000000aa-01", self.fresh)),
                     _ => None,
                 },
                 data: data.into(),

@@ -45,7 +45,7 @@ async fn append(store: &Store, stream: &str, event_type: &str, data: String) {
         id: EventId::new(Uuid::from_u128(u128::from(store.view().log().next.get()) + 1)).expect("not nil"),
         id_is_fresh: true,
         event_type: EventType::parse(event_type).expect("a type"),
-        content: Content { media_type: MediaType::json(), data: data.into(), metadata: None },
+        content: Content { media_type: MediaType::json(), data: data.into(), metadata: None, trace_parent: None },
     };
     let (stream, now) = (workload::stream(stream), Timestamp::from_micros(1_000_000));
     let append = Append { stream, events: vec![event], expected: ExpectedVersion::Any, ids_alone: false, now };

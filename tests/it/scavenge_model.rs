@@ -171,7 +171,12 @@ impl Run {
             id: EventId::new(Uuid::from_u128(self.fresh)).expect("not nil"),
             id_is_fresh: false,
             event_type: EventType::parse(event_type).expect("a type"),
-            content: Content { media_type: MediaType::json(), data: data.into(), metadata: correlated.map(Into::into) },
+            content: Content {
+                media_type: MediaType::json(),
+                data: data.into(),
+                metadata: correlated.map(Into::into),
+                trace_parent: None,
+            },
         }
     }
 

@@ -175,7 +175,7 @@ impl Batch {
             Size::Tiny => random.bytes(100),
             Size::Limit => random.bytes(4 << 20),
         };
-        Content { media_type: MediaType::json(), data: data.into(), metadata: None }
+        Content { media_type: MediaType::json(), data: data.into(), metadata: None, trace_parent: None }
     }
 }
 

@@ -150,7 +150,12 @@ pub(crate) fn event(orders: &Orders, random: &mut Random) -> NewEvent {
         id: EventId::new(random.uuid()).expect("a version 4 UUID is never nil"),
         id_is_fresh: false,
         event_type: EventType::parse(event_type).expect("it is a plain word"),
-        content: Content { media_type: MediaType::json(), data: Bytes::copy_from_slice(data), metadata: None },
+        content: Content {
+            media_type: MediaType::json(),
+            data: Bytes::copy_from_slice(data),
+            metadata: None,
+            trace_parent: None,
+        },
     }
 }
 

@@ -25,6 +25,7 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(90);
 
 const ES_EVENT_ID: HeaderName = HeaderName::from_static("es-eventid");
 const ES_EVENT_TYPE: HeaderName = HeaderName::from_static("es-eventtype");
+const TRACE_PARENT: HeaderName = HeaderName::from_static("traceparent");
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Where to.
@@ -114,11 +115,13 @@ fn named(event: &Event) -> crate::feed::read::page::Event {
 fn headers(event: &Event) -> HeaderMap {
     let id = event.id.to_string();
     let uuid = if let EventId::Uuid(_) = event.id { Some(&*id) } else { None };
+    let trace_parent = event.trace_parent.map(|trace_parent| trace_parent.to_string());
     let said = [
         (CONTENT_TYPE, Some(event.media_type().unwrap_or("application/octet-stream"))),
         (ES_EVENT_ID, uuid),
         (ES_EVENT_TYPE, Some(&*event.event_type)),
         (IDEMPOTENCY_KEY, Some(&*id)),
+        (TRACE_PARENT, trace_parent.as_deref()),
     ];
     said.into_iter()
         .filter_map(|(name, value)| Some((name, HeaderValue::from_bytes(value?.as_bytes()).ok()?)))

@@ -83,6 +83,7 @@ mod tests {
                 place: None,
                 event_type: (*event_type).into(),
                 time: Timestamp::default(),
+                trace_parent: None,
                 content: EventContent::Removed { digest: None, correlation: None },
             };
             assert_eq!(selections.take(&event), *is_taken, "{stream} {event_type}");

@@ -61,6 +61,7 @@ fn events(feed: &str, times: impl IntoIterator<Item = i64>) -> Vec<Event> {
         place: Some(place as u64),
         event_type: "Counted".into(),
         time: Timestamp::from_micros(time),
+        trace_parent: None,
         content: page::EventContent::Here {
             media_type: "text/plain".into(),
             data: format!("{feed}{place}").into(),

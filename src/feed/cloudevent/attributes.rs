@@ -86,6 +86,11 @@ impl Attributes {
         self.0.get(name).and_then(Value::as_str)
     }
 
+    /// Whether it is there, whatever it says.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// All of them, in their order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))

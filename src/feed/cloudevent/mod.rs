@@ -23,6 +23,9 @@ use super::json;
 use crate::address::StreamPath;
 use crate::event::{Content, Event, EventId, MediaType};
 
+/// The extension for distributed tracing: which operation of its producer the event came out of.
+const TRACE_PARENT: &str = "traceparent";
+
 /// How the data stand in a CloudEvent that is written as JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -138,6 +141,10 @@ fn as_it_came(event: &Event, content: &Content) -> Option<(Attributes, Form)> {
     for (name, value) in kept {
         attributes.insert(&name, value).ok()?;
     }
+    // Of the request that it came with, unless it says so itself.
+    if let Some(trace_parent) = content.trace_parent.filter(|_| !attributes.has(TRACE_PARENT)) {
+        let _ = attributes.insert(TRACE_PARENT, trace_parent.to_string().into());
+    }
     Some((attributes, form))
 }
 
@@ -154,6 +161,9 @@ fn about(event: &Event) -> (Attributes, Form) {
         attributes.put("datacontenttype", content.media_type.as_str());
     }
     attributes.put("time", event.time.to_string());
+    if let Some(trace_parent) = event.content.as_ref().and_then(|content| content.trace_parent) {
+        attributes.put(TRACE_PARENT, trace_parent.to_string());
+    }
     attributes.put("evfstream", event.stream.as_str());
     attributes.put("evfnumber", event.number.to_string());
     attributes.put("evfposition", event.position.to_string());

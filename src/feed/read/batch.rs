@@ -26,7 +26,8 @@ pub(super) fn events(
     let read = |scanner: &mut Scanner<'_>, index| {
         let member = Member::read(scanner, body)?;
         let (id, id_is_fresh) = identify(member.id, idempotency_key, index, new_id);
-        let content = Content { media_type: media_type.clone(), data: member.data, metadata: member.metadata };
+        let (data, metadata) = (member.data, member.metadata);
+        let content = Content { media_type: media_type.clone(), data, metadata, trace_parent: None };
         Ok(NewEvent { id, id_is_fresh, event_type: member.event_type, content })
     };
     array(body, read).map_err(|placed| placed.in_body(body))

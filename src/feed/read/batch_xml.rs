@@ -78,7 +78,7 @@ fn member(element: Element) -> Result<(Option<EventId>, EventType, Content), Bod
     let event_type = event_type.map_err(|why| BodyFault::InvalidEventType("eventType", why))?;
     let json = |element: Option<Element>| element.map_or(Ok(None), Element::into_json);
     let data = json(data)?.unwrap_or_else(|| Bytes::from_static(b"null"));
-    let content = Content { media_type: MediaType::json(), data, metadata: json(metadata)? };
+    let content = Content { media_type: MediaType::json(), data, metadata: json(metadata)?, trace_parent: None };
     if EVENT_BYTES_MAX < content.len() {
         return Err(BodyFault::EventTooLarge { bytes: content.len() });
     }

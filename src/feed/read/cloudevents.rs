@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::members::{Placed, array, decoded, members};
 use super::{BodyFault, UnreadableBody, check_charset, check_json};
 use crate::event::limits::EVENT_BYTES_MAX;
-use crate::event::{Content, EventId, EventType, MediaType, NewEvent};
+use crate::event::{Content, EventId, EventType, MediaType, NewEvent, TraceParent};
 use crate::feed::cloudevent::{self, Attributes, Form};
 use crate::feed::json::{self, Scanner};
 
@@ -128,8 +128,10 @@ fn made(attributes: Attributes, form: Form, data: Bytes) -> Result<NewEvent, Bod
         json::check(&data).map_err(|fault| fault.why)?;
     }
     let unusual = Some(form).filter(|form| *form != Form::usual(&media_type, &data));
+    // What the producer says of the event outlives whatever carried it here.
+    let trace_parent = attributes.text("traceparent").and_then(TraceParent::parse);
     let metadata = Some(cloudevent::kept(attributes, id, &media_type, unusual));
-    let content = Content { media_type, data, metadata };
+    let content = Content { media_type, data, metadata, trace_parent };
     if EVENT_BYTES_MAX < content.len() {
         return Err(BodyFault::EventTooLarge { bytes: content.len() });
     }

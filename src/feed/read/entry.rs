@@ -34,7 +34,7 @@ pub(super) fn event(
         (None, None) => None,
     };
     let (id, id_is_fresh) = identify(given, heading.idempotency_key.as_deref(), 0, new_id);
-    let content = Content { media_type: MediaType::atom_entry(), data: body, metadata };
+    let content = Content { media_type: MediaType::atom_entry(), data: body, metadata, trace_parent: None };
     Ok(NewEvent { id, id_is_fresh, event_type, content })
 }
 

@@ -27,10 +27,10 @@ pub use unreadable::{BodyFault, BodyPlace, UnreadableBody};
 use super::cloudevent::Attributes;
 use super::json;
 use crate::event::limits::EVENT_BYTES_MAX;
-use crate::event::{Content, EventId, EventType, MediaType, NewEvent};
+use crate::event::{Content, EventId, EventType, MediaType, NewEvent, TraceParent};
 
 /// What the request's headers say of its events. A batch and lines say it of each event themselves, and of these only
-/// `idempotency_key` counts there, as for EventStore. A CloudEvent always says all of it itself.
+/// `idempotency_key` counts there, as for EventStore, and the trace. A CloudEvent always says all else itself.
 #[derive(Debug, Clone, Default)]
 pub struct Heading {
     /// The event's type. Default: the media type of the body, without parameters.
@@ -44,6 +44,8 @@ pub struct Heading {
     /// What the producer would call the event (RFC 5023 §9.7). It is kept in the metadata; addresses are made of
     /// numbers alone.
     pub slug: Option<String>,
+    /// Which operation of the producer its events came out of; one that says it itself knows better.
+    pub trace_parent: Option<TraceParent>,
 }
 
 impl Heading {
@@ -67,18 +69,22 @@ pub fn events(
     heading: &Heading,
     new_id: &mut dyn FnMut() -> EventId,
 ) -> Result<Vec<NewEvent>, UnreadableBody> {
-    match format {
-        BodyFormat::Entry => Ok(vec![entry::event(body, heading, new_id)?]),
-        BodyFormat::Batch => batch::events(&body, heading.idempotency_key.as_deref(), new_id),
-        BodyFormat::BatchXml => batch_xml::events(&body, heading.idempotency_key.as_deref(), new_id),
-        BodyFormat::Lines => ndjson::events(&body, heading.idempotency_key.as_deref(), new_id),
-        BodyFormat::CloudEvent => Ok(vec![cloudevents::one(&body)?]),
-        BodyFormat::CloudEvents => cloudevents::batch(&body),
+    let mut events = match format {
+        BodyFormat::Entry => vec![entry::event(body, heading, new_id)?],
+        BodyFormat::Batch => batch::events(&body, heading.idempotency_key.as_deref(), new_id)?,
+        BodyFormat::BatchXml => batch_xml::events(&body, heading.idempotency_key.as_deref(), new_id)?,
+        BodyFormat::Lines => ndjson::events(&body, heading.idempotency_key.as_deref(), new_id)?,
+        BodyFormat::CloudEvent => vec![cloudevents::one(&body)?],
+        BodyFormat::CloudEvents => cloudevents::batch(&body)?,
         BodyFormat::CloudEventData(media_type) => {
-            Ok(vec![cloudevents::binary(media_type.as_ref(), heading.cloudevent.clone(), body)?])
+            vec![cloudevents::binary(media_type.as_ref(), heading.cloudevent.clone(), body)?]
         }
-        BodyFormat::Opaque(media_type) => Ok(vec![single(media_type, body, heading, new_id)?]),
+        BodyFormat::Opaque(media_type) => vec![single(media_type, body, heading, new_id)?],
+    };
+    for event in &mut events {
+        event.content.trace_parent = event.content.trace_parent.or(heading.trace_parent);
     }
+    Ok(events)
 }
 
 /// The whole body is one event's data.
@@ -99,7 +105,7 @@ fn single(
         None => EventType::parse(media_type.essence()).map_err(BodyFault::InvalidDefaultType)?,
     };
     let (id, id_is_fresh) = identify(heading.event_id, heading.idempotency_key.as_deref(), 0, new_id);
-    let content = Content { media_type: media_type.clone(), data: body, metadata };
+    let content = Content { media_type: media_type.clone(), data: body, metadata, trace_parent: None };
     Ok(NewEvent { id, id_is_fresh, event_type, content })
 }
 

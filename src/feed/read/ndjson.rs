@@ -7,12 +7,12 @@ use bytes::Bytes;
 use super::members::{Placed, decoded, event_id, event_type, fields, text};
 use super::{BodyFault, UnreadableBody, check_charset, identify};
 use crate::event::limits::{BATCH_EVENTS_MAX, EVENT_BYTES_MAX};
-use crate::event::{Content, EventId, EventType, MediaType, NewEvent};
+use crate::event::{Content, EventId, EventType, MediaType, NewEvent, TraceParent};
 use crate::feed::json::{self, Scanner};
 
 /// What an event may say, in our words and in those of EventStore's batches. Where it once stood (`stream`, `number`,
 /// `position`, `time`) is passed over: where it will stand is decided as it is appended.
-const NAMES: [(&str, usize); 9] = [
+const NAMES: [(&str, usize); 10] = [
     ("id", 0),
     ("eventId", 0),
     ("type", 1),
@@ -22,6 +22,7 @@ const NAMES: [(&str, usize); 9] = [
     ("metadataBase64", 4),
     ("data", 5),
     ("dataBase64", 6),
+    ("traceparent", 7),
 ];
 
 /// What is said of a line that is something else.
@@ -66,7 +67,7 @@ impl Line {
     fn read(line: &Bytes) -> Result<Self, Placed> {
         let mut scanner = Scanner::new(line)?;
         let start = scanner.at();
-        let [id, event_type, media_type, metadata, metadata_base64, data, data_base64] =
+        let [id, event_type, media_type, metadata, metadata_base64, data, data_base64, trace_parent] =
             fields(&mut scanner, WHAT, &NAMES)?;
         scanner.end()?;
         // `null` says as much as nothing, but for data, which are JSON.
@@ -79,6 +80,8 @@ impl Line {
             data: data_of(&scanner, line, &media_type, start, data, data_base64)?,
             metadata: metadata_of(&scanner, line, told(metadata), told(metadata_base64))?,
             media_type,
+            // As the header: what says nothing that counts is passed over.
+            trace_parent: trace_parent.and_then(|range| TraceParent::parse(&scanner.string(range)?)),
         };
         if EVENT_BYTES_MAX < content.len() {
             return Err(Placed::at(start, BodyFault::EventTooLarge { bytes: content.len() }));

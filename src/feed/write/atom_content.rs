@@ -24,7 +24,7 @@ pub(super) enum Form<'a> {
 
 impl<'a> Form<'a> {
     pub(super) fn of(content: &'a Content, wanted: AtomContent) -> Self {
-        let Content { media_type, data, metadata: _ } = content;
+        let Content { media_type, data, .. } = content;
         let is_elsewhere = wanted == AtomContent::OutOfLine || media_type.is_composite() || media_type.is_media();
         if is_elsewhere || data.len() > INLINE_CONTENT_BYTES_MAX {
             return Self::OutOfLine;

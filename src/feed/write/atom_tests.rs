@@ -16,8 +16,12 @@ const LOG: Uuid = Uuid::from_u128(0x0b5f_2d1a_6f7e_4c55_9a53_1d2c_3b4a_5968);
 
 pub(super) fn event(stream: &str, number: u32, content: Option<Content>) -> Event {
     let event_type = EventType::parse("OrderPlaced").unwrap();
-    let shown =
-        content.clone().unwrap_or(Content { media_type: MediaType::json(), data: Bytes::new(), metadata: None });
+    let shown = content.clone().unwrap_or(Content {
+        media_type: MediaType::json(),
+        data: Bytes::new(),
+        metadata: None,
+        trace_parent: None,
+    });
     Event {
         stream: StreamName::parse(stream).unwrap(),
         number: number.into(),
@@ -34,7 +38,7 @@ pub(super) fn event(stream: &str, number: u32, content: Option<Content>) -> Even
 
 fn content(media_type: &str, data: &[u8]) -> Content {
     let media_type = MediaType::parse(media_type).unwrap();
-    Content { media_type, data: Bytes::copy_from_slice(data), metadata: None }
+    Content { media_type, data: Bytes::copy_from_slice(data), metadata: None, trace_parent: None }
 }
 
 fn order(number: u32) -> Option<Content> {

@@ -234,6 +234,10 @@ fn push_identity(
         out.extend_from_slice(b"\" place=\"");
         push_decimal(place.get(), out);
     }
+    if let Some(trace_parent) = event.content.as_ref().and_then(|content| content.trace_parent) {
+        out.extend_from_slice(b"\" traceparent=\"");
+        out.extend_from_slice(trace_parent.to_string().as_bytes());
+    }
     if event.content.is_none() {
         // An entry without content may also be one that was POSTed so, and of a deleted one no category says the type.
         out.extend_from_slice(b"\" type=\"");

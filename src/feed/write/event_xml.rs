@@ -108,7 +108,7 @@ fn push_data(content: &Content, out: &mut Vec<u8>) {
 
 /// The root element of an XML document, if that says all that the document says.
 fn root_element(content: &Content) -> Option<&str> {
-    let Content { media_type, data, metadata: _ } = content;
+    let Content { media_type, data, .. } = content;
     let text = xml::text(data).filter(|_| media_type.is_xml() && is_utf8(media_type))?;
     let outline = xml::outline(text).ok().filter(|outline| outline.is_root_alone)?;
     Some(&text[outline.root])
@@ -161,6 +161,7 @@ mod tests {
                 media_type: MediaType::parse(media_type).expect("a media type"),
                 data: Bytes::from_static(data),
                 metadata: metadata.map(Bytes::from),
+                trace_parent: None,
             }),
         }
     }

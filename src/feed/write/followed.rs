@@ -38,6 +38,7 @@ pub fn followed_line(event: &Event, line_for: LineFor, out: &mut Vec<u8>) {
         EventContent::Here { media_type, data, metadata } => {
             object.text("mediaType", media_type);
             object.time("time", event.time);
+            put_trace(&mut object, event);
             put_metadata(&mut object, metadata.as_deref());
             put_data(&mut object, media_type, data, line_for);
         }
@@ -46,6 +47,7 @@ pub fn followed_line(event: &Event, line_for: LineFor, out: &mut Vec<u8>) {
                 object.text("mediaType", media_type);
             }
             object.time("time", event.time);
+            put_trace(&mut object, event);
             put_metadata(&mut object, metadata.as_deref());
             object.text("src", url);
         }
@@ -62,6 +64,12 @@ pub fn followed_line(event: &Event, line_for: LineFor, out: &mut Vec<u8>) {
     }
     object.close();
     out.push(b'\n');
+}
+
+fn put_trace(object: &mut Object<'_>, event: &Event) {
+    if let Some(trace_parent) = event.trace_parent {
+        object.text("traceparent", &trace_parent.to_string());
+    }
 }
 
 fn put_metadata(object: &mut Object<'_>, metadata: Option<&[u8]>) {
@@ -132,6 +140,7 @@ mod tests {
             place: Some(3),
             event_type: "Order\"Placed".into(),
             time: Timestamp::from_micros(1_000_001),
+            trace_parent: None,
             content: EventContent::Here {
                 media_type: media_type.into(),
                 data: Bytes::from_static(data),

@@ -2,7 +2,7 @@
 //! appended elsewhere without loss.
 //!
 //! The members and their order never change: `stream`, `number`, `position`, `place`, `id`, `type`, `mediaType`,
-//! `time`, `metadata`, `data`. The place is that in the feed, and stands wherever that is not the feed of the event's
+//! `time`, `traceparent`, `metadata`, `data`. The place is that in the feed, and stands wherever that is not the feed of the event's
 //! own stream. JSON stands in `metadata` and `data` byte for byte as it was sent; what is not JSON, or has line
 //! breaks or white space around it, stands in `metadataBase64` and `dataBase64`. An event whose content was removed
 //! has neither these nor `mediaType`, but `"removed":true`, its `digest` in hex, and the `correlationId` that it
@@ -45,6 +45,9 @@ pub(super) fn entry(event: &Event, place: Option<Number>, out: &mut Vec<u8>) {
         object.text("mediaType", content.media_type.as_str());
     }
     object.time("time", event.time);
+    if let Some(trace_parent) = event.content.as_ref().and_then(|content| content.trace_parent) {
+        object.text("traceparent", &trace_parent.to_string());
+    }
     match &event.content {
         Some(content) => put_content(&mut object, content),
         None => put_removed(&mut object, event),
@@ -53,7 +56,7 @@ pub(super) fn entry(event: &Event, place: Option<Number>, out: &mut Vec<u8>) {
     out.push(b'\n');
 }
 
-fn put_content(object: &mut Object<'_>, Content { media_type, data, metadata }: &Content) {
+fn put_content(object: &mut Object<'_>, Content { media_type, data, metadata, .. }: &Content) {
     if let Some(metadata) = metadata {
         // A reader takes `null` and `""` for none.
         let says_something = !matches!(&metadata[..], b"null" | b"\"\"");

@@ -15,7 +15,7 @@ const DATA: &str = "https://feeds.example.org/shop/streams/s/2/data";
 
 fn posted(entry: &str) -> Event {
     let data = Bytes::copy_from_slice(entry.as_bytes());
-    let content = Content { media_type: MediaType::atom_entry(), data, metadata: None };
+    let content = Content { media_type: MediaType::atom_entry(), data, metadata: None, trace_parent: None };
     Event { event_type: EventType::parse("a").unwrap(), ..event("s", 2, Some(content)) }
 }
 
@@ -153,7 +153,7 @@ proptest! {
         let start = at.index(bytes.len());
         let end = (start + removed).min(bytes.len());
         bytes.splice(start..end, mutation.bytes());
-        let content = Content { media_type: MediaType::atom_entry(), data: bytes.clone().into(), metadata: None };
+        let content = Content { media_type: MediaType::atom_entry(), data: bytes.clone().into(), metadata: None, trace_parent: None };
         let event = Event { event_type: EventType::parse("a").unwrap(), ..event("s", 2, Some(content)) };
         // Whatever a store holds under this media type, the document is one.
         let alone = entry_document(INLINE, &event);

@@ -202,6 +202,7 @@ impl Served {
                 media_type: MediaType::json(),
                 data: Value::Object(told).to_string().into(),
                 metadata: None,
+                trace_parent: None,
             },
         };
         let append = Append {

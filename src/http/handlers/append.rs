@@ -24,7 +24,7 @@ use super::super::header;
 use super::super::negotiate::Coding;
 use super::super::problem::{Kind, Problem};
 use super::super::reply::{Content, Reply};
-use super::super::request::{Asked, dialect_header};
+use super::super::request::{Asked, dialect_header, trace_parent};
 use super::super::rights::Reading;
 use super::super::sight::{Reader, event_at};
 use super::super::slug;
@@ -229,7 +229,8 @@ fn heading(headers: &HeaderMap, id: Option<EventId>) -> Result<Heading, Problem>
             "the event has an id already; one of the two is enough",
         ));
     }
-    Ok(Heading { event_type, event_id, idempotency_key, slug: slug::slug(headers), ..Heading::default() })
+    let (slug, trace_parent) = (slug::slug(headers), trace_parent(headers));
+    Ok(Heading { event_type, event_id, idempotency_key, slug, trace_parent, ..Heading::default() })
 }
 
 /// What the request expects of the stream, in EventStore's header or in HTTP's own.

@@ -175,7 +175,7 @@ impl Translation {
             // What this says is in its type; and the source does not show its data.
             (Ok(event_type), _) if event_type.as_str() == HARD_DELETION_TYPE => {
                 let data = Bytes::from_static(b"{}");
-                Some(Content { media_type: MediaType::json(), data, metadata: None })
+                Some(Content { media_type: MediaType::json(), data, metadata: None, trace_parent: None })
             }
             (Ok(_), EventContent::Here { media_type, data, metadata }) => self.content(&media_type, data, metadata),
             (Ok(_), EventContent::Removed { .. } | EventContent::Elsewhere { .. }) => {
@@ -211,7 +211,7 @@ impl Translation {
             self.remark(METADATA);
             serde_json::Value::from(String::from_utf8_lossy(&metadata)).to_string().into()
         });
-        let content = Content { media_type, data, metadata };
+        let content = Content { media_type, data, metadata, trace_parent: None };
         if EVENT_BYTES_MAX < content.len() {
             self.remark(SIZES);
             return None;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! flags       u8      bit 0: content follows; bit 1: with metadata; bit 2: without content, with a correlation
-//!                     id; the others are 0
+//!                     id; bit 3: with content, with a place in a trace; the others are 0
 //! position    varint
 //! stream      bytes
 //! number      varint
@@ -14,6 +14,7 @@
 //! media type  bytes   only with content
 //! metadata    bytes   only with metadata
 //! data        bytes   only with content
+//! trace       25 bytes  only of an event that came in a trace: its id (16), the span (8), flags (1)
 //! correlation bytes   only of an event whose content was removed
 //! ```
 //!
@@ -25,7 +26,7 @@ use std::ops::Range;
 use uuid::Uuid;
 
 use crate::event::{
-    Content, Digest, Event, EventId, EventType, Life, MediaType, Number, Position, StreamName, Timestamp,
+    Content, Digest, Event, EventId, EventType, Life, MediaType, Number, Position, StreamName, Timestamp, TraceParent,
 };
 
 use super::codec::{put_bytes, put_varint};
@@ -34,6 +35,7 @@ use super::{Malformed, Reader};
 const CONTENT: u8 = 1;
 const METADATA: u8 = 2;
 const CORRELATION: u8 = 4;
+const TRACE: u8 = 8;
 
 /// What an event counts towards [`super::CHUNK_BYTES_MAX`]. It decides where chunks are cut, so it depends on
 /// what never changes about an event as it was appended, and is part of the format. What came from another log without
@@ -62,6 +64,10 @@ pub(crate) fn encode(event: &Event, out: &mut Vec<u8>) -> Spans {
     if metadata.is_some() {
         flags |= METADATA;
     }
+    let trace_parent = event.content.as_ref().and_then(|content| content.trace_parent);
+    if trace_parent.is_some() {
+        flags |= TRACE;
+    }
     let kept_correlation = event.kept_correlation.as_deref().filter(|_| event.content.is_none());
     if kept_correlation.is_some() {
         flags |= CORRELATION;
@@ -84,6 +90,9 @@ pub(crate) fn encode(event: &Event, out: &mut Vec<u8>) -> Spans {
         put_bytes(out, &content.data);
         spans.data = out.len() - content.data.len()..out.len();
     }
+    if let Some(trace_parent) = trace_parent {
+        out.extend_from_slice(&trace_parent.to_bytes());
+    }
     if let Some(correlation) = kept_correlation {
         put_bytes(out, correlation.as_bytes());
     }
@@ -93,7 +102,8 @@ pub(crate) fn encode(event: &Event, out: &mut Vec<u8>) -> Spans {
 /// Reads one row. `previous` lends its names where they are the same, which saves their allocation.
 pub(crate) fn decode(reader: &mut Reader<'_>, previous: Option<&Event>) -> Result<Event, Malformed> {
     let flags = reader.u8()?;
-    if !matches!(flags, 0 | CONTENT | CORRELATION) && flags != CONTENT | METADATA {
+    let with_content = flags & !(METADATA | TRACE);
+    if !matches!(flags, 0 | CORRELATION) && with_content != CONTENT {
         return Err(Malformed("row: unknown flags"));
     }
     let position = Position::new(reader.varint()?).map_err(|_| Malformed("row: position"))?;
@@ -118,7 +128,12 @@ pub(crate) fn decode(reader: &mut Reader<'_>, previous: Option<&Event>) -> Resul
             (text, _) => MediaType::parse(text).map_err(|_| Malformed("row: media type"))?,
         };
         let metadata = if flags & METADATA == 0 { None } else { Some(reader.bytes()?) };
-        Some(Content { media_type, metadata, data: reader.bytes()? })
+        let data = reader.bytes()?;
+        let trace_parent = match flags & TRACE {
+            0 => None,
+            _ => Some(TraceParent::from_bytes(reader.array()?).ok_or(Malformed("row: trace"))?),
+        };
+        Some(Content { media_type, data, metadata, trace_parent })
     };
     let kept_correlation = if flags & CORRELATION == 0 { None } else { Some(reader.text()?.into()) };
     let time = Timestamp::from_micros(micros);
@@ -137,11 +152,14 @@ pub(crate) mod tests {
             media_type in "[a-z]{1,9}/[a-z+]{1,9}",
             data in prop::collection::vec(any::<u8>(), 0..300),
             metadata in prop::option::of(prop::collection::vec(any::<u8>(), 0..50)),
+            trace in prop::option::of((1_u128.., 1_u64..)),
         ) -> Content {
             Content {
                 media_type: MediaType::parse(&media_type).expect("a media type"),
                 data: data.into(),
                 metadata: metadata.map(Bytes::from),
+                trace_parent: trace
+                    .and_then(|(trace, span)| TraceParent::parse(&format!("00-{trace:032x}-{span:016x}-00"))),
             }
         }
     }
@@ -194,7 +212,7 @@ pub(crate) mod tests {
 
     #[test]
     fn the_bytes_of_a_row_are_part_of_the_format() {
-        let event = Event {
+        let mut event = Event {
             stream: StreamName::parse("orders").expect("a name"),
             number: Number::from(1),
             position: Position::from(300),
@@ -207,6 +225,7 @@ pub(crate) mod tests {
                 media_type: MediaType::json(),
                 data: Bytes::from_static(b"{}"),
                 metadata: Some(Bytes::from_static(b"1")),
+                trace_parent: None,
             }),
             kept_correlation: None,
         };
@@ -220,5 +239,16 @@ pub(crate) mod tests {
         assert_eq!(out, golden);
         assert_eq!((&out[spans.metadata], &out[spans.data]), (&b"1"[..], &b"{}"[..]));
         assert_eq!(weight(&event), 6 + 1 + 3 + 16 + 64);
+        // What came in a trace has that behind all else, and one more flag.
+        let trace_parent = TraceParent::parse("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        event.content.as_mut().expect("content").trace_parent = trace_parent;
+        out.clear();
+        encode(&event, &mut out);
+        golden[0] |= 8;
+        golden.extend(
+            b"\x0a\xf7\x65\x19\x16\xcd\x43\xdd\x84\x48\xeb\x21\x1c\x80\x31\x9c\xb7\xad\x6b\x71\x69\x20\x33\x31\x01",
+        );
+        assert_eq!(out, golden);
+        assert_eq!(weight(&event), 6 + 1 + 3 + 16 + 64, "chunks are cut where they were");
     }
 }

@@ -18,7 +18,9 @@ fn append(server: &TestServer, stream: &str, first: u32, events: u32) {
         })
     };
     let batch = Value::from((first..first + events).map(event).collect::<Vec<_>>());
-    let reply = server.post(&format!("/streams/{stream}"), &[BATCH], batch.to_string().as_bytes());
+    let trace = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    let headers = if events.is_multiple_of(2) { vec![BATCH, trace] } else { vec![BATCH] };
+    let reply = server.post(&format!("/streams/{stream}"), &headers, batch.to_string().as_bytes());
     assert_eq!(reply.status, 201, "{}", reply.text());
 }
 

@@ -24,7 +24,7 @@ fn lines_are_events_in_our_words_and_in_those_of_batches() {
     let told: Vec<_> = events
         .iter()
         .map(|event| {
-            let Content { media_type, data, metadata } = &event.content;
+            let Content { media_type, data, metadata, .. } = &event.content;
             let id = event.id.uuid().as_u128();
             (event.event_type.as_str(), id, event.id_is_fresh, media_type.as_str(), &data[..], metadata.as_deref())
         })

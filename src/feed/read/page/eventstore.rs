@@ -168,6 +168,7 @@ impl Entry<'_> {
             place,
             event_type: names.event_type.of(event_type),
             time,
+            trace_parent: None,
             content,
             id: self.event_id.map_or_else(|| EventId::Iri(self.id.into()), EventId::Uuid),
         })

@@ -17,7 +17,7 @@ use super::time::time;
 use super::value_end::value_end;
 use super::{Event, EventContent, EventId, PageFault, UnreadablePage};
 use crate::event::limits::{NUMBER_MAX, PAGE_EVENTS_MAX};
-use crate::event::{Digest, Timestamp};
+use crate::event::{Digest, Timestamp, TraceParent};
 use crate::feed::json::{self, NotJson};
 
 /// The events of a page, in order.
@@ -84,6 +84,7 @@ struct Members<'a> {
     event_type: Option<&'a str>,
     media_type: Option<&'a str>,
     time: Option<Timestamp>,
+    trace_parent: Option<&'a str>,
     metadata: Option<Range<usize>>,
     metadata_base64: Option<&'a str>,
     data: Option<Range<usize>>,
@@ -140,6 +141,7 @@ impl<'a> Line<'a> {
             "type" => members.event_type.replace(self.text("type")?).is_none(),
             "mediaType" => members.media_type.replace(self.text("mediaType")?).is_none(),
             "time" => members.time.replace(self.time()?).is_none(),
+            "traceparent" => members.trace_parent.replace(self.text("traceparent")?).is_none(),
             "metadata" => members.metadata.replace(self.value()?).is_none(),
             "metadataBase64" => members.metadata_base64.replace(self.text("metadataBase64")?).is_none(),
             "data" => members.data.replace(self.value()?).is_none(),
@@ -312,6 +314,7 @@ impl<'a> Members<'a> {
             place: Some(self.place.unwrap_or(number)),
             event_type,
             time: self.time.ok_or(lacks("time"))?,
+            trace_parent: self.trace_parent.and_then(TraceParent::parse),
             content,
         })
     }

@@ -27,7 +27,7 @@ pub use lines::line;
 pub use link_header::link_header;
 pub use unreadable::{PageFault, UnreadablePage};
 
-use crate::event::{Digest, HIDDEN_TYPE, Source, StreamName, Timestamp};
+use crate::event::{Digest, HIDDEN_TYPE, Source, StreamName, Timestamp, TraceParent};
 
 /// Reads a page. `header` is what its `Link` headers say; where it and the document name a relation both, the document
 /// counts.
@@ -86,6 +86,8 @@ pub struct Event {
     pub event_type: Arc<str>,
     /// When, as the feed has it (`updated` of an Atom entry).
     pub time: Timestamp,
+    /// Which operation of its producer it came out of, where that was told and our own documents say it.
+    pub trace_parent: Option<TraceParent>,
     /// What it carries.
     pub content: EventContent,
 }

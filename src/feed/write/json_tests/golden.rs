@@ -34,6 +34,7 @@ pub(super) fn event(
             media_type: MediaType::parse(media_type).expect("a media type"),
             data: Bytes::copy_from_slice(data),
             metadata: metadata.map(|metadata| Bytes::copy_from_slice(metadata.as_bytes())),
+            trace_parent: None,
         }),
     }
 }

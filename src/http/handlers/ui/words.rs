@@ -202,7 +202,7 @@ mod tests {
 
     fn content(media_type: &str, data: &'static [u8]) -> Content {
         let media_type = MediaType::parse(media_type).expect("a media type");
-        Content { media_type, data: Bytes::from_static(data), metadata: None }
+        Content { media_type, data: Bytes::from_static(data), metadata: None, trace_parent: None }
     }
 
     #[test]

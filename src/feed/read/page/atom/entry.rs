@@ -6,8 +6,8 @@ use uuid::Uuid;
 use super::PageFault;
 use super::attributes::Attributes;
 use super::content::Content;
-use crate::event::Timestamp;
 use crate::event::limits::NUMBER_MAX;
+use crate::event::{Timestamp, TraceParent};
 use crate::feed::atom_entry::TYPE_SCHEME;
 use crate::feed::read::page::time::time;
 use crate::feed::read::page::{Event, EventContent, EventId, Shared};
@@ -48,6 +48,7 @@ struct Ours {
     position: u64,
     place: Option<u64>,
     is_removed: bool,
+    trace_parent: Option<TraceParent>,
     /// Of removed ones: in a deleted entry no category says it.
     event_type: Option<String>,
 }
@@ -99,6 +100,7 @@ impl Entry {
             position: number("position")?.ok_or(PageFault::Lacks("position"))?,
             place: number("place")?,
             is_removed: attributes.get("removed") == Some("true"),
+            trace_parent: attributes.get("traceparent").and_then(TraceParent::parse),
             event_type: text("type"),
         };
         if self.ours.replace(ours).is_some() { Err(PageFault::Twice("our `event`")) } else { Ok(()) }
@@ -118,6 +120,7 @@ impl Entry {
             place: ours.as_ref().map(|ours| ours.place.unwrap_or(ours.number)),
             event_type: names.event_type.of(event_type),
             time,
+            trace_parent: ours.as_ref().and_then(|ours| ours.trace_parent),
             content,
             id: match ours {
                 Some(ours) => EventId::Uuid(ours.id),

@@ -75,6 +75,7 @@ fn shown(event: &event::Event, place: Number) -> Event {
         place: Some(place.get()),
         event_type: event.event_type.as_str().into(),
         time: event.time,
+        trace_parent: event.content.as_ref().and_then(|content| content.trace_parent),
         content: match &event.content {
             Some(content) => EventContent::Here {
                 media_type: content.media_type.as_str().into(),
