@@ -9,15 +9,15 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::debug_fn;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{Filter, Log, LogFormat};
+use crate::config::{Log, LogFormat};
 
 /// Which lines the log shows; it can be changed while it goes on.
 pub struct Level(Box<dyn Fn(&str) + Send + Sync>);
 
 impl Level {
     /// From now on the log shows these lines.
-    pub fn set(&self, filter: &Filter) {
-        (self.0)(&filter.0);
+    pub fn set(&self, log: &Log) {
+        (self.0)(&filter(log));
     }
 }
 
@@ -29,11 +29,16 @@ pub fn start(log: &Log) -> Level {
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let (subscriber, level) = subscriber(&log.level.0, is_json, is_terminal, std::io::stderr);
+    let (subscriber, level) = subscriber(&filter(log), is_json, is_terminal, std::io::stderr);
     subscriber.init();
     // The default hook would write several lines of text among the objects.
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "panicked")));
     level
+}
+
+/// What is shown. The access log has a switch of its own; whoever names it in the level means what that says.
+fn filter(Log { level, access, .. }: &Log) -> String {
+    format!("everfeed::access={},{}", if *access { "info" } else { "off" }, level.0)
 }
 
 fn subscriber(
@@ -86,6 +91,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::config::Filter;
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -108,6 +114,28 @@ mod tests {
         let (subscriber, _) = subscriber("info", is_json, false, move || writer.clone());
         tracing::subscriber::with_default(subscriber, log);
         String::from_utf8(sink.0.lock().expect("nobody panics here").clone()).expect("it is text")
+    }
+
+    #[test]
+    fn the_access_log_has_a_switch_of_its_own_and_the_level_can_name_it() {
+        let shown = |level: &str, access| {
+            let sink = Sink::default();
+            let writer = sink.clone();
+            let log = Log { level: Filter(level.to_string()), format: LogFormat::Json, access };
+            let (subscriber, _) = subscriber(&filter(&log), true, false, move || writer.clone());
+            tracing::subscriber::with_default(subscriber, || {
+                tracing::info!(target: "everfeed::access", "request");
+                tracing::info!("all else");
+            });
+            let lines = String::from_utf8(sink.0.lock().expect("nobody panics here").clone()).expect("it is text");
+            (lines.contains("request"), lines.contains("all else"))
+        };
+        assert_eq!(shown("info", false), (false, true));
+        assert_eq!(shown("info", true), (true, true));
+        assert_eq!(shown("trace", false), (false, true));
+        assert_eq!(shown("error", true), (true, false));
+        assert_eq!(shown("info,everfeed::access=debug", false), (true, true));
+        assert_eq!(shown("info,everfeed::access=off", true), (false, true));
     }
 
     const HOSTILE: &str = "\u{1b}[2J\nforged line\u{9b}";

@@ -117,7 +117,7 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let server = options.at.server()?;
     let url = stream_url(&options.feed, &server.url)?;
     if !options.quiet {
-        telemetry::start(&Log { level: Filter("warn".to_string()), format: LogFormat::Text });
+        telemetry::start(&Log { level: Filter("warn".to_string()), format: LogFormat::Text, access: false });
     }
     // What blocks, as writing to a pipe that nobody reads does, must not keep anything else from going on.
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

@@ -291,5 +291,7 @@ settings! {
         level: Filter = "info", parse::filter;
         /// "text" for people, "json" for machines, "auto": text on a terminal, else JSON.
         format: LogFormat = "auto", parse::log_format;
+        /// A line for each request, whatever the level is: who asked for what, what came of it, how long it took.
+        access: bool = false, parse::boolean;
     }
 }

@@ -19,6 +19,7 @@ use crate::feed::{self, Feed};
 use crate::meter::HttpMeters;
 use crate::store::View;
 
+use super::access_log::PageCache;
 use super::header::{SURROGATE_KEY, XKEY};
 use super::links;
 use super::mark::Mark;
@@ -174,6 +175,11 @@ impl Documents {
     /// Whether the document is kept, made as the source stands.
     pub(crate) fn keeps(&self, wanted: &Wanted, standing: &Standing, coding: Coding) -> bool {
         self.cache.peek(&key(wanted, standing, coding)).is_some()
+    }
+
+    /// Where the document, made as the source stands, would come from.
+    pub(crate) fn page_cache(&self, wanted: &Wanted, standing: &Standing, coding: Coding) -> PageCache {
+        if self.keeps(wanted, standing, coding) { PageCache::Hit } else { PageCache::Miss }
     }
 
     /// The document in this coding: kept, or made now and kept.

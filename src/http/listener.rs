@@ -198,7 +198,7 @@ impl ResponseForPanic for Panicked {
         let what = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
         tracing::error!(panic = what.unwrap_or("no message"), "a request made the server panic");
         let problem = Problem::new(Kind::Internal, "the server came to a state that it should never be in");
-        Reply::problem(problem, None, None).into_response(None, None)
+        Reply::problem(problem, None, None).into_response(None, None, None)
     }
 }
 

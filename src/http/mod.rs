@@ -43,6 +43,7 @@ mod underway;
 mod metering;
 mod backups;
 mod rates;
+mod access_log;
 mod body;
 mod decompress;
 mod cloudevent;
@@ -218,6 +219,8 @@ impl Served {
         let is_http1 = request.version() <= Version::HTTP_11;
         let origin = request.headers().get(ORIGIN).cloned();
         let address = self.client_address(request.headers(), ends.peer);
+        let asked = (request.method(), request.uri(), request.headers());
+        let seen = access_log::Asked::begin(started, &id, asked, ends.peer, address);
         let challenge = (!self.access.is_open()).then(|| identify::challenge(request.headers()));
         let mut found = Found { caller: Caller::anonymous(), resource: Resource::Other };
         let base = host::base_url(&request, &self.settings.hosts, &ends);
@@ -256,11 +259,8 @@ impl Served {
         let resource = if matches!(reply.body, Content::Live(_)) { Resource::Listen } else { found.resource };
         let micros = started.elapsed().as_micros() as u64;
         self.metering.http.answered(resource, reply.status.as_u16(), micros);
-        tracing::debug!(
-            target: "everfeed::access", request = %id, peer = %ends.peer, user = found.caller.name(), %method, path,
-            status = reply.status.as_u16(), micros, "request"
-        );
-        reply.into_response(Some(in_flight), Some(&self.metering.http))
+        let line = seen.map(|seen| seen.answered(reply.status, reply.cache, found.caller.name()));
+        reply.into_response(Some(in_flight), Some(&self.metering.http), line)
     }
 
     /// Takes a place among the requests under way. Whether the server is well can always be asked.

@@ -16,6 +16,7 @@ use crate::access::Audience;
 use crate::address::BaseUrl;
 use crate::meter::HttpMeters;
 
+use super::access_log::{Line, PageCache};
 use super::browser;
 use super::cache_policy::{self, Freshness};
 use super::connection::InFlight;
@@ -36,6 +37,8 @@ pub(crate) struct Reply {
     pub(crate) vary: Vary,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Content,
+    /// Of a document, for the access log.
+    pub(crate) cache: Option<PageCache>,
 }
 
 /// What an answer was chosen by.
@@ -84,12 +87,14 @@ pub(crate) struct Body {
     _in_flight: Option<InFlight>,
     /// Counts what is sent of a body whose length nobody knows before.
     counting: Option<Arc<HttpMeters>>,
+    /// What the access log will say of it.
+    line: Option<Box<Line>>,
 }
 
 impl Reply {
     pub(crate) fn new(status: StatusCode, freshness: Freshness, body: Content) -> Self {
         let (audience, headers) = (Audience::Everybody, HeaderMap::new());
-        Self { status, reason: None, freshness, audience, vary: Vary::Nothing, headers, body }
+        Self { status, reason: None, freshness, audience, vary: Vary::Nothing, headers, body, cache: None }
     }
 
     /// For those alone who may have it; nobody who was left out before is let in.
@@ -129,6 +134,7 @@ impl Reply {
             vary: Vary::Nothing,
             headers: problem.headers,
             body: Content::Whole(Value::Object(document).to_string().into()),
+            cache: None,
         }
         .header(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"))
     }
@@ -143,7 +149,7 @@ impl Reply {
 
     /// For a connection that is not served: the whole answer in the words of HTTP/1.1.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
-        let (parts, body) = self.into_response(None, None).into_parts();
+        let (parts, body) = self.into_response(None, None, None).into_parts();
         let mut out = format!("HTTP/1.1 {}\r\nConnection: close\r\n", parts.status).into_bytes();
         for (name, value) in &parts.headers {
             out.extend_from_slice(name.as_str().as_bytes());
@@ -158,9 +164,14 @@ impl Reply {
         out
     }
 
-    /// Puts it on the wire, and counts its bytes.
-    pub(crate) fn into_response(self, in_flight: Option<InFlight>, meters: Option<&Arc<HttpMeters>>) -> Response<Body> {
-        let Self { status, reason, freshness, audience, vary, mut headers, body } = self;
+    /// Puts it on the wire, counts its bytes, and has the access log tell of it.
+    pub(crate) fn into_response(
+        self,
+        in_flight: Option<InFlight>,
+        meters: Option<&Arc<HttpMeters>>,
+        line: Option<Box<Line>>,
+    ) -> Response<Body> {
+        let Self { status, reason, freshness, audience, vary, mut headers, body, cache: _ } = self;
         cache_policy::apply(freshness, audience, &mut headers);
         browser::complete(status, audience, &mut headers);
         let vary = match vary {
@@ -192,7 +203,14 @@ impl Reply {
             (Content::Pieces(_) | Content::Live(_), Some(meters)) => Some(meters.clone()),
             (Content::None, _) | (_, None) => None,
         };
-        let mut response = Response::new(Body { content: body, _in_flight: in_flight, counting });
+        let mut body = Body { content: body, _in_flight: in_flight, counting, line };
+        // Nobody asks for the end of nothing.
+        if body.is_end_stream()
+            && let Some(line) = &mut body.line
+        {
+            line.ended();
+        }
+        let mut response = Response::new(body);
         *response.status_mut() = status;
         *response.headers_mut() = headers;
         if let Some(reason) = reason {
@@ -226,6 +244,16 @@ impl HttpBody for Body {
         }
         if let (Some(Ok(bytes)), Some(meters)) = (&piece, &self.counting) {
             meters.response_bytes.add(bytes.len() as u64);
+        }
+        // Nobody asks again after the last piece of what is here whole.
+        let is_over = piece.is_none() || self.is_end_stream();
+        if let Some(line) = &mut self.line {
+            if let Some(Ok(bytes)) = &piece {
+                line.sent(bytes.len());
+            }
+            if is_over {
+                line.ended();
+            }
         }
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }

@@ -47,7 +47,7 @@ fn reload(start: &Start, reloaded: &Reloaded, config: &mut Config) {
                 tracing::warn!(setting = name, "this setting has changed, and takes effect at the next start");
             }
             *config = loaded.config;
-            start.level.set(&config.log.level);
+            start.level.set(&config.log);
             done.push("log level");
         }
         Err(error) => tracing::error!(
@@ -74,7 +74,7 @@ impl Reloaded {
     /// access, goes on without.
     fn takes(&self, name: &str, now: &Config) -> bool {
         match name {
-            "log.level" => true,
+            "log.access" | "log.level" => true,
             "access.rules" => !self.access.is_open(),
             "tls.certificate" | "tls.client_ca" | "tls.client_required" | "tls.key" => {
                 self.tls.is_some() && now.tls.certificate.is_some()

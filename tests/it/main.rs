@@ -5,6 +5,7 @@
 mod support;
 
 mod access;
+mod access_log;
 mod aggregate;
 mod aggregate_kill;
 mod append;

@@ -9,6 +9,7 @@ use crate::event::{Number, Settings, Source, StreamHead};
 use crate::feed::{LinkTarget, Representation};
 use crate::store::View;
 
+use super::super::access_log;
 use super::super::cache_policy::Freshness;
 use super::super::document::NoDocument;
 use super::super::links;
@@ -71,6 +72,7 @@ pub(crate) async fn get(
             return Ok(feed::not_modified(&marks, freshness, vary).to(standing.audience()));
         }
     }
+    let cache = access_log::is_on().then(|| served.documents.page_cache(&wanted, &standing, coding));
     match served.documents.get(&view, &wanted, &standing, coding).await {
         Ok(document) => {
             let mut headers = document.headers.clone();
@@ -78,7 +80,7 @@ pub(crate) async fn get(
                 headers.remove(LAST_MODIFIED);
             }
             let body = Content::Whole(document.body.clone());
-            Ok(Reply { vary, headers, ..Reply::new(StatusCode::OK, freshness, body) }.to(standing.audience()))
+            Ok(Reply { vary, headers, cache, ..Reply::new(StatusCode::OK, freshness, body) }.to(standing.audience()))
         }
         Err(NoDocument::Problem(problem)) => Err(*problem),
         Err(NoDocument::Large) => Err(Problem::new(Kind::Internal, "one event is never too large")),

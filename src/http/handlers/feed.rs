@@ -14,6 +14,7 @@ use crate::feed::Representation;
 use crate::meter::Way;
 use crate::store::View;
 
+use super::super::access_log;
 use super::super::cache_policy::Freshness;
 use super::super::document::{self, NoDocument};
 use super::super::links;
@@ -191,13 +192,14 @@ async fn page(
             return Ok(not_modified(&marks, freshness, vary).to(standing.audience()));
         }
     }
+    let cache = access_log::is_on().then(|| served.documents.page_cache(wanted, standing, coding));
     served.read_ahead.begin(served, permit, view, wanted, standing, coding);
     let (headers, body) = match served.documents.get(view, wanted, standing, coding).await {
         Ok(document) => (document.headers.clone(), Content::Whole(document.body.clone())),
         Err(NoDocument::Large) => large::send(served, view, wanted, standing, coding).await?,
         Err(NoDocument::Problem(problem)) => return Err(*problem),
     };
-    Ok(Reply { vary, headers, ..Reply::new(StatusCode::OK, freshness, body) }.to(standing.audience()))
+    Ok(Reply { vary, headers, cache, ..Reply::new(StatusCode::OK, freshness, body) }.to(standing.audience()))
 }
 
 /// RFC 9110 §15.4.5: what the 200 would have said of who may keep it, and nothing else.

@@ -23,7 +23,8 @@ fn files_with(dir: &Path, needle: &[u8], found: &mut Vec<String>) {
 #[test]
 fn secrets_come_up_nowhere_and_a_line_names_who_asked() {
     let data = tempfile::tempdir().expect("a directory");
-    let server = TestServer::start_with_access(data.path(), &[("log.level", "trace")], &[("ann", &[])]);
+    let server =
+        TestServer::start_with_access(data.path(), &[("log.level", "trace"), ("log.access", "true")], &[("ann", &[])]);
     let json = ("Content-Type", "application/json");
     let user = json!({ "loginName": "bob", "password": CANARY }).to_string();
     assert_eq!(server.post_as("admin", "/users", &[json], user.as_bytes()).status, 201);
