@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 
 use crate::address::{BaseUrl, Suffix};
-use crate::client::{Credentials, connection};
+use crate::client::{Credentials, Tls, connection};
 use crate::event::{Source, StreamName};
 
 use super::Failure;
@@ -46,14 +46,15 @@ struct Problem {
 }
 
 impl Client {
-    /// To the server of this URL, as somebody, with these authorities trusted beside those of the system.
-    pub(super) fn open(url: &str, roots: &[Vec<u8>], credentials: &Credentials) -> Result<Self, Failure> {
-        Ok(Self { http: connection::open(url, roots, credentials)? })
+    /// To the server of this URL, as somebody, trusting and showing this.
+    pub(super) fn open(url: &str, tls: &Tls, credentials: &Credentials) -> Result<Self, Failure> {
+        Ok(Self { http: connection::open(url, tls, credentials)? })
     }
 
-    /// To the server that this very machine runs, whoever vouches for it.
-    pub(super) fn to_this_machine() -> Result<Self, Failure> {
-        Ok(Self { http: connection::open_to_this_machine()? })
+    /// To the server that this very machine runs, whoever vouches for it. To a server that asks for one a certificate of
+    /// one's own is shown (PEM).
+    pub(super) fn to_this_machine(own: Option<&[u8]>) -> Result<Self, Failure> {
+        Ok(Self { http: connection::open_to_this_machine(own)? })
     }
 
     pub(super) async fn get(&self, url: &str, headers: &[(&str, String)]) -> Result<Answer, Failure> {

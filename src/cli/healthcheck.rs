@@ -26,7 +26,10 @@ pub(super) fn run(options: &Options, environment: Environment) -> Result<(), Fai
             let config = options.settings.load(environment)?.config;
             let has_tls = config.tls.self_signed || config.tls.certificate.is_some();
             let scheme = if has_tls { "https" } else { "http" };
-            (format!("{scheme}://{}/health/ready", reachable(config.listen)), Client::to_this_machine()?)
+            (
+                format!("{scheme}://{}/health/ready", reachable(config.listen)),
+                Client::to_this_machine(options.who.own()?.as_deref())?,
+            )
         }
     };
     block_on(async {

@@ -40,7 +40,7 @@ impl Options {
     fn origin(&self) -> Result<Origin, Failure> {
         let usage = |what: &dyn std::fmt::Display| Failure::new(Exit::Usage, what);
         let base = BaseUrl::parse(&self.url).map_err(|error| usage(&format_args!("{}: {error}", self.url)))?;
-        Ok(Origin { base, credentials: self.who.credentials()?, roots: self.who.roots()? })
+        Ok(Origin { base, credentials: self.who.credentials()?, tls: self.who.tls()? })
     }
 }
 

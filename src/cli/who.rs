@@ -7,7 +7,7 @@ use clap::Args;
 use super::client::Client;
 use super::profiles::Profile;
 use super::{Exit, Failure};
-use crate::client::{Credentials, Following};
+use crate::client::{Credentials, Following, Tls};
 
 /// The same flags for every command that talks to a server.
 #[derive(Debug, Clone, Default, Args)]
@@ -23,6 +23,12 @@ pub(super) struct Who {
     /// A file with certificates of authorities to trust beside those of the system (PEM)
     #[arg(long, value_name = "FILE")]
     trust: Vec<PathBuf>,
+    /// A file with a certificate of one's own, for servers that ask for one, and with its key unless --key names that (PEM)
+    #[arg(long, value_name = "FILE", env = "EVERFEED_CERTIFICATE")]
+    certificate: Option<PathBuf>,
+    /// A file with the key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", env = "EVERFEED_KEY", requires = "certificate")]
+    key: Option<PathBuf>,
 }
 
 impl Who {
@@ -49,24 +55,31 @@ impl Who {
         Ok(Credentials::Basic { user, password })
     }
 
-    /// The certificates to trust, as PEM.
-    pub(super) fn roots(&self) -> Result<Vec<Vec<u8>>, Failure> {
-        let read = |file: &PathBuf| {
-            std::fs::read(file).map_err(|error| Failure::new(Exit::Usage, format_args!("{}: {error}", file.display())))
-        };
-        self.trust.iter().map(read).collect()
+    /// Whom to trust, and what to show.
+    pub(super) fn tls(&self) -> Result<Tls, Failure> {
+        Ok(Tls { roots: self.trust.iter().map(read).collect::<Result<_, _>>()?, own: self.own()? })
+    }
+
+    /// The certificate to show, with its key.
+    pub(super) fn own(&self) -> Result<Option<Vec<u8>>, Failure> {
+        let files = self.certificate.iter().chain(&self.key).map(read).collect::<Result<Vec<_>, _>>()?;
+        // A line break between them: what a file ends in without one would not be read.
+        Ok(self.certificate.as_ref().map(|_| files.join(&b'\n')))
     }
 
     /// Connections to the server of this URL.
     pub(super) fn client(&self, url: &str) -> Result<Client, Failure> {
-        Client::open(url, &self.roots()?, &self.credentials()?)
+        Client::open(url, &self.tls()?, &self.credentials()?)
     }
 
     /// Follows as somebody.
     pub(super) fn follows(&self, following: Following) -> Result<Following, Failure> {
-        let following = following.credentials(self.credentials()?);
-        Ok(self.roots()?.into_iter().fold(following, Following::trusting))
+        Ok(following.credentials(self.credentials()?).tls(self.tls()?))
     }
+}
+
+fn read(file: &PathBuf) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file).map_err(|error| Failure::new(Exit::Usage, format_args!("{}: {error}", file.display())))
 }
 
 fn secret(given: &str) -> Result<String, Failure> {

@@ -83,7 +83,7 @@ pub use error::FollowError;
 pub use event::Event;
 pub use follower::Follower;
 pub use lag::Lag;
-pub use options::{Credentials, Following, Live, Prefer, Start};
+pub use options::{Credentials, Following, Live, Prefer, Start, Tls};
 pub use pages::Pages;
 pub use parked::Parked;
 #[cfg(feature = "sqlite")]

@@ -54,6 +54,15 @@ pub enum Credentials {
     Bearer(String),
 }
 
+/// What TLS takes on this side. The default trusts whom the system trusts, and shows nothing.
+#[derive(Clone, Default)]
+pub struct Tls {
+    /// Certificates of authorities, as PEM, that are trusted beside those of the system.
+    pub roots: Vec<Vec<u8>>,
+    /// A certificate of one's own for servers that ask for one, its chain and its key, as PEM.
+    pub own: Option<Vec<u8>>,
+}
+
 /// What form to ask a server for. By default it is the first of these that the server has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prefer {
@@ -79,7 +88,7 @@ pub struct Following {
     pub(super) ends_at_the_end: bool,
     pub(super) skips_truncated: bool,
     pub(super) gives_up_after: Option<Duration>,
-    pub(super) roots: Vec<Vec<u8>>,
+    pub(super) tls: Tls,
     pub(super) prefer: Option<Prefer>,
     pub(super) shows_links: bool,
 }
@@ -100,7 +109,7 @@ impl Following {
             ends_at_the_end: false,
             skips_truncated: false,
             gives_up_after: None,
-            roots: Vec::new(),
+            tls: Tls::default(),
             prefer: None,
             shows_links: false,
         }
@@ -163,8 +172,19 @@ impl Following {
     /// Trusts servers whose certificates these vouch for, beside those that the system trusts: certificates of
     /// authorities, as PEM.
     pub fn trusting(mut self, pem: impl Into<Vec<u8>>) -> Self {
-        self.roots.push(pem.into());
+        self.tls.roots.push(pem.into());
         self
+    }
+
+    /// Shows a certificate of one's own to servers that ask for one: with its chain and its key, as PEM.
+    pub fn showing(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls.own = Some(pem.into());
+        self
+    }
+
+    /// Whom to trust and what to show, all at once.
+    pub fn tls(self, tls: Tls) -> Self {
+        Self { tls, ..self }
     }
 
     /// Asks for this form alone. Default: whichever the server has, and of several the one that says most.
@@ -194,6 +214,13 @@ impl Following {
     /// event that is asked for.
     pub fn start(self) -> Result<Follower, FollowError> {
         Follower::start(self)
+    }
+}
+
+impl std::fmt::Debug for Tls {
+    /// Not the key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tls").field("roots", &self.roots.len()).field("own", &self.own.is_some()).finish()
     }
 }
 

@@ -12,11 +12,13 @@ use super::{FILE_VARIABLE, Flag, Flags, SETTINGS, Setting, Source, Value};
 const PREFIX: &str = "EVERFEED_";
 
 /// Variables that begin like ours and are not the server's: they switch tests, or say who a command is.
-const OTHERS: [&str; 8] = [
+const OTHERS: [&str; 10] = [
+    "EVERFEED_CERTIFICATE",
     "EVERFEED_CHUNK_EVENTS",
     "EVERFEED_CRASH",
     "EVERFEED_FAILPOINT",
     "EVERFEED_FUZZ",
+    "EVERFEED_KEY",
     "EVERFEED_POWER",
     "EVERFEED_SEED",
     "EVERFEED_TOKEN",

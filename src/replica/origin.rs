@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::MirrorError;
 use crate::address::{Address, BaseUrl, Direction, PageRequest, Place, Suffix};
-use crate::client::{Checkpoint, Credentials, Follower, Following, Log, Prefer, Start};
+use crate::client::{Checkpoint, Credentials, Follower, Following, Log, Prefer, Start, Tls};
 use crate::event::{Count, Event, Number, Source};
 use crate::store::Identity;
 
@@ -19,8 +19,8 @@ pub struct Origin {
     pub base: BaseUrl,
     /// Who asks.
     pub credentials: Credentials,
-    /// Certificates of authorities, as PEM, that are trusted beside those of the system.
-    pub roots: Vec<Vec<u8>>,
+    /// Whom to trust over TLS, and what to show.
+    pub tls: Tls,
 }
 
 /// Where the other log stands.
@@ -65,7 +65,7 @@ impl Origin {
 
     fn following(&self) -> Following {
         let following = Follower::of(&self.feed()).form(Prefer::Lines).credentials(self.credentials.clone());
-        self.roots.iter().fold(following, |following, pem| following.trusting(pem.clone()))
+        following.tls(self.tls.clone())
     }
 
     fn feed(&self) -> String {

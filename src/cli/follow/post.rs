@@ -12,7 +12,7 @@ use super::super::Failure;
 use super::command::within;
 use super::offer::Refusal;
 use crate::address::Address;
-use crate::client::{Credentials, Event, connection};
+use crate::client::{Credentials, Event, Tls, connection};
 use crate::event;
 use crate::feed::read::page::EventId;
 use crate::feed::write::{LineFor, followed_line};
@@ -44,7 +44,11 @@ struct Info {
 
 impl Post {
     pub(super) fn to(url: &str) -> Result<Self, Failure> {
-        Ok(Self { http: connection::open(url, &[], &Credentials::None)?, url: url.to_string(), takes_lines: None })
+        Ok(Self {
+            http: connection::open(url, &Tls::default(), &Credentials::None)?,
+            url: url.to_string(),
+            takes_lines: None,
+        })
     }
 
     pub(super) fn events_at_once(&self, events: &[Event]) -> usize {

@@ -36,7 +36,7 @@ pub(super) async fn run(data: &Path, origin: &Origin) -> Result<(), Failure> {
 pub(super) fn origin(url: &str, streams: &[StreamName], who: &Who) -> Result<Origin, Failure> {
     let url = BaseUrl::parse(url)
         .map_err(|error| Failure::new(Exit::Usage, format_args!("--from-eventstore {url}: {error}")))?;
-    Ok(Origin { url, streams: streams.to_vec(), credentials: who.credentials()?, roots: who.roots()? })
+    Ok(Origin { url, streams: streams.to_vec(), credentials: who.credentials()?, tls: who.tls()? })
 }
 
 impl From<TakeOverError> for Failure {

@@ -7,16 +7,16 @@ use http::header::AUTHORIZATION;
 use reqwest::{Client, ClientBuilder, Response, Url};
 
 use super::{CONNECT_TIME_MAX, head, tls};
-use crate::client::{Credentials, FollowError};
+use crate::client::{Credentials, FollowError, Tls};
 
 /// Connections to the server of this URL. Redirections are answers like others: to follow one would make a GET of a POST,
 /// and its 200 would look as if the events had been taken.
 ///
-/// Whoever sends them trusts `roots` beside the authorities of the system, and tells the server who it is.
-pub(crate) fn open(url: &str, roots: &[Vec<u8>], credentials: &Credentials) -> Result<Client, FollowError> {
+/// Whoever sends them says whom to trust, and tells the server who it is.
+pub(crate) fn open(url: &str, tls: &Tls, credentials: &Credentials) -> Result<Client, FollowError> {
     let usage = |why: &dyn std::fmt::Display| FollowError::Usage(format!("{url}: {why}"));
     let parsed = Url::parse(url).map_err(|error| usage(&error))?;
-    let tls = tls::config(roots, parsed.scheme() == "https")?;
+    let tls = tls::config(tls, parsed.scheme() == "https")?;
     let authorization = super::authorization(credentials)?.map(|value| (AUTHORIZATION, value));
     let builder = builder(tls).default_headers(authorization.into_iter().collect());
     builder.build().map_err(|error| usage(&cause(&error)))
@@ -24,8 +24,8 @@ pub(crate) fn open(url: &str, roots: &[Vec<u8>], credentials: &Credentials) -> R
 
 /// Connections to a server on this machine, whoever vouches for it: nothing is sent there that is a secret, and its
 /// certificate is made out for the names that others know it by.
-pub(crate) fn open_to_this_machine() -> Result<Client, FollowError> {
-    builder(tls::trusting_anybody()).build().map_err(|error| FollowError::Usage(cause(&error)))
+pub(crate) fn open_to_this_machine(own: Option<&[u8]>) -> Result<Client, FollowError> {
+    builder(tls::trusting_anybody(own)?).build().map_err(|error| FollowError::Usage(cause(&error)))
 }
 
 fn builder(tls: rustls::ClientConfig) -> ClientBuilder {

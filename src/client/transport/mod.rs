@@ -116,7 +116,7 @@ impl Ask {
 
 impl Transport {
     pub(super) fn new(following: &Following, home: &Url) -> Result<Self, FollowError> {
-        let tls = tls::config(&following.roots, home.scheme() == "https")?;
+        let tls = tls::config(&following.tls, home.scheme() == "https")?;
         // On the same machine nothing is gained by packing and unpacking.
         let is_near =
             home.host_str().is_some_and(|host| host == "localhost" || host == "[::1]" || host.starts_with("127."));

@@ -1,24 +1,25 @@
-//! Whom to trust: the authorities that the system trusts, and those that the user names.
+//! Whom to trust: the authorities that the system trusts, and those that the user names. And what to show.
 
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 #[cfg(feature = "server")]
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 #[cfg(feature = "server")]
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 #[cfg(feature = "server")]
 use rustls::pki_types::{ServerName, UnixTime};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 #[cfg(feature = "server")]
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use rustls_platform_verifier::Verifier;
 
-use crate::client::FollowError;
+use crate::client::{FollowError, Tls};
 
 /// TLS with ring, set up for this client alone: a library does not choose for the process that it is in.
-pub(super) fn config(roots: &[Vec<u8>], is_needed: bool) -> Result<ClientConfig, FollowError> {
+pub(super) fn config(Tls { roots, own }: &Tls, is_needed: bool) -> Result<ClientConfig, FollowError> {
     let usage = |why: String| FollowError::Usage(why);
     let mut named: Vec<CertificateDer<'static>> = Vec::new();
     for pem in roots {
@@ -34,25 +35,41 @@ pub(super) fn config(roots: &[Vec<u8>], is_needed: bool) -> Result<ClientConfig,
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .expect("ring has the ciphers of TLS 1.2 and 1.3");
-    let mut config = match Verifier::new_with_extra_roots(named, provider) {
-        Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth(),
+    let builder = match Verifier::new_with_extra_roots(named, provider) {
+        Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)),
         // A system without certificates, as small images are, can still follow without TLS.
-        Err(_) if !is_needed => builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
+        Err(_) if !is_needed => builder.with_root_certificates(RootCertStore::empty()),
         Err(error) => return Err(usage(format!("the certificates that this system trusts cannot be read: {error}"))),
     };
+    let mut config = showing(builder, own.as_deref())?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
 
+/// With a certificate of one's own, if there is one.
+fn showing(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    own: Option<&[u8]>,
+) -> Result<ClientConfig, FollowError> {
+    let Some(pem) = own else { return Ok(builder.with_no_client_auth()) };
+    let usage = |why: &dyn std::fmt::Display| FollowError::Usage(format!("the certificate to show: {why}"));
+    let chain = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>().map_err(|error| usage(&error))?;
+    let key = PrivateKeyDer::from_pem_slice(pem).map_err(|error| usage(&format_args!("its key: {error}")))?;
+    if chain.is_empty() {
+        return Err(usage(&"there is none in it"));
+    }
+    builder.with_client_auth_cert(chain, key).map_err(|error| usage(&error))
+}
+
 /// TLS with whoever answers. It keeps nothing secret: it is good for asking one's own machine how it is.
 #[cfg(feature = "server")]
-pub(super) fn trusting_anybody() -> ClientConfig {
+pub(super) fn trusting_anybody(own: Option<&[u8]>) -> Result<ClientConfig, FollowError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .expect("ring has the ciphers of TLS 1.2 and 1.3");
     let anybody = Arc::new(Anybody(provider));
-    builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth()
+    showing(builder.dangerous().with_custom_certificate_verifier(anybody), own)
 }
 
 /// Holds every certificate for good; that the other side has its key is checked all the same.

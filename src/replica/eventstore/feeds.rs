@@ -117,8 +117,7 @@ impl Feeds {
 
 fn following(origin: &Origin, url: &str) -> Following {
     let following = Follower::of(url).form(Prefer::EventStore).credentials(origin.credentials.clone());
-    let following = following.gives_up_after(GIVES_UP_AFTER);
-    origin.roots.iter().fold(following, |following, pem| following.trusting(pem.clone()))
+    following.gives_up_after(GIVES_UP_AFTER).tls(origin.tls.clone())
 }
 
 /// The source has been read to its end.

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use super::import::{ImportError, check_empty};
 use crate::address::BaseUrl;
-use crate::client::{Credentials, FollowError};
+use crate::client::{Credentials, FollowError, Tls};
 use crate::event::{Position, StreamName, Timestamp};
 use crate::store::{NewStore, Options, ReplicateError, Role, Store};
 use feeds::Feeds;
@@ -40,8 +40,8 @@ pub struct Origin {
     pub streams: Vec<StreamName>,
     /// Whoever may read them.
     pub credentials: Credentials,
-    /// Certificates of authorities, as PEM, that are trusted beside those of the system.
-    pub roots: Vec<Vec<u8>>,
+    /// Whom to trust over TLS, and what to show.
+    pub tls: Tls,
 }
 
 /// What was taken over.

@@ -31,6 +31,43 @@ fn events_are_appended_read_followed_and_exported_over_tls_by_who_trusts_the_aut
     assert_eq!(server.stop(), Some(0));
 }
 
+/// Before, nobody could ask a server that takes only clients with certificates how it is.
+#[test]
+fn where_clients_have_to_show_certificates_commands_and_the_health_check_show_theirs() {
+    let (data, authority) = (tempfile::tempdir().expect("a directory"), Authority::new());
+    let trusted = authority.certificate().display().to_string();
+    let settings = [("tls.client_ca", trusted.as_str()), ("tls.client_required", "true")];
+    let server = start(data.path(), &authority, &settings);
+    let (certificate, key) = authority.client("ann");
+    let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
+    let both = data.path().join("both.pem");
+    let joined = [&certificate, &key].map(|file| std::fs::read_to_string(file).expect("it was made")).concat();
+    std::fs::write(&both, joined).expect("written");
+    let both = both.display().to_string();
+    let url = format!("https://localhost:{}", server.address.port());
+    let to = ["--server", &url, "--trust", &trusted];
+    let run = |arguments: &[&str]| everfeed(arguments).input("{\"a\":1}").run();
+    for shown in [&["--certificate", &certificate, "--key", &key][..], &["--certificate", &both]] {
+        let appended = run(&[&["append", "s", "--type", "T"], &to[..], shown].concat());
+        assert_eq!(appended.code, 0, "{appended:?}");
+        let read = run(&[&["read", "s"], &to[..], shown].concat());
+        assert!(read.code == 0 && read.output.contains("\"data\":{\"a\":1}"), "{read:?}");
+    }
+    assert_eq!(run(&[&["read", "s"], &to[..]].concat()).code, 1, "one is required");
+    let no_key = run(&[&["read", "s"], &to[..], &["--certificate", &certificate]].concat());
+    assert!(no_key.code == 2 && no_key.errors.contains("its key"), "{no_key:?}");
+
+    let listen = server.address.to_string();
+    let check = |shown: &[(&str, &str)]| {
+        let run = everfeed(&["healthcheck"]).set("EVERFEED_LISTEN", &listen);
+        let run = run.set("EVERFEED_TLS__CERTIFICATE", &certificate).set("EVERFEED_TLS__KEY", &key);
+        shown.iter().fold(run, |run, (variable, value)| run.set(variable, value)).run().code
+    };
+    assert_eq!(check(&[]), 1);
+    assert_eq!(check(&[("EVERFEED_CERTIFICATE", &certificate), ("EVERFEED_KEY", &key)]), 0);
+    assert_eq!(server.stop(), Some(0));
+}
+
 #[test]
 fn the_health_check_asks_a_server_with_tls_whoever_vouches_for_it() {
     let (data, authority) = (tempfile::tempdir().expect("a directory"), Authority::new());
