@@ -88,14 +88,16 @@
 //! # What goes, and what stays
 //!
 //! Whatever changes a later answer is itself an event: settings and soft deletions in `$${stream}`, hard deletions as
-//! the stream's own last event, truncation by age in `$truncations`. [`event::Effect`] says what an event changes,
+//! the stream's own last event, truncation by age in `$truncations`, and what of single events was erased in `$erasures`
+//! ([`event::Erasure`]). [`event::Effect`] says what an event changes,
 //! [`event::Retention`] what is left of its stream; the store keeps one for each stream that ever had settings, and
 //! every view leaves out what is gone by it, whether its space was given back or not. So a restart, a repair and a
 //! replay come to the same. What is removed leaves its row: number, position, type, time, id and digest stay.
 //!
 //! `store/scavenger` gives the space back later: it writes a chunk's next generation, rows and places as they were, and
 //! the writer thread lets sled name it. Views that are older still read the file that they know; it goes with the last
-//! of them. Nothing becomes too old by itself: `server/background` looks now and then, and appends an event that says
+//! of them. Asked to leave no trace, the writer also writes sled's part anew (`store/compaction`), since what was removed
+//! lies in its free segments for long. Nothing becomes too old by itself: `server/background` looks now and then, and appends an event that says
 //! so.
 //!
 //! # What is always true, and the test that holds it
@@ -106,10 +108,10 @@
 //! 2. Numbers and positions have no gaps and are never reused; nobody sees n+1 before n (`event::apply`'s own
 //!    tests, `tests/it/model`, `kill`).
 //! 3. A group survives a crash whole or not at all (`tests/it/seal_crash`, `kill`, `power_cut`). Giving space back
-//!    takes nothing else away, wherever it is cut short (`scavenge_crash`, `scavenge_model`).
+//!    takes nothing else away, wherever it is cut short (`scavenge_crash`, `erase_crash`, `scavenge_model`).
 //! 4. A complete page's URL gives the same bytes for ever: after a restart, a repair, a restore, an upgrade, under another
-//!    page size, on a mirror, until an event in it is truncated or deleted (`tests/it/byte_stability`, `removal`, `mirror`,
-//!    `backup`).
+//!    page size, on a mirror, until an event in it is truncated, deleted or erased (`tests/it/byte_stability`, `old_formats`,
+//!    `removal`, `erase`, `mirror`, `backup`).
 //! 5. A repeat gets the first receipt (`event::apply`'s own tests, `tests/it/append`, `model`).
 //! 6. One thread writes to the store's sled; only `store/door.rs` names it (`tests/it/layering`).
 //! 7. Only `http/reply` builds answers, only `http/cache_policy` writes Cache-Control, only `http/problem` maps

@@ -154,6 +154,20 @@ impl Access {
         Ok(WritePermit { stream, caller: caller.clone() })
     }
 
+    /// A permit to erase events of a stream: for those who may delete it, and for operators, whom the law may ask to.
+    ///
+    /// # Errors
+    /// For streams that belong to the server, and for callers who may not.
+    pub fn erase(&self, caller: &Caller, stream: StreamName, rights: &StreamRights) -> Result<WritePermit, Denied> {
+        if stream.is_system() {
+            return Err(Denied::Unerasable(stream));
+        }
+        if self.operate(caller).is_err() {
+            rights.check(caller, Action::Delete)?;
+        }
+        Ok(WritePermit { stream, caller: caller.clone() })
+    }
+
     /// A permit to operate. What it allows changes no event that anybody sees, and does no more when asked twice.
     ///
     /// # Errors

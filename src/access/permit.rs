@@ -30,7 +30,7 @@ pub enum Audience {
     Reader,
 }
 
-/// The caller may append to this stream, or delete it.
+/// The caller may append to this stream, delete it, or erase events of it.
 #[derive(Debug, Clone)]
 pub struct WritePermit {
     pub(super) stream: StreamName,
@@ -58,6 +58,9 @@ pub enum Denied {
     /// Settings are part of their stream, and what the server keeps itself it keeps.
     #[error("`{0}` belongs to the server; only streams whose names do not begin with `$` can be deleted")]
     Undeletable(StreamName),
+    /// What the server keeps says what all else is, and who did what.
+    #[error("`{0}` belongs to the server; only events of streams whose names do not begin with `$` can be erased")]
+    Unerasable(StreamName),
     /// The caller has not said who it is, and not everybody may do this.
     #[error("not everybody may do this: {0}")]
     Unknown(Deed),
@@ -141,7 +144,7 @@ impl ListPermit {
 }
 
 impl WritePermit {
-    /// What may be appended to, or deleted.
+    /// What may be appended to, deleted, or erased from.
     #[must_use]
     pub const fn stream(&self) -> &StreamName {
         &self.stream

@@ -139,6 +139,7 @@ impl Parsed {
             ["admin", "stats", "minutes"] => Address::History(By::Minutes).into(),
             ["openapi.json"] => Address::OpenApi.into(),
             ["admin", "scavenge"] => Address::Scavenge.into(),
+            ["admin", "compact"] => Address::Compact.into(),
             ["admin", "promote"] => Address::Promote.into(),
             ["admin", "streams"] => Address::Streams(StreamList::default()).into(),
             ["admin", "streams", stream] => {

@@ -177,6 +177,7 @@ impl Address {
             Self::History(by) => format!("/admin/stats/{}", by.as_str()),
             Self::OpenApi => "/openapi.json".to_string(),
             Self::Scavenge => "/admin/scavenge".to_string(),
+            Self::Compact => "/admin/compact".to_string(),
             Self::Promote => "/admin/promote".to_string(),
             Self::Streams(list) => list.path(),
             Self::Stream { source, at } => {

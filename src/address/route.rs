@@ -45,6 +45,7 @@ routes! {
     Seconds = "/admin/stats/seconds";
     Minutes = "/admin/stats/minutes";
     Scavenge = "/admin/scavenge";
+    Compact = "/admin/compact";
     Promote = "/admin/promote";
     Streams = "/admin/streams";
     Stream = "/admin/streams/{stream}";
@@ -99,6 +100,7 @@ impl Address {
             Self::History(By::Seconds) => Route::Seconds,
             Self::History(By::Minutes) => Route::Minutes,
             Self::Scavenge => Route::Scavenge,
+            Self::Compact => Route::Compact,
             Self::Promote => Route::Promote,
             Self::Streams(_) => Route::Streams,
             Self::Stream { .. } => Route::Stream,

@@ -85,6 +85,8 @@ pub enum Address {
     OpenApi,
     /// `/admin/scavenge`: giving space back.
     Scavenge,
+    /// `/admin/compact`: the same, and what lingers in free parts of the store's files.
+    Compact,
     /// `/admin/promote`: ending that a replica takes no appends.
     Promote,
     /// `/admin/streams`: which streams there are.

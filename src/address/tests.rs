@@ -91,6 +91,7 @@ fn what_is_not_a_stream_has_its_address_too() {
         ("/admin/stats/minutes", Address::History(By::Minutes)),
         ("/openapi.json", Address::OpenApi),
         ("/admin/scavenge", Address::Scavenge),
+        ("/admin/compact", Address::Compact),
         ("/admin/promote", Address::Promote),
         ("/admin/streams", Address::Streams(StreamList::default())),
         ("/admin/streams/a%2Fb", Address::Stream { source: source("a/b"), at: None }),

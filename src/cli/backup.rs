@@ -34,7 +34,7 @@ pub(super) struct Options {
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
     let base = BaseUrl::parse(&options.url)
         .map_err(|error| Failure::new(Exit::Usage, format_args!("{}: {error}", options.url)))?;
-    let origin = Origin { base, credentials: options.who.credentials()?, roots: options.who.roots()? };
+    let origin = Origin { base, credentials: options.who.credentials()?, tls: options.who.tls()? };
     let folder = Folder::to_write(&options.into)?;
     block_on(async {
         let mut progress = Progress::counting("backing up", "bytes");

@@ -29,6 +29,8 @@ mod repair;
 mod scavenge;
 mod backup;
 mod restore;
+mod erase;
+mod compact;
 mod export;
 mod import;
 mod bench;
@@ -83,6 +85,10 @@ enum Command {
     Backup(backup::Options),
     /// Make a store of a backup
     Restore(restore::Options),
+    /// Take one event's content away for good, and tell what caches have to forget
+    Erase(erase::Options),
+    /// Have a running server give back the space of all that was removed, so that nothing of it is left in its files
+    Compact(compact::Options),
     /// Write the log of a server, or of a store, into a file
     Export(export::Options),
     /// Rebuild a log from what was exported, or append its events to a server
@@ -134,6 +140,8 @@ pub fn run(
         Command::Scavenge(options) => scavenge::run(&options),
         Command::Backup(options) => backup::run(&options),
         Command::Restore(options) => restore::run(&options),
+        Command::Erase(options) => erase::run(&options),
+        Command::Compact(options) => compact::run(&options),
         Command::Export(options) => export::run(&options),
         Command::Import(options) => import::run(&options),
         Command::Config(options) => config::run(&options, environment),

@@ -9,7 +9,7 @@ use http::Method;
 use serde::Deserialize;
 
 use super::Failure;
-use super::at::At;
+use super::at::{At, Server};
 use super::client::block_on;
 use super::progress::Progress;
 use crate::address::Address;
@@ -48,17 +48,28 @@ struct Pass {
     chunks_done: u64,
     chunks_rewritten: u64,
     bytes_given_back: u64,
+    sled_bytes: Option<SledBytes>,
     ended_early: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct SledBytes {
+    before: u64,
+    after: u64,
+}
+
 pub(super) fn run(options: &Options) -> Result<(), Failure> {
-    let server = options.at.server()?;
-    let url = server.base()?.url(&Address::Scavenge);
+    ask(&options.at.server()?, &Address::Scavenge, options.wait)
+}
+
+/// Asks for a pass at this address; waits until it is done, or says which one it is.
+pub(super) fn ask(server: &Server, address: &Address, waits: bool) -> Result<(), Failure> {
+    let url = server.base()?.url(address);
     block_on(async {
         let client = server.who.client(&url)?;
         let answer = client.send(Method::POST, &url, &[], Bytes::new()).await?;
         let Asked { scavenge_id: id } = read(&url, answer.refused(), &answer.body)?;
-        if !options.wait {
+        if !waits {
             writeln!(std::io::stdout(), "{id}")?;
             return Ok(());
         }
@@ -77,11 +88,18 @@ pub(super) fn run(options: &Options) -> Result<(), Failure> {
         progress.end();
         match last {
             Some(Pass { ended_early: Some(why), .. }) => Err(Failure::failed(format_args!("it ended early: {why}"))),
-            Some(Pass { chunks_rewritten, bytes_given_back, .. }) => {
-                writeln!(
-                    std::io::stdout(),
-                    "{chunks_rewritten} chunks written anew, {bytes_given_back} bytes given back"
-                )?;
+            Some(Pass { chunks: Some(chunks), chunks_rewritten, .. }) if chunks_rewritten < chunks => {
+                let damaged = chunks - chunks_rewritten;
+                Err(Failure::failed(format_args!(
+                    "{damaged} chunks are damaged and stay as they are; see `everfeed verify`"
+                )))
+            }
+            Some(Pass { chunks_rewritten, bytes_given_back, sled_bytes, .. }) => {
+                let mut out = std::io::stdout();
+                writeln!(out, "{chunks_rewritten} chunks written anew, {bytes_given_back} bytes given back")?;
+                if let Some(SledBytes { before, after }) = sled_bytes {
+                    writeln!(out, "sled's part written anew: {before} bytes before, {after} now")?;
+                }
                 Ok(())
             }
             // Another pass began and ended since, or the server was started anew.

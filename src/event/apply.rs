@@ -160,6 +160,15 @@ pub enum Refusal {
         /// What is wrong with it.
         why: InvalidSettings,
     },
+    /// There is no such event to be erased.
+    #[error("the stream has no event {number} yet")]
+    NoSuchEvent {
+        /// The number that was named.
+        number: Number,
+    },
+    /// What the server keeps itself says what all else is, so nothing of it is erased.
+    #[error("the stream belongs to the server, and nothing of it can be erased")]
+    OfServer,
     /// The stream is not at the version that was expected.
     #[error("{expected} was expected, and the stream {}", match .current {
         Some(number) => format!("is at version {number}"),

@@ -13,8 +13,8 @@ use quick_cache::sync::Cache;
 use sha2::{Digest as _, Sha256};
 
 use crate::access::Audience;
-use crate::address::{Extent, Link, Shape, link_header};
-use crate::event::{Count, Event, Number, Order, Source, StreamHead, StreamName, Timestamp};
+use crate::address::{Extent, Link, Paging, Shape, link_header};
+use crate::event::{Count, Event, Number, Order, Source, StreamHead, StreamName, Timestamp, Visible};
 use crate::feed::{self, Feed};
 use crate::meter::HttpMeters;
 use crate::store::View;
@@ -127,7 +127,7 @@ impl Documents {
         let (removed, settings) = match &wanted.source {
             Source::Stream(stream) => {
                 let settings = view.retention(stream).map(|retention| retention.settings);
-                (removed_from_stream(&extent, head.visible().from), settings)
+                (removed_from_stream(view, stream, &extent, head.visible().from), settings)
             }
             Source::All | Source::Derived(..) => match extent.shown {
                 Some((first, last)) => {
@@ -142,6 +142,17 @@ impl Documents {
         let shown = extent.shown;
         let links = links::find(view, &wanted.source, representation, shown, follows_links, &sight, reader).await?;
         Ok(Standing { identity: view.identity(), head, extent, removed, settings, links, sight })
+    }
+
+    /// What can have been removed of a stream's head feed, in either way of paging, when it ended before `next`.
+    pub(crate) fn removed_from_head(&self, view: &View, stream: &StreamName, next: Number) -> [u64; 2] {
+        let source = Source::Stream(stream.clone());
+        let from = view.retention(stream).map_or(Number::ZERO, |kept| kept.first_visible(next));
+        let visible = Visible { from: from.min(next), next };
+        [Paging::Grid { page_size: self.page_size }, Paging::EventStore].map(|paging| {
+            let extent = paging.extent(&source, &Shape::Head, visible);
+            removed_from_stream(view, stream, &extent, from)
+        })
     }
 
     /// What a reader sees of the events between two places of a source.
@@ -279,8 +290,11 @@ impl Documents {
             }
             What::Event(number) => {
                 let marks = self.marks(view, wanted, standing, Coding::Identity).await?;
-                let headers = self.headers(wanted, standing, &marks);
+                let mut headers = self.headers(wanted, standing, &marks);
                 let event = standing.sight.event_at(view, source, *number).await?;
+                if source.is_derived() && !event.is_hidden() {
+                    insert_purge_keys(&mut headers, [&event.stream]);
+                }
                 let log = standing.identity.log;
                 let target = match &standing.links {
                     Some(links) => links.target(view, *number).await.map_err(Problem::from)?,
@@ -351,9 +365,12 @@ impl Documents {
         if let Some(modified) = marks.last_modified {
             insert(&mut headers, LAST_MODIFIED, &httpdate::fmt_http_date(modified.to_system_time()));
         }
-        let keys = format!("s-{} p-{}", purge_key(source.name()), purge_key(address.trim_start_matches(base.as_str())));
+        let keys = [stream_key(source.name()), page_key(address.trim_start_matches(base.as_str()))].join(" ");
         insert(&mut headers, SURROGATE_KEY, &keys);
         insert(&mut headers, XKEY, &keys);
+        if let Some(links) = &standing.links {
+            insert_purge_keys(&mut headers, links.streams());
+        }
         headers
     }
 }
@@ -405,14 +422,23 @@ pub(crate) fn insert_purge_keys<'s>(headers: &mut HeaderMap, streams: impl IntoI
     }
     let mut keys = headers.get(SURROGATE_KEY).and_then(|keys| keys.to_str().ok()).unwrap_or_default().to_string();
     for name in names {
-        keys.push_str(if keys.is_empty() { "s-" } else { " s-" });
-        keys.push_str(&purge_key(name));
+        keys.push_str(if keys.is_empty() { "" } else { " " });
+        keys.push_str(&stream_key(name));
     }
     insert(headers, SURROGATE_KEY, &keys);
     insert(headers, XKEY, &keys);
 }
 
-/// By what caches that can purge by key find documents.
+/// By what caches that can purge by key find all that shows events of a stream.
+pub(crate) fn stream_key(name: &str) -> String {
+    format!("s-{}", purge_key(name))
+}
+
+/// And one document, by its address behind the base URL.
+pub(crate) fn page_key(address: &str) -> String {
+    format!("p-{}", purge_key(address))
+}
+
 fn purge_key(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()

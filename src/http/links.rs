@@ -57,6 +57,11 @@ impl Links {
         self.depends_on_reader
     }
 
+    /// The streams of what is there to be shown in their places.
+    pub(crate) fn streams(&self) -> impl Iterator<Item = &StreamName> {
+        self.targets.values().filter(|target| target.there.is_some()).map(|target| &target.link.stream)
+    }
+
     /// What all they lead to carries.
     pub(crate) fn bytes(&self) -> usize {
         self.targets.values().filter_map(|target| target.there).map(|there| there.bytes).sum()

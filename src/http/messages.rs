@@ -40,9 +40,11 @@ pub(crate) struct RecentMessages {
 struct Key {
     source: Source,
     from: Number,
-    /// How far there was something to show. In a stream what goes goes from its beginning, so nothing that is shown
-    /// changes; in derived streams it does with every event elsewhere that removes some.
+    /// How far there was something to show. What is truncated of a stream goes from its beginning, so nothing that is
+    /// shown changes; in derived streams it does with every event elsewhere that removes some.
     as_of: Number,
+    /// How many events had been erased by then.
+    erasures: u64,
     /// What is hidden from the reader.
     sight: Mark,
 }
@@ -96,7 +98,7 @@ impl RecentMessages {
             Source::Stream(_) => head.next,
             Source::All | Source::Derived(..) => view.log().next.into(),
         };
-        let key = Key { source: source.clone(), from, as_of, sight: Mark::NONE };
+        let key = Key { source: source.clone(), from, as_of, erasures: view.erasures(), sight: Mark::NONE };
         let Some(reader) = reader.filter(|_| source.is_derived()) else {
             let make = async { Ok(Arc::new(messages(source, from, &read(view, source, from, head).await?))) };
             return self.cache.get_or_insert_async(&key, make).await;

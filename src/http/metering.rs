@@ -130,6 +130,7 @@ pub(super) fn resource(target: &Target, method: &Method, headers: &HeaderMap) ->
         }
         Address::Info | Address::Ping | Address::Live | Address::Ready | Address::Metrics => Resource::Health,
         Address::Scavenge
+        | Address::Compact
         | Address::Promote
         | Address::Backups
         | Address::Backup { .. }

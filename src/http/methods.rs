@@ -19,16 +19,16 @@ pub(super) const fn allowed(address: &Address) -> &'static str {
         Address::Incoming { .. } | Address::Promote | Address::UserCommand { .. } => "OPTIONS, POST",
         Address::Metadata { .. }
         | Address::Scavenge
+        | Address::Compact
         | Address::Backups
         | Address::Users
         | Address::Ui(Ui::Overview { .. } | Ui::Stream { .. }) => "GET, HEAD, OPTIONS, POST",
-        Address::Backup { part: BackupPart::Manifest, .. } => "DELETE, GET, HEAD, OPTIONS",
+        Address::Event { .. } | Address::Backup { part: BackupPart::Manifest, .. } => "DELETE, GET, HEAD, OPTIONS",
         Address::User { .. } => "DELETE, GET, HEAD, OPTIONS, PUT",
         Address::CurrentUser
         | Address::Home
         | Address::Categories { .. }
         | Address::Page { .. }
-        | Address::Event { .. }
         | Address::Data { .. }
         | Address::Info
         | Address::Ping
@@ -60,7 +60,8 @@ pub(super) fn method_not_allowed(method: &Method, allowed: &'static str, instead
 /// What to do instead of replacing or taking back what is kept for ever.
 pub(super) fn instead_of_changing(method: &Method, address: &Address) -> &'static str {
     match (address, method) {
-        (Address::Event { .. } | Address::Data { .. }, &Method::PUT | &Method::PATCH | &Method::DELETE) => {
+        (Address::Data { .. }, &Method::DELETE) => "; DELETE of the event itself erases what it carries",
+        (Address::Event { .. } | Address::Data { .. }, &Method::PUT | &Method::PATCH) => {
             "; an event never changes, because others have read it and caches keep it: append another event that says \
              what is right now"
         }

@@ -30,6 +30,7 @@ mod listing;
 mod streams;
 mod standing;
 mod document;
+mod purge;
 mod validator;
 mod conditional;
 mod negotiate;

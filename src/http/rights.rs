@@ -254,10 +254,22 @@ impl Served {
         Err(self.told_or_hidden(caller, &stream, &rights, denied))
     }
 
+    /// A permit to erase events of a stream.
+    pub(super) async fn may_erase(&self, caller: &Caller, stream: StreamName) -> Result<WritePermit, Problem> {
+        let rights = self.rights_over(|| governing(&stream)).await?;
+        let denied = match self.access.erase(caller, stream.clone(), &rights) {
+            Ok(permit) => return Ok(permit),
+            Err(denied) => denied,
+        };
+        Err(self.told_or_hidden(caller, &stream, &rights, denied))
+    }
+
     /// Why somebody may not change a stream; where it is a secret whether it is there, only to those who can see that it
     /// is.
     fn told_or_hidden(&self, caller: &Caller, stream: &StreamName, rights: &StreamRights, denied: Denied) -> Problem {
-        if !self.settings.secret_existence || matches!(denied, Denied::Reserved(_) | Denied::Undeletable(_)) {
+        if !self.settings.secret_existence
+            || matches!(denied, Denied::Reserved(_) | Denied::Undeletable(_) | Denied::Unerasable(_))
+        {
             return denied.into();
         }
         let source = Source::Stream(governing(stream));

@@ -11,6 +11,7 @@ use hyper::{Method, Request, StatusCode};
 use crate::access::Audience;
 use crate::address::{Address, BaseUrl, Shape, Target, Ui, Unaddressable};
 use crate::event::Source;
+use crate::store::Thoroughness;
 
 use super::audit::Deed;
 use super::cache_policy::Freshness;
@@ -101,6 +102,17 @@ impl Served {
                 let permit = self.may_read(caller, source.clone(), &mut reading).await?;
                 Box::pin(handlers::feed::get(self, &asked, &permit, Shape::Page(*request))).await
             }
+            Address::Event { source, place } if is_delete && source.is_derived() => {
+                let permit = self.may_read(caller, source.clone(), &mut reading).await?;
+                Box::pin(handlers::erase::elsewhere(self, &asked, &permit, *place)).await
+            }
+            Address::Event { source, place } if is_delete => {
+                let permit = self.may_erase(caller, source.stream()).await?;
+                let number = handlers::erase::number(*place)?;
+                let deed = Deed::EraseEvent(permit.stream().clone(), number);
+                let work = handlers::erase::delete(self, &asked, &permit, number);
+                Box::pin(self.recorded(&asked, caller, deed, work)).await
+            }
             Address::Event { source, place } => {
                 let permit = self.may_read(caller, source.clone(), &mut reading).await?;
                 let answer = Box::pin(handlers::event::get(self, &asked, &permit, *place)).await;
@@ -123,10 +135,15 @@ impl Served {
             }
             Address::Scavenge if is_post => {
                 let permit = self.access.operate(caller)?;
-                let work = async { handlers::scavenge::post(self, &permit) };
+                let work = async { handlers::scavenge::post(self, &permit, Thoroughness::Everything) };
                 Box::pin(self.recorded(&asked, caller, Deed::Scavenge, work)).await
             }
-            Address::Scavenge => Ok(handlers::scavenge::get(self, &self.access.operate(caller)?)),
+            Address::Compact if is_post => {
+                let permit = self.access.operate(caller)?;
+                let work = async { handlers::scavenge::post(self, &permit, Thoroughness::NoTrace) };
+                Box::pin(self.recorded(&asked, caller, Deed::Compact, work)).await
+            }
+            Address::Scavenge | Address::Compact => Ok(handlers::scavenge::get(self, &self.access.operate(caller)?)),
             Address::Promote => {
                 let permit = self.access.operate(caller)?;
                 Box::pin(self.recorded(&asked, caller, Deed::Promote, handlers::promote::post(self, &permit))).await

@@ -29,7 +29,9 @@ pub(crate) async fn write(
     }
     match (view.removal(event)?, &wanted.source) {
         // A stream whose first event is gone may well be there.
-        (None, _) | (Some(Removal::Alone), Source::Derived(Derived::Streams, _)) => document.entry(event, place, out),
+        (None, _) | (Some(Removal::Alone | Removal::Erased), Source::Derived(Derived::Streams, _)) => {
+            document.entry(event, place, out);
+        }
         (Some(_), _) => document.deleted(event, place, out),
     }
     Ok(())

@@ -7,9 +7,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::access::Audience;
 use crate::address::{BaseUrl, Extent, Shape};
-use crate::event::{Event, Number, Settings, Source, StreamHead, Timestamp};
+use crate::event::{Event, Number, Settings, Source, StreamHead, StreamName, Timestamp};
 use crate::feed::Representation;
-use crate::store::{Identity, Removal};
+use crate::store::{Identity, Removal, View};
 
 use super::conditional::Validators;
 use super::links::Links;
@@ -42,7 +42,7 @@ pub(crate) struct Standing {
     pub(crate) identity: Identity,
     pub(crate) head: StreamHead,
     pub(crate) extent: Extent,
-    /// What of it is truncated or deleted; 0 if nothing is.
+    /// What of it is truncated, deleted or erased; 0 if nothing is.
     pub(crate) removed: u64,
     /// The settings of the stream, if it has any.
     pub(crate) settings: Option<Settings>,
@@ -111,12 +111,20 @@ pub(super) fn marks_by(number: Number, newest: &Event, wanted: &Wanted, standing
     Marks { identity_tag, tag, last_modified }
 }
 
-/// How far the stream is truncated, if that touches the page: it shows nothing, or begins with what is left.
-pub(super) fn removed_from_stream(extent: &Extent, first_visible: Number) -> u64 {
-    match extent.shown {
-        Some((first, _)) if first > first_visible => 0,
-        Some(_) | None => first_visible.get(),
+/// How far the stream is truncated, if that touches the page: it shows nothing, or begins with what is left. And what of
+/// the page was erased.
+pub(super) fn removed_from_stream(view: &View, stream: &StreamName, extent: &Extent, first_visible: Number) -> u64 {
+    let truncated = match extent.shown {
+        Some((first, _)) if first > first_visible => Number::ZERO,
+        Some(_) | None => first_visible,
+    };
+    let erased = extent.shown.map(|(first, last)| view.erased(stream, first, last)).into_iter().flatten();
+    let mut removed: Vec<_> = erased.map(|number| (number, Some(Removal::Erased))).collect();
+    if removed.is_empty() {
+        return truncated.get();
     }
+    removed.push((truncated, Some(Removal::Alone)));
+    mark_of(&removed)
 }
 
 /// One number for many.
@@ -131,6 +139,7 @@ pub(super) fn mark_of(removed: &[(Number, Option<Removal>)]) -> u64 {
             None => 0,
             Some(Removal::Alone) => 1,
             Some(Removal::WithItsStream) => 2,
+            Some(Removal::Erased) => 3,
         }]);
     }
     u64::from_be_bytes(hash.finalize()[..8].try_into().expect("a digest has 32 bytes"))

@@ -17,7 +17,7 @@ use super::negotiate::Coding;
 pub(crate) struct Facts<'a> {
     pub(crate) identity: Identity,
     pub(crate) life: Life,
-    /// What of the document is truncated or deleted; 0 if nothing is.
+    /// What of the document is truncated, deleted or erased; 0 if nothing is.
     pub(crate) removed: u64,
     /// Where the links that it shows lead; 0 if it shows none.
     pub(crate) links: u64,

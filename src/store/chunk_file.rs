@@ -6,9 +6,10 @@ use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::event::{Event, EventType, LINK_TYPE, Number, Position, StreamName};
+use crate::event::{Erasure, Event, EventType, LINK_TYPE, Number, Position, StreamName};
 
 use super::derived::WrittenIndex;
+use super::erasures::said_by;
 use super::failpoint;
 use super::format::block::{BlockSize, encode_block};
 use super::format::chunk::{self, HEADER_BYTES, Header, Place, Run, Section};
@@ -27,6 +28,8 @@ pub(crate) struct Written {
     pub(crate) filter: Vec<u8>,
     /// The streams of which its events change what is left.
     pub(crate) retained: Vec<StreamName>,
+    /// What its events say was erased.
+    pub(crate) erased: Vec<Erasure>,
     /// There are link events in it.
     pub(crate) has_links: bool,
     /// The indexes of its derived streams that were written with it.
@@ -210,6 +213,7 @@ fn write_to(
         runs: layout.runs,
         filter,
         retained: changed_by(events),
+        erased: said_by(events),
         has_links: events.iter().any(is_link),
         indexes: Vec::new(),
     })

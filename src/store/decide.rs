@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use crate::event::{
-    self, Content, Deletion, DeletionOutcome, Digest, Effect, Event, EventId, EventType, ExpectedVersion,
-    HARD_DELETION_TYPE, Known, LogHead, MediaType, NewEvent, Number, Order, Outcome, Position, Proposal, Receipt,
-    Retention, SETTINGS_TYPE, Source, Status, StreamHead, StreamName, TRUNCATION_TYPE, TRUNCATIONS, apply,
+    self, Content, Deletion, DeletionOutcome, Digest, ERASURE_TYPE, ERASURES, Effect, Erasure, ErasureOutcome, Event,
+    EventId, EventType, ExpectedVersion, HARD_DELETION_TYPE, Known, LogHead, MediaType, NewEvent, Number, Order,
+    Outcome, Position, Proposal, Receipt, Refusal, Retention, SETTINGS_TYPE, Source, Status, StreamHead, StreamName,
+    TRUNCATION_TYPE, TRUNCATIONS, apply,
 };
 
 use super::AppendError;
@@ -26,6 +27,8 @@ pub(crate) struct Group {
     ids: HashMap<Fingerprint, Known>,
     /// What is left of the streams of which the group changes that.
     pub(crate) retentions: HashMap<StreamName, Retention>,
+    /// What it erases.
+    pub(crate) erasures: Vec<Erasure>,
     /// Where in `placed` the newest settings of a stream are, by the stream that holds them.
     settings: HashMap<StreamName, usize>,
     pub(crate) has_links: bool,
@@ -42,6 +45,7 @@ impl Group {
             heads: HashMap::new(),
             ids: HashMap::new(),
             retentions: HashMap::new(),
+            erasures: Vec::new(),
             settings: HashMap::new(),
             has_links: false,
             rows: Vec::with_capacity(row_bytes_about),
@@ -60,6 +64,7 @@ impl Group {
                 let stream = StreamName::parse(TRUNCATIONS).expect("a name");
                 self.write_own(view, &stream, TRUNCATION_TYPE, Effect::truncation(&request.stream, before), request)
             }
+            Intent::Erase(number) => self.decide_erasure(view, &head, number, request),
         }
     }
 
@@ -126,6 +131,25 @@ impl Group {
                 Deletion::Soft => self.write_settings(view, &request.stream, Number::MAX, request),
                 Deletion::Hard => self.write_own(view, &request.stream, HARD_DELETION_TYPE, b"{}".to_vec(), request),
             },
+        }
+    }
+
+    fn decide_erasure(
+        &mut self,
+        view: &View,
+        head: &StreamHead,
+        number: Number,
+        request: &Request,
+    ) -> Result<Receipt, AppendError> {
+        let erasure = Erasure { stream: request.stream.clone(), number };
+        let is_erased = view.is_erased(&erasure.stream, number) || self.erasures.contains(&erasure);
+        match event::erase(head, number, is_erased) {
+            ErasureOutcome::Unwritten => Err(AppendError::Refused(Refusal::NoSuchEvent { number })),
+            ErasureOutcome::Gone => Ok(Receipt { first: number, last: number, position: Position::ZERO, repeat: true }),
+            ErasureOutcome::Erased => {
+                let stream = StreamName::parse(ERASURES).expect("a name");
+                self.write_own(view, &stream, ERASURE_TYPE, erasure.data(), request)
+            }
         }
     }
 
@@ -255,6 +279,7 @@ impl Group {
         let Event { number, position, life, digest, .. } = event;
         self.ids.insert(fingerprint, Known { number, position, life, digest });
         let effect = Effect::of(&event);
+        self.erasures.extend(Erasure::of(&event));
         self.has_links |= is_link(&event);
         self.placed.push(Placed { event, fingerprint, life_start });
         match effect {

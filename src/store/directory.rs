@@ -98,8 +98,27 @@ impl Directory {
         &self.root
     }
 
+    /// Where sled's part is: also when a compaction was cut short just before it had its name again.
     pub(crate) fn sled(&self) -> PathBuf {
-        self.root.join("sled")
+        let sleds = Sleds::below(&self.root);
+        if sleds.is_half_renamed() { sleds.next } else { sleds.named }
+    }
+
+    /// Ends what a compaction left half done, and removes what it left behind.
+    pub(crate) fn end_compaction(&self) -> io::Result<()> {
+        let sleds = Sleds::below(&self.root);
+        if sleds.is_half_renamed() {
+            fs::rename(&sleds.next, &sleds.named)?;
+            sync_dir(&self.root)?;
+        }
+        for left in [sleds.next, sleds.old] {
+            if left.exists() {
+                tracing::info!(directory = %left.display(), "removed what a compaction left behind");
+                fs::remove_dir_all(left)?;
+                sync_dir(&self.root)?;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn chunks(&self) -> PathBuf {
@@ -135,13 +154,8 @@ impl Directory {
 
     /// Makes the directory whole: all that was created in it is synced, then it gets its marker.
     pub(crate) fn finish(&self, marker: &Marker) -> io::Result<()> {
-        for entry in fs::read_dir(self.sled())? {
-            let path = entry?.path();
-            File::open(path)?.sync_all()?;
-        }
-        for dir in [self.sled(), self.chunks()] {
-            File::open(dir)?.sync_all()?;
-        }
+        sync_all(&self.sled())?;
+        sync_dir(&self.chunks())?;
         mark(&self.root, marker)?;
         // Directories above may have been made with it. Those that we may not read were there before.
         for above in self.root.ancestors().skip(1) {
@@ -196,6 +210,24 @@ impl Directory {
     /// The store was closed in order.
     pub(crate) fn note_closed(&self, closed: &Closed) -> io::Result<()> {
         replace(&self.root, CLOSED, &closed.encode())
+    }
+}
+
+/// Where sled's part is, and where it is while it is written anew: the copy is complete before the original steps aside.
+pub(crate) struct Sleds {
+    pub(crate) named: PathBuf,
+    pub(crate) next: PathBuf,
+    pub(crate) old: PathBuf,
+}
+
+impl Sleds {
+    pub(crate) fn below(root: &Path) -> Self {
+        Self { named: root.join("sled"), next: root.join("sled.next"), old: root.join("sled.old") }
+    }
+
+    /// The original has stepped aside, and the copy has not taken its place yet.
+    fn is_half_renamed(&self) -> bool {
+        !self.named.exists() && self.next.exists() && self.old.exists()
     }
 }
 
@@ -261,8 +293,16 @@ fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-fn sync_dir(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+/// Syncs a directory, and all that lies directly in it.
+pub(crate) fn sync_all(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        File::open(entry?.path())?.sync_all()?;
+    }
+    sync_dir(dir)
 }
 
 #[cfg(test)]
@@ -273,10 +313,10 @@ mod tests {
     fn a_marker_with_a_changed_bit_is_no_marker() {
         let plain = Marker { format: FORMAT, log: Uuid::from_u128(42), replica_of: None };
         let replica = Marker { replica_of: Some("http://a:1".into()), ..plain.clone() };
-        let of = "everfeed format 1\nlog 00000000-0000-0000-0000-00000000002a\n";
+        let of = "everfeed format 2\nlog 00000000-0000-0000-0000-00000000002a\n";
         for (marker, text) in [
-            (plain, format!("{of}crc-32c ef6e93ef\n")),
-            (replica, format!("{of}replica of http://a:1\ncrc-32c 5f215722\n")),
+            (plain, format!("{of}crc-32c 5c6f99ad\n")),
+            (replica, format!("{of}replica of http://a:1\ncrc-32c 791ca3fb\n")),
         ] {
             assert_eq!(marker.to_string(), text);
             assert_eq!(Marker::parse(&text), Some(marker));

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 
 use super::failpoint;
@@ -51,6 +52,13 @@ pub(crate) struct Failure {
     text: String,
 }
 
+impl Failure {
+    /// What was to be done to the files, and why the operating system refused.
+    pub(crate) fn of_io(what: &str, error: &io::Error) -> Self {
+        failure(what, error)
+    }
+}
+
 /// Why it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cause {
@@ -65,7 +73,8 @@ pub(crate) enum Cause {
 /// Reads, from any thread.
 #[derive(Clone)]
 pub(crate) struct Door {
-    inner: Arc<Inner>,
+    /// All clones share it, so that all of them see what takes its place.
+    inner: Arc<ArcSwap<Inner>>,
 }
 
 struct Inner {
@@ -134,16 +143,12 @@ impl Door {
         let db = guarded(|| config.open())?;
         let file = File::open(&path).map_err(|error| failure("open", &error))?;
         let inner = Inner { db: Some(db), file, failed: AtomicBool::new(false) };
-        let door = Self { inner: Arc::new(inner) };
+        let door = Self { inner: Arc::new(ArcSwap::from_pointee(inner)) };
         Ok((door.clone(), Writer { door, log_bytes_unsynced: 0, changes: 0 }))
     }
 
-    fn db(&self) -> &sled::Db {
-        self.inner.db.as_ref().expect("it is there until it is dropped")
-    }
-
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, Failure> {
-        Ok(guarded(|| self.db().get(key))?.map(|value| Bytes::copy_from_slice(&value)))
+        Ok(guarded(|| self.inner.load().db().get(key))?.map(|value| Bytes::copy_from_slice(&value)))
     }
 
     /// The keys and values that begin with `prefix`, in order, from `from` on, until `each` returns false.
@@ -154,7 +159,8 @@ impl Door {
         mut each: impl FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), Failure> {
         guarded(|| {
-            for pair in self.db().range(from..) {
+            let inner = self.inner.load_full();
+            for pair in inner.db().range(from..) {
                 let (key, value) = pair?;
                 if !key.starts_with(prefix) || !each(&key, &value) {
                     break;
@@ -172,7 +178,8 @@ impl Door {
         mut each: impl FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), Failure> {
         guarded(|| {
-            for pair in self.db().range(..=to).rev() {
+            let inner = self.inner.load_full();
+            for pair in inner.db().range(..=to).rev() {
                 let (key, value) = pair?;
                 if !key.starts_with(prefix) || !each(&key, &value) {
                     break;
@@ -190,16 +197,16 @@ impl Writer {
             self.sync()?;
         }
         self.log_bytes_unsynced += batch.log_bytes;
-        let written = guarded(|| self.door.db().apply_batch(batch.batch));
+        let written = guarded(|| self.door.inner.load().db().apply_batch(batch.batch));
         self.noticing(written)
     }
 
     /// Makes all that was written durable.
     pub(crate) fn sync(&mut self) -> Result<(), Failure> {
-        let flushed = guarded(|| self.door.db().flush());
+        let flushed = guarded(|| self.door.inner.load().db().flush());
         self.noticing(flushed)?;
         if !failpoint::skips("skip.fdatasync") {
-            let synced = self.door.inner.file.sync_data().map_err(|error| failure("fdatasync", &error));
+            let synced = self.door.inner.load().file.sync_data().map_err(|error| failure("fdatasync", &error));
             self.noticing(synced)?;
         }
         self.log_bytes_unsynced = 0;
@@ -222,10 +229,11 @@ impl Writer {
         self.log_bytes_unsynced += log_bytes;
         let first = self.changes;
         self.changes += u64::from(pages * CHANGES_PER_LEAF);
+        let inner = self.door.inner.load_full();
         let tidied = guarded(|| {
             // Each with another value: sled passes over a change that changes nothing.
             for change in first..self.changes {
-                self.door.db().insert(TIDY_KEY, &change.to_be_bytes())?;
+                inner.db().insert(TIDY_KEY, &change.to_be_bytes())?;
             }
             Ok(())
         });
@@ -234,9 +242,23 @@ impl Writer {
 
     fn noticing<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {
         if result.is_err() {
-            self.door.inner.failed.store(true, Ordering::SeqCst);
+            self.door.inner.load().failed.store(true, Ordering::SeqCst);
         }
         result
+    }
+
+    /// Goes on with another database, which holds the same; all readers do. What is not synced yet of this one is given up
+    /// with it.
+    pub(crate) fn replace(&mut self, (door, writer): (Door, Self)) {
+        self.door.inner.store(door.inner.load_full());
+        let Self { log_bytes_unsynced, changes, .. } = writer;
+        (self.log_bytes_unsynced, self.changes) = (log_bytes_unsynced, changes);
+    }
+}
+
+impl Inner {
+    fn db(&self) -> &sled::Db {
+        self.db.as_ref().expect("it is there until it is dropped")
     }
 }
 

@@ -3,17 +3,17 @@
 //!
 //! Reading order: `format` (what is on disk), `door` (sled), `registry` (what it holds beside events), `derived` (streams
 //! kept by reference), `segment` (the tail in memory), `chunk_file` and `chunks` (old events), `ids` (event ids for ever),
-//! `names` (of all streams), `retentions` (what settings and deletions leave), `keeper`, `view` (what readers see;
-//! `removal`, what it leaves out; `runs`, its sealed part; `times`, what came when; `growth`, `size`, `summary` and
+//! `names` (of all streams), `retentions` (what settings and deletions leave), `erasures`, `keeper`, `view` (what readers
+//! see; `removal`, what it leaves out; `runs`, its sealed part; `times`, what came when; `growth`, `size`, `summary` and
 //! `related`, what people ask), `shared`, `queue`, `decide` and `replicate` (what becomes a group), `writer` and `sealer`
-//! (the two threads), `scavenger` (a third), `aging`, `recovery`, `tail` and `leftovers` (opening), `verify`, `repair` and
-//! `backup`.
+//! (the two threads), `scavenger` (a third), `compaction`, `aging`, `recovery`, `tail`, `leftovers` and `migration`
+//! (opening), `verify`, `repair` and `backup`.
 //!
 //! One append on its way: [`Store::append`] looks its ids up in the chunks and queues it; the writer thread
 //! decides it together with what else waits, encodes the group, writes it to sled, flushes and syncs, publishes
 //! the new view, wakes waiters and answers. When a segment of the tail is complete the sealer writes it as a
 //! chunk file; the writer lets sled name the file, publishes the view without the segment, and deletes its groups.
-//! Of what is truncated or deleted later the scavenger gives the space back: it writes the chunk's next generation.
+//! Of what is truncated, deleted or erased later the scavenger gives the space back: it writes the chunk's next generation.
 
 mod error;
 mod format;
@@ -26,6 +26,7 @@ mod segment;
 mod chunk_file;
 mod chunks;
 mod retentions;
+mod erasures;
 mod keeper;
 mod view;
 mod removal;
@@ -45,11 +46,13 @@ mod directory;
 mod recovery;
 mod tail;
 mod leftovers;
+mod migration;
 mod decide;
 mod replicate;
 mod writer;
 mod sealer;
 mod scavenger;
+mod compaction;
 mod aging;
 pub(crate) mod failpoint;
 mod verify;

@@ -11,6 +11,7 @@ use crate::event::limits::SETTINGS_BYTES_MAX;
 
 use super::AppendError;
 use super::chunk_file::Written;
+use super::compaction::Compaction;
 use super::derived::WrittenIndex;
 use super::ids::Fingerprint;
 use super::replicate::{Rows, Turn};
@@ -52,6 +53,8 @@ pub(crate) enum Intent {
     Delete(Deletion),
     /// To truncate the stream: events below this number are too old.
     Truncate(Number),
+    /// To erase the content of the stream's event with this number.
+    Erase(Number),
 }
 
 /// A request with all that can be found out before it is decided.
@@ -112,7 +115,7 @@ impl Request {
     pub(crate) fn bytes(&self) -> usize {
         match self.intent {
             Intent::Append | Intent::Record => self.events.iter().map(|event| event.content.len()).sum(),
-            Intent::Delete(_) | Intent::Truncate(_) => SETTINGS_BYTES_MAX,
+            Intent::Delete(_) | Intent::Truncate(_) | Intent::Erase(_) => SETTINGS_BYTES_MAX,
         }
     }
 }
@@ -131,6 +134,8 @@ pub(crate) enum Work {
     Indexed(Vec<WrittenIndex>),
     /// A chunk's next generation is written and synced.
     Rewritten(Box<Rewritten>),
+    /// Sled's part is written anew.
+    Compact(Compaction),
     /// Nothing more comes.
     Close,
 }
@@ -150,6 +155,7 @@ struct Waiting {
     sealed: VecDeque<Box<Written>>,
     indexed: VecDeque<Vec<WrittenIndex>>,
     rewritten: VecDeque<Box<Rewritten>>,
+    compactions: VecDeque<Compaction>,
     closed: bool,
     writer_sleeps: bool,
 }
@@ -228,6 +234,17 @@ impl Queue {
         Ok(())
     }
 
+    /// Has sled's part written anew, or gives it back: the store is closing.
+    pub(crate) fn compact(&self, compaction: Compaction) -> Result<(), Compaction> {
+        let mut waiting = self.waiting();
+        if waiting.closed {
+            return Err(compaction);
+        }
+        waiting.compactions.push_back(compaction);
+        self.wake(waiting);
+        Ok(())
+    }
+
     /// No more appends are taken; what waits is still done.
     pub(crate) fn close(&self) {
         let mut waiting = self.waiting();
@@ -243,6 +260,7 @@ impl Queue {
         waiting.rows.clear();
         waiting.turns.clear();
         waiting.rewritten.clear();
+        waiting.compactions.clear();
     }
 
     fn wake(&self, waiting: MutexGuard<'_, Waiting>) {
@@ -266,6 +284,9 @@ impl Queue {
             }
             if let Some(rewritten) = waiting.rewritten.pop_front() {
                 return Work::Rewritten(rewritten);
+            }
+            if let Some(compaction) = waiting.compactions.pop_front() {
+                return Work::Compact(compaction);
             }
             // A queue that is closed is emptied whatever the tail takes: the sealer that made room may have ended.
             if !waiting.rows.is_empty()

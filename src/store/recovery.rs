@@ -8,22 +8,24 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::event::{Effect, LogHead, Number, Position, Status, StreamHead, StreamName, Timestamp};
+use crate::event::{Effect, Erasure, LogHead, Number, Position, Status, StreamHead, StreamName, Timestamp};
 
 use super::chunk_file;
 use super::chunks::Chunks;
 use super::derived::{Kinds, read_indexed};
-use super::directory::{Directory, Ending, LOCK_RETRY, Marker};
+use super::directory::{self, Directory, Ending, LOCK_RETRY, Marker};
 use super::disk;
 use super::door::{self, Batch, Cause, Door};
+use super::erasures::Erasures;
 use super::format::group::{self, Part};
 use super::format::retention::decode_retention;
 use super::format::{
-    ChunkRecord, Closed, FORMAT, Key, Malformed, Meta, RunRecord, all_runs_prefix, chunk_prefix, group_prefix,
-    retention_prefix, run_prefix,
+    ChunkRecord, Closed, FORMAT, Key, Malformed, Meta, RunRecord, all_runs_prefix, chunk_prefix, erased_prefix,
+    group_prefix, retention_prefix, run_prefix,
 };
 use super::ids::Fingerprints;
 use super::leftovers::Leftovers;
+use super::migration::{migrate, steps};
 use super::names::{Names, SealedNames};
 use super::registry;
 use super::retentions::Retentions;
@@ -73,9 +75,14 @@ pub(crate) fn open(options: &Options, new: &NewStore) -> Result<Opened, OpenErro
     if is_new {
         clear_unfinished(&directory)?;
     }
+    directory.end_compaction().map_err(storage)?;
     let replica_of = marker.as_ref().map_or(&new.replica_of, |marker| &marker.replica_of).clone();
     let mut opened = read(directory, options.block_cache_bytes, options.derived, marker.as_ref(), new)?;
     opened.replica_of = replica_of;
+    if let Some(marker) = &marker {
+        let root = opened.directory.root().to_path_buf();
+        migrate(&mut opened, marker, &steps(), |marker| directory::mark(&root, marker).map_err(storage))?;
+    }
     opened.meta.opening = opened.meta.opening.saturating_add(1);
     let mut batch = Batch::default();
     batch.insert(Key::Meta.encode(), opened.meta.encode());
@@ -177,6 +184,7 @@ fn read(
     let (mut sealed, names) = read_sealed(&door, &chunks, &directory)?;
     sealed.indexed = read_indexed(&door, chunks.dir(), meta.log, &sealed)?;
     let retentions = read_retentions(&door)?;
+    let erasures = read_erasures(&door)?;
     let has_links = door.get(&Key::Links.encode())?.is_some();
     let mut opened = Opened {
         directory,
@@ -191,6 +199,7 @@ fn read(
             sealed: Arc::new(sealed),
             tail: Arc::new([]),
             retentions,
+            erasures,
             has_links,
         },
         cuts: VecDeque::new(),
@@ -272,6 +281,21 @@ fn read_retentions(door: &Door) -> Result<Retentions, OpenError> {
     failed.map_or(Ok(retentions), |error| Err(malformed(error)))
 }
 
+/// Which events were erased, as far as the events that say so are sealed.
+fn read_erasures(door: &Door) -> Result<Erasures, OpenError> {
+    let mut erasures = Erasures::default();
+    let mut failed = None;
+    door.scan(&erased_prefix(), &erased_prefix(), |key, _| {
+        match Key::decode(key) {
+            Ok(Key::Erased { stream, number }) => erasures.insert(Erasure { stream, number }),
+            Ok(_) => failed = Some(Malformed("key")),
+            Err(error) => failed = Some(error),
+        }
+        failed.is_none()
+    })?;
+    failed.map_or(Ok(erasures), |error| Err(malformed(error)))
+}
+
 /// The names of all streams, by their runs. sled must have all of these: should it have lost some without a word, their
 /// streams would look as if they ended earlier, and would give out numbers again.
 fn read_names(door: &Door, chunks: &[ChunkRecord]) -> Result<SealedNames, OpenError> {
@@ -347,6 +371,9 @@ impl Opened {
                     None => sealed_head(&self.door, &event.stream, sealed_end)?,
                 };
                 let effect = Effect::of(&event);
+                if let Some(erasure) = Erasure::of(&event) {
+                    self.state.erasures.insert(erasure);
+                }
                 self.state.has_links |= chunk_file::is_link(&event);
                 let (position, time) = (event.position, event.time);
                 tail.push(event, head)?;

@@ -4,7 +4,7 @@
 //! all that was written later. Of events and chunks that is seen, since they follow each other without gaps. Of the rest
 //! only this tells: what was taken down when the store was closed is compared when it is opened.
 
-use crate::event::{Retention, StreamName};
+use crate::event::{Erasure, Retention, StreamName};
 
 use super::door::{Batch, Door, Failure, Writer};
 use super::format::chunk::Run;
@@ -17,6 +17,8 @@ pub(crate) struct Named<'a> {
     pub(crate) runs: Vec<(Run, u32)>,
     /// What is left of the streams of which its events tell.
     pub(crate) retentions: Vec<(StreamName, Retention)>,
+    /// What its events say was erased.
+    pub(crate) erased: Vec<Erasure>,
     pub(crate) has_links: bool,
 }
 
@@ -34,6 +36,12 @@ pub(crate) fn name(writer: &mut Writer, chunk: Named<'_>) -> Result<(), Failure>
     }
     for (stream, retention) in &chunk.retentions {
         batch.insert(Key::Retention { stream: stream.clone() }.encode(), retention::encode(retention));
+        if batch.is_full() {
+            writer.write(std::mem::take(&mut batch))?;
+        }
+    }
+    for Erasure { stream, number } in chunk.erased {
+        batch.insert(Key::Erased { stream, number }.encode(), Vec::new());
         if batch.is_full() {
             writer.write(std::mem::take(&mut batch))?;
         }

@@ -1,6 +1,6 @@
-//! What views leave out: events that are truncated or deleted, whether their space was given back already or not.
+//! What views leave out: events that are truncated, deleted or erased, whether their space was given back already or not.
 
-use crate::event::{Event, Number, Position, Retention, Source, Status, StreamName};
+use crate::event::{Effect, Erasure, Event, Number, Position, Retention, Source, Status, StreamName};
 
 use super::{LOST_TYPE, ReadError, View};
 
@@ -11,6 +11,8 @@ pub enum Removal {
     Alone,
     /// Its stream is deleted.
     WithItsStream,
+    /// Its content was erased.
+    Erased,
 }
 
 impl View {
@@ -31,19 +33,45 @@ impl View {
         self.state.retentions.iter()
     }
 
+    /// Whether this event was erased.
+    #[must_use]
+    pub fn is_erased(&self, stream: &StreamName, number: Number) -> bool {
+        self.state.erasures.contains(stream, number)
+    }
+
+    /// The numbers from `first` to `last`, both included, of a stream's events that were erased, lowest first.
+    pub fn erased(&self, stream: &StreamName, first: Number, last: Number) -> impl Iterator<Item = Number> {
+        self.state.erasures.between(stream, first, last)
+    }
+
+    /// How many events were ever erased.
+    #[must_use]
+    pub fn erasures(&self) -> u64 {
+        self.state.erasures.count()
+    }
+
+    /// Whether anything at all may have been removed.
+    fn may_leave_out(&self) -> bool {
+        self.state.retentions.may_hide() || !self.state.erasures.is_empty()
+    }
+
     /// Whether an event that has no content was removed, and how; none if it was lost otherwise.
     ///
     /// # Errors
     /// When the store's index cannot be read.
     pub fn removal(&self, event: &Event) -> Result<Option<Removal>, ReadError> {
-        if event.content.is_some() || self.state.retentions.get(&event.stream).is_none() {
+        if event.content.is_some() {
             return Ok(None);
         }
-        let head = self.head(&Source::Stream(event.stream.clone()))?;
-        Ok(match head.status {
-            Status::SoftDeleted | Status::HardDeleted => Some(Removal::WithItsStream),
-            Status::Live => (event.number < head.first_visible).then_some(Removal::Alone),
-        })
+        if self.state.retentions.get(&event.stream).is_some() {
+            let head = self.head(&Source::Stream(event.stream.clone()))?;
+            match head.status {
+                Status::SoftDeleted | Status::HardDeleted => return Ok(Some(Removal::WithItsStream)),
+                Status::Live if event.number < head.first_visible => return Ok(Some(Removal::Alone)),
+                Status::Live => {}
+            }
+        }
+        Ok(self.is_erased(&event.stream, event.number).then_some(Removal::Erased))
     }
 
     /// Whether events between these places have come without content, and what removed it has not come yet: a replica
@@ -76,7 +104,7 @@ impl View {
         last: Number,
     ) -> Result<Vec<(Number, Option<Removal>)>, ReadError> {
         let mut gone = Vec::new();
-        if self.state.retentions.may_hide() {
+        if self.may_leave_out() {
             self.scan(source, first, last, |place, event| {
                 if event.content.is_none() {
                     gone.push((place, self.removal(event)?));
@@ -88,26 +116,45 @@ impl View {
         Ok(gone)
     }
 
-    /// Takes away what is truncated or deleted, whether its space was given back already or not: what a view
+    /// Takes away what is truncated, deleted or erased, whether its space was given back already or not: what a view
     /// shows follows from the log alone.
     pub(super) fn leave_out_removed(&self, events: &mut [Event]) -> Result<(), ReadError> {
-        if !self.state.retentions.may_hide() {
+        self.leave_out(events, |_| true)
+    }
+
+    /// The same of what is written to the disk. There, what says how much is left stays whole: a repair has nothing else
+    /// to know it by.
+    pub(super) fn strip(&self, events: &mut [Event]) -> Result<(), ReadError> {
+        self.leave_out(events, is_strippable)
+    }
+
+    fn leave_out(&self, events: &mut [Event], may_go: impl Fn(&Event) -> bool) -> Result<(), ReadError> {
+        if !self.may_leave_out() {
             return Ok(());
         }
         let mut known: Option<(StreamName, Number)> = None;
         for event in events {
-            if self.state.retentions.get(&event.stream).is_none() {
+            if event.content.is_none() {
                 continue;
             }
-            let first_visible = match &known {
-                Some((stream, first_visible)) if *stream == event.stream => *first_visible,
-                _ => self.head(&Source::Stream(event.stream.clone()))?.first_visible,
-            };
-            if event.number < first_visible && event.content.is_some() {
+            let mut is_gone = self.is_erased(&event.stream, event.number);
+            if !is_gone && self.state.retentions.get(&event.stream).is_some() {
+                let first_visible = match &known {
+                    Some((stream, first_visible)) if *stream == event.stream => *first_visible,
+                    _ => self.head(&Source::Stream(event.stream.clone()))?.first_visible,
+                };
+                is_gone = event.number < first_visible;
+                known = Some((event.stream.clone(), first_visible));
+            }
+            if is_gone && may_go(event) {
                 event.remove_content();
             }
-            known = Some((event.stream.clone(), first_visible));
         }
         Ok(())
     }
+}
+
+/// Whether nothing else follows from what this event carries.
+pub(super) fn is_strippable(event: &Event) -> bool {
+    Effect::of(event).is_none() && Erasure::of(event).is_none()
 }

@@ -141,6 +141,13 @@ impl View {
         Ok(())
     }
 
+    /// The first position of the chunk that a stream's number lies in; none if it is in the tail.
+    pub(crate) fn chunk_of_number(&self, stream: &StreamName, number: Number) -> Result<Option<Position>, ReadError> {
+        let run = self.runs_down_from(stream, number)?;
+        let is_in = |(first, run): &(Number, RunRecord)| number < first.plus(u64::from(run.events));
+        Ok(run.filter(is_in).map(|(_, run)| run.chunk))
+    }
+
     /// The chunk that a run lies in.
     fn chunk_of(&self, stream: &StreamName, run: &RunRecord) -> Result<&ChunkRecord, ReadError> {
         let sealed = &self.state.sealed;
@@ -240,6 +247,7 @@ pub(crate) fn decode_run(key: &[u8], value: &[u8]) -> Result<(Number, RunRecord)
         | Key::Retention { .. }
         | Key::Links
         | Key::Derived { .. }
+        | Key::Erased { .. }
         | Key::Index { .. } => Err(ReadError::Damaged("the index of streams".into())),
     }
 }

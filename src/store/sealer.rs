@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::chunk_file::{self, Written};
 use super::derived::{self, IndexError};
+use super::format::ChunkRecord;
 use super::format::chunk::Header;
+use super::format::row;
 use super::segment::Segment;
 use super::{Shared, View};
 
@@ -38,7 +40,8 @@ pub(crate) fn run(shared: &Arc<Shared>, segments: &Receiver<Arc<Segment>>) {
 }
 
 fn seal(shared: &Arc<Shared>, segment: &Segment) -> Result<Written, IndexError> {
-    let (events, fingerprints) = segment.contents();
+    let (mut events, fingerprints) = segment.contents();
+    let raw_bytes = events.iter().map(row::weight).sum();
     let header = Header {
         log: shared.log,
         epoch: shared.identity().epoch,
@@ -48,6 +51,9 @@ fn seal(shared: &Arc<Shared>, segment: &Segment) -> Result<Written, IndexError> 
     };
     let view = View { state: shared.state.load_full(), shared: shared.clone() };
     let indexes = derived::of_segment(&view, segment)?;
+    // What has gone by now is not written once more, to be taken out again.
+    view.strip(&mut events)?;
     let written = chunk_file::write(shared.chunks.dir(), header, &events, &fingerprints, &segment.life_starts())?;
-    Ok(Written { indexes, ..written })
+    let record = ChunkRecord { raw_bytes, ..written.record };
+    Ok(Written { record, indexes, ..written })
 }

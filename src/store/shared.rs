@@ -95,7 +95,7 @@ impl Shared {
     pub(crate) fn refuses(&self, intent: Intent) -> Option<AppendError> {
         let gives_space_back = match intent {
             Intent::Append => false,
-            Intent::Record | Intent::Delete(_) | Intent::Truncate(_) => true,
+            Intent::Record | Intent::Delete(_) | Intent::Truncate(_) | Intent::Erase(_) => true,
         };
         match self.refusal() {
             Some(AppendError::DiskFull) if gives_space_back && self.disk.has_room_to_scavenge(0) => None,

@@ -246,8 +246,8 @@ async fn a_directory_is_used_by_one_store_at_a_time_and_a_newer_format_is_refuse
     let store = open(dir.path());
     assert!(matches!(try_open(dir.path()), Err(OpenError::InUse { .. })));
     drop(store);
-    std::fs::write(dir.path().join("everfeed"), "everfeed format 2\n").expect("written");
-    assert_eq!(try_open(dir.path()).err(), Some(OpenError::NewerFormat { found: 2, known: 1 }));
+    std::fs::write(dir.path().join("everfeed"), "everfeed format 3\n").expect("written");
+    assert_eq!(try_open(dir.path()).err(), Some(OpenError::NewerFormat { found: 3, known: 2 }));
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
-//! What is asked of the writer: to append, to delete, to truncate. What the chunks know of an append's ids is found out
+//! What is asked of the writer: to append, to delete, to truncate, to erase. What the chunks know of an append's ids is found out
 //! here, before it is queued.
 
 use std::time::Instant;
 
 use crate::event::{
-    self, Deletion, Digest, ExpectedVersion, NewEvent, Number, Position, Receipt, StreamName, Timestamp,
+    self, Deletion, Digest, ExpectedVersion, NewEvent, Number, Position, Receipt, Refusal, StreamName, Timestamp,
 };
 
 use super::queue::{Intent, Request};
@@ -86,6 +86,20 @@ impl Store {
     /// As [`Store::append`].
     pub async fn truncate(&self, stream: StreamName, before: Number, now: Timestamp) -> Result<Receipt, AppendError> {
         self.ask(stream, Intent::Truncate(before), ExpectedVersion::Any, now).await
+    }
+
+    /// Erases the content of one event: from then on no view shows it. Returns once that is on stable storage. The receipt
+    /// is that of the event that says so; it is a repeat if the content had gone already.
+    ///
+    /// The bytes stay on the disk until [`Store::scavenge`] has been through.
+    ///
+    /// # Errors
+    /// As [`Store::append`]; also for an event that is not there, and for those of the server's own streams.
+    pub async fn erase(&self, stream: StreamName, number: Number, now: Timestamp) -> Result<Receipt, AppendError> {
+        if stream.is_system() {
+            return Err(AppendError::Refused(Refusal::OfServer));
+        }
+        self.ask(stream, Intent::Erase(number), ExpectedVersion::Any, now).await
     }
 
     /// A request without events of its own.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 
-use crate::event::{Digest, Effect, Event, Number, Position, StreamName, TRUNCATIONS, Timestamp};
+use crate::event::{Digest, ERASURES, Effect, Erasure, Event, Number, Position, StreamName, TRUNCATIONS, Timestamp};
 
 use super::OpenError;
 use super::chunk_file::{self, types_of};
@@ -127,6 +127,7 @@ struct Check<'a> {
 struct Left {
     next: HashMap<StreamName, Number>,
     retentions: Retentions,
+    erasures: BTreeSet<(StreamName, Number)>,
     /// A part of the events could not be read, so it is not known.
     is_unknown: bool,
 }
@@ -140,6 +141,7 @@ impl Left {
                 self.next.insert(event.stream.clone(), event.number.plus(1));
             }
         }
+        self.erasures.extend(Erasure::of(event).map(|Erasure { stream, number }| (stream, number)));
         if let Some((stream, effect)) = Effect::of(event) {
             let next = self.next.get(&stream).copied().unwrap_or_default();
             self.retentions.take(stream, effect, next, event.position, event.time);
@@ -160,6 +162,7 @@ impl Check<'_> {
             None if event.event_type.as_str() == LOST_TYPE => {
                 self.lost.insert(event.stream.clone());
             }
+            None if self.opened.state.erasures.contains(&event.stream, event.number) => {}
             None => {
                 let newest = self.gone.entry(event.stream.clone()).or_insert(event.number);
                 *newest = event.number.max(*newest);
@@ -168,7 +171,7 @@ impl Check<'_> {
         }
     }
 
-    /// That only events which are truncated or deleted are without content.
+    /// That only events which are truncated, deleted or erased are without content.
     fn removals(&mut self) {
         // What removed them may not have come yet, if another log tells of it.
         if self.left.is_unknown || self.opened.replica_of.is_some() {
@@ -188,7 +191,8 @@ impl Check<'_> {
     fn may_have_lost_what_removes(&self, stream: &StreamName) -> bool {
         let settings = stream.settings();
         let is_unplaced = |lost: &StreamName| lost.as_str().starts_with(UNPLACED_PREFIX);
-        let tells = |lost: &StreamName| lost == stream || *lost == settings || lost.as_str() == TRUNCATIONS;
+        let tells =
+            |lost: &StreamName| lost == stream || *lost == settings || [TRUNCATIONS, ERASURES].contains(&lost.as_str());
         self.lost.iter().any(|lost| tells(lost) || is_unplaced(lost))
     }
 
@@ -254,7 +258,13 @@ impl Check<'_> {
         if self.left.is_unknown {
             return;
         }
-        let Left { retentions, .. } = std::mem::take(&mut self.left);
+        let Left { retentions, erasures, .. } = std::mem::take(&mut self.left);
+        let known = self.opened.state.erasures.iter();
+        let known: BTreeSet<_> =
+            known.flat_map(|(stream, numbers)| numbers.iter().map(|number| (stream.clone(), *number))).collect();
+        for (stream, number) in erasures.symmetric_difference(&known) {
+            self.problem(format_args!("event {number}@{stream}: whether it was erased does not follow from the log"));
+        }
         let known = &self.opened.state.retentions;
         let streams: BTreeSet<&StreamName> = retentions.iter().chain(known.iter()).map(|(stream, _)| stream).collect();
         for stream in streams {

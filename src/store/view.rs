@@ -6,6 +6,7 @@ use crate::event::{Content, Event, LogHead, Number, Order, Position, Source, Str
 
 use super::chunks::Chunks;
 use super::derived::Indexed;
+use super::erasures::Erasures;
 use super::format::ChunkRecord;
 use super::ids::Filters;
 use super::keeper::Keeper;
@@ -35,6 +36,7 @@ pub(crate) struct State {
     /// One segment for each chunk to come, oldest first; the first one starts where the chunks end.
     pub(crate) tail: Arc<[Arc<Segment>]>,
     pub(crate) retentions: Retentions,
+    pub(crate) erasures: Erasures,
     /// Whether anybody ever wrote a link event.
     pub(crate) has_links: bool,
 }

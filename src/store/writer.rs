@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-use crate::event::{Content, Position, Receipt};
+use crate::event::{Content, Erasure, Position, Receipt};
 use crate::meter::{StoreMeters, Tally};
 
 use super::chunk_file::Written;
@@ -91,6 +91,7 @@ impl Writer {
                 Work::Sealed(chunk) => self.unless_stopped(|writer| writer.name_chunk(*chunk)),
                 Work::Indexed(indexes) => self.unless_stopped(|writer| writer.take_in(indexes)),
                 Work::Rewritten(chunk) => self.unless_stopped(|writer| writer.switch(*chunk)),
+                Work::Compact(compaction) => self.unless_stopped(|writer| writer.compact(compaction)),
                 Work::Close => return self.door,
             }
         }
@@ -240,9 +241,13 @@ impl Writer {
         for (stream, retention) in &group.retentions {
             retentions.insert(stream.clone(), *retention);
         }
+        let mut erasures = state.erasures.clone();
+        for erasure in group.erasures {
+            erasures.insert(erasure);
+        }
         let (first, log, sealed) = (state.log.next, group.log, state.sealed.clone());
         let has_links = state.has_links || group.has_links;
-        let state = Arc::new(State { log, sealed, tail: tail.into(), retentions, has_links });
+        let state = Arc::new(State { log, sealed, tail: tail.into(), retentions, erasures, has_links });
         self.shared.state.store(state.clone());
         // Whoever waits for a stream that was deleted learns it too.
         let streams = group.heads.into_keys().chain(group.retentions.into_keys());
@@ -255,7 +260,7 @@ impl Writer {
 
     /// Lets sled name a chunk, publishes it in place of its segment, and deletes the groups that it replaces.
     fn name_chunk(&mut self, chunk: Written) -> Result<(), Failure> {
-        let Written { record, runs, filter, retained, has_links, indexes } = chunk;
+        let Written { record, runs, filter, retained, erased, has_links, indexes } = chunk;
         // The records of its streams are in as many leaves at worst, each of them also where it was before, and
         // each keeps a segment of sled's alive; so do the last traces of its groups.
         self.untidied = self.untidied.saturating_add(2 * runs.len() as u32 + 64);
@@ -282,6 +287,13 @@ impl Writer {
             if let Some(retention) = state.retentions.get(&stream) {
                 batch.insert(Key::Retention { stream }.encode(), retention::encode(retention));
             }
+            if batch.is_full() {
+                self.door.write(std::mem::take(&mut batch))?;
+                self.door.sync()?;
+            }
+        }
+        for Erasure { stream, number } in erased {
+            batch.insert(Key::Erased { stream, number }.encode(), Vec::new());
             if batch.is_full() {
                 self.door.write(std::mem::take(&mut batch))?;
                 self.door.sync()?;

@@ -168,15 +168,16 @@ fn options_and_405_name_the_methods_of_every_address() {
     let id = "11111111-1111-4111-8111-111111111111";
     let incoming = format!("/streams/s/incoming/{id}");
     let read = "GET, HEAD, OPTIONS";
+    let event = "DELETE, GET, HEAD, OPTIONS";
     for (path, allowed) in [
         ("/streams/s", "DELETE, GET, HEAD, OPTIONS, POST"),
         ("/streams/none", "DELETE, GET, HEAD, OPTIONS, POST"),
         ("/streams/%24all", "DELETE, GET, HEAD, OPTIONS, POST"),
         (&incoming, "OPTIONS, POST"),
-        ("/streams/s/0", read),
-        ("/streams/s/0.atom", read),
+        ("/streams/s/0", event),
+        ("/streams/s/0.atom", event),
         ("/streams/s/0/data", read),
-        ("/streams/s/head", read),
+        ("/streams/s/head", event),
         ("/streams/s/0/forward/10", read),
         ("/streams/s/head/backward/10.atom", read),
         ("/streams/s/0/10", read),
@@ -189,6 +190,7 @@ fn options_and_405_name_the_methods_of_every_address() {
         ("/admin/stats", read),
         ("/admin/stats/seconds", read),
         ("/admin/scavenge", "GET, HEAD, OPTIONS, POST"),
+        ("/admin/compact", "GET, HEAD, OPTIONS, POST"),
         ("/admin/promote", "OPTIONS, POST"),
         ("/admin/streams", read),
         ("/admin/streams/s", read),

@@ -1,4 +1,4 @@
-//! Random appends, settings, deletions, scavenges and restarts, against a plain model: content is gone exactly where it
+//! Random appends, settings, deletions, erasures, scavenges, compactions and restarts, against a plain model: content is gone exactly where it
 //! should be, from what views show and from the files; nothing else of any row ever changes. A replica, whatever it was
 //! fed in, shows the same.
 //!
@@ -6,7 +6,7 @@
 
 mod replica;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -65,9 +65,15 @@ struct Left {
     before: u64,
     is_soft_deleted: bool,
     is_hard_deleted: bool,
+    /// Single events that were erased.
+    erased: BTreeSet<u64>,
 }
 
 impl Left {
+    fn lacks(&self, number: Number) -> bool {
+        number.get() < self.floor || self.erased.contains(&number.get())
+    }
+
     fn settle(&mut self) {
         if self.is_hard_deleted {
             // The event that says so stays.
@@ -103,8 +109,9 @@ impl Run {
     async fn run(mut self) {
         for step in 0..STEPS {
             match self.random.below(100) {
-                0..60 => self.append().await,
-                60..76 => self.set().await,
+                0..57 => self.append().await,
+                57..62 => self.erase().await,
+                62..76 => self.set().await,
                 76..80 => self.delete(Deletion::Soft).await,
                 80..81 => self.delete(Deletion::Hard).await,
                 81..89 => self.scavenge(false).await,
@@ -232,6 +239,22 @@ impl Run {
         }
     }
 
+    async fn erase(&mut self) {
+        let stream = self.stream();
+        let (length, now) = (self.left(&stream).length, Timestamp::from_micros(1_000_000));
+        let number = Number::new(self.random.below(length + 2)).expect("in range");
+        let erased = self.store.erase(workload::stream(&stream), number, now).await;
+        let left = self.left(&stream);
+        assert_eq!(erased.is_ok(), number.get() < left.length, "{erased:?}");
+        if let Ok(receipt) = erased {
+            assert_eq!(receipt.repeat, left.lacks(number), "what has gone already is not erased once more");
+            if !left.lacks(number) {
+                left.erased.insert(number.get());
+            }
+            self.take_new();
+        }
+    }
+
     /// Asks for a pass; waits for its end now and then.
     async fn scavenge(&mut self, is_last: bool) {
         if is_last {
@@ -242,7 +265,8 @@ impl Run {
         let id = Uuid::from_u128(u128::from(self.random.next()) + 1);
         let thoroughness = match self.random.below(3) {
             0 if !is_last => Thoroughness::Worthwhile,
-            _ => Thoroughness::Everything,
+            1 if !is_last => Thoroughness::Everything,
+            _ => Thoroughness::NoTrace,
         };
         let id = self.store.scavenge(id, Timestamp::from_micros(1), thoroughness).expect("it is taken");
         if is_last || self.random.below(2) == 0 {
@@ -302,7 +326,7 @@ impl Run {
             generations = generations.max(chunk.generation);
             for event in &self.log[chunk.first as usize..chunk.end as usize] {
                 let is_marked = event.event_type.as_str() == "t";
-                let is_gone = event.number.get() < self.left[event.stream.as_str()].floor;
+                let is_gone = self.left[event.stream.as_str()].lacks(event.number);
                 if is_marked {
                     gone += u64::from(is_gone);
                     let is_held = chunk.holds(mark(event.id.uuid().as_u128()).as_bytes());
@@ -324,7 +348,7 @@ fn check_view(view: &View, left: &HashMap<String, Left>, log: &[Event], step: u3
         view.read_blocking(&Source::All, Number::ZERO, Number::MAX, Order::OldestFirst, usize::MAX).expect("read");
     assert_eq!(read.len() as u64, view.log().next.get());
     for (read, appended) in read.iter().zip(log) {
-        let is_gone = read.number.get() < left[read.stream.as_str()].floor;
+        let is_gone = left[read.stream.as_str()].lacks(read.number);
         let mut expected = appended.clone();
         if is_gone {
             expected.remove_content();

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Value};
 
 use crate::access::{Caller, network};
-use crate::event::{Content, Deletion, EventType, ExpectedVersion, MediaType, NewEvent, StreamName, Timestamp};
+use crate::event::{Content, Deletion, EventType, ExpectedVersion, MediaType, NewEvent, Number, StreamName, Timestamp};
 use crate::store::Append;
 
 use super::Served;
@@ -26,7 +26,9 @@ pub(crate) use elsewhere::OnRecord;
 pub(crate) enum Deed {
     WriteSettings(StreamName),
     DeleteStream(StreamName, Deletion),
+    EraseEvent(StreamName, Number),
     Scavenge,
+    Compact,
     Promote,
     Backup,
     BackupUsers,
@@ -56,7 +58,9 @@ impl Deed {
         match self {
             Self::WriteSettings(_) => "write-settings",
             Self::DeleteStream(..) => "delete-stream",
+            Self::EraseEvent(..) => "erase-event",
             Self::Scavenge => "scavenge",
+            Self::Compact => "compact",
             Self::Promote => "promote",
             Self::Backup => "backup",
             Self::BackupUsers => "backup-users",
@@ -73,8 +77,10 @@ impl Deed {
     /// What it is done to, and under which name that is told.
     fn object(&self) -> Option<(&'static str, &str)> {
         match self {
-            Self::WriteSettings(stream) | Self::DeleteStream(stream, _) => Some(("stream", stream.as_str())),
-            Self::Scavenge | Self::Promote | Self::Backup | Self::BackupUsers => None,
+            Self::WriteSettings(stream) | Self::DeleteStream(stream, _) | Self::EraseEvent(stream, _) => {
+                Some(("stream", stream.as_str()))
+            }
+            Self::Scavenge | Self::Compact | Self::Promote | Self::Backup | Self::BackupUsers => None,
             Self::CreateUser { user, .. }
             | Self::UpdateUser { user, .. }
             | Self::EnableUser(user)
@@ -89,13 +95,15 @@ impl Deed {
     fn tell(&self, told: &mut Map<String, Value>) {
         match self {
             Self::DeleteStream(_, deletion) => _ = told.insert("hard".into(), (*deletion == Deletion::Hard).into()),
+            Self::EraseEvent(_, number) => _ = told.insert("number".into(), number.get().into()),
             Self::CreateUser { groups, .. } => tell_groups(told, None, groups),
             Self::UpdateUser { before, groups, .. } => tell_groups(told, before.as_ref(), groups),
             Self::WriteSettings(_)
             | Self::Scavenge
-            | Self::Promote
+            | Self::Compact
             | Self::Backup
             | Self::BackupUsers
+            | Self::Promote
             | Self::EnableUser(_)
             | Self::DisableUser(_)
             | Self::ResetPassword(_)

@@ -312,8 +312,9 @@ async fn version_of(
             true => links_on_head(served, asked, &view, &source, head, permit.caller()).await?,
             false => 0,
         };
+        let removed = served.documents.removed_from_head(&view, stream, number.plus(1));
         let is_one_of = |removed, links| validator::head_tags(Facts { removed, links, ..facts }).contains(&plain);
-        if [0, truncated].into_iter().any(|removed| is_one_of(removed, 0) || is_one_of(removed, links)) {
+        if [0, truncated].into_iter().chain(removed).any(|removed| is_one_of(removed, 0) || is_one_of(removed, links)) {
             return Ok(ExpectedVersion::Exactly(number));
         }
     }

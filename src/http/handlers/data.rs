@@ -135,6 +135,7 @@ pub(crate) async fn send(
         Kind::Any | Kind::Json { .. } => &content.media_type,
         Kind::Bytes => &MediaType::octet_stream(),
     };
+    document::insert_purge_keys(&mut headers, [&source.stream(), &event.stream]);
     browser::data(served_as, &mut headers);
     let body = Content::Whole(content.data.clone());
     Ok(Reply { vary, headers, ..Reply::new(StatusCode::OK, freshness, body) }.to(audience))

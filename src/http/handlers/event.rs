@@ -92,17 +92,24 @@ pub(crate) fn resolve(view: &View, source: &Source, place: Place) -> Result<(Num
     let head = view.head(source)?;
     feed::readable(source, &head)?;
     match place {
-        Place::Number(number) if number < head.first_visible => Err(Problem::event_removed(source, number)),
+        Place::Number(number) if number < head.first_visible || is_erased(view, source, number) => {
+            Err(Problem::event_removed(source, number))
+        }
         Place::Number(number) if number < head.next => Ok((number, head)),
         Place::Number(number) => Err(Problem::event_not_found(source, number, head.next)),
         Place::Head => match head.last() {
-            Some(last) if head.first_visible <= last => Ok((last, head)),
+            Some(last) if head.first_visible <= last && !is_erased(view, source, last) => Ok((last, head)),
             last => Err(Problem::event_removed(source, last.unwrap_or_default())),
         },
         Place::Hex(_) => {
             Err(Problem::new(Kind::InvalidAddress, "a single event is asked for by its position in decimal"))
         }
     }
+}
+
+/// Whether its own stream has nothing to show of it any more.
+fn is_erased(view: &View, source: &Source, number: Number) -> bool {
+    matches!(source, Source::Stream(stream) if view.is_erased(stream, number))
 }
 
 /// Whether a date tells this document from others at its address: the newest event may change twice in a second.

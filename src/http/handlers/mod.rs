@@ -5,6 +5,7 @@ pub(crate) mod backup;
 pub(crate) mod data;
 pub(crate) mod delete;
 pub(crate) mod description;
+pub(crate) mod erase;
 pub(crate) mod event;
 pub(crate) mod feed;
 pub(crate) mod fixed;

@@ -1,4 +1,4 @@
-//! `/admin/scavenge`: giving space back, as operators ask for it and as it comes along.
+//! `/admin/scavenge` and `/admin/compact`: giving space back, as operators ask for it and as it comes along.
 
 use hyper::StatusCode;
 use serde_json::{Value, json};
@@ -11,9 +11,9 @@ use super::super::problem::Problem;
 use super::super::reply::Reply;
 
 /// Asks for a pass over everything.
-pub(crate) fn post(served: &Served, _permit: &OperatePermit) -> Result<Reply, Problem> {
+pub(crate) fn post(served: &Served, _permit: &OperatePermit, thoroughness: Thoroughness) -> Result<Reply, Problem> {
     let (id, now) = ((served.ambient.new_id)().uuid(), (served.ambient.now)());
-    match served.store.scavenge(id, now, Thoroughness::Everything) {
+    match served.store.scavenge(id, now, thoroughness) {
         Ok(id) => Ok(Reply::json(StatusCode::OK, &json!({ "scavengeId": id.to_string() }))),
         Err(error) => Err(Problem::append(&error, false, false)),
     }
@@ -45,6 +45,7 @@ fn pass(pass: &Pass) -> Value {
         "chunksDone": pass.chunks_done,
         "chunksRewritten": pass.chunks_rewritten,
         "bytesGivenBack": pass.bytes_given_back,
+        "sledBytes": pass.sled_bytes.map(|(before, after)| json!({ "before": before, "after": after })),
         "endedEarly": pass.ended_early,
     })
 }

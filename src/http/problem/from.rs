@@ -32,6 +32,8 @@ impl Problem {
                 Refusal::ReservedType { index } | Refusal::InvalidSettings { index, .. } => {
                     Self::new(Kind::InvalidBody, detail).member("index", *index)
                 }
+                Refusal::NoSuchEvent { .. } => Self::new(Kind::EventNotFound, detail),
+                Refusal::OfServer => Self::new(Kind::ReservedStream, detail),
                 Refusal::HardDeleted | Refusal::SoftDeleted => {
                     Self::new(Kind::StreamDeleted, detail).freshness(Freshness::Never).reason("Stream deleted")
                 }
@@ -127,7 +129,9 @@ impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         let detail = denied.to_string();
         match denied {
-            Denied::Reserved(_) | Denied::Undeletable(_) => Self::new(Kind::ReservedStream, detail),
+            Denied::Reserved(_) | Denied::Undeletable(_) | Denied::Unerasable(_) => {
+                Self::new(Kind::ReservedStream, detail)
+            }
             Denied::Unknown(_) => Self::new(Kind::Unauthenticated, detail),
             Denied::Forbidden(_) => Self::new(Kind::Forbidden, detail),
         }

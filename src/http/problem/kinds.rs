@@ -127,7 +127,7 @@ kinds! {
     EventNotFound = "event-not-found" NOT_FOUND "There is no such event"
         "The stream has no event with this number yet. Numbers begin at 0 and have no gaps.";
     EventRemoved = "event-removed" NOT_FOUND "The event was removed"
-        "The event was truncated by the stream's settings ($maxAge, $maxCount, $tb), or deleted with its stream. Its \
+        "The event was truncated by the stream's settings ($maxAge, $maxCount, $tb), deleted with its stream, or erased. Its \
          number stays its own; what it carried is gone for good. The stream's pages lead to what is left.";
     StreamDeleted = "stream-deleted" GONE "The stream was deleted"
         "The stream was deleted for ever. Its name cannot be used again.";

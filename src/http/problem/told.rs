@@ -47,10 +47,13 @@ impl Problem {
             .member("stream", source.name())
     }
 
-    /// The event was truncated, or went with a deletion of its stream.
+    /// The event was truncated or erased, or went with a deletion of its stream.
     pub(crate) fn event_removed(source: &Source, number: Number) -> Self {
-        Self::new(Kind::EventRemoved, format!("event {number} of the stream `{source}` was truncated or deleted"))
-            .member("stream", source.name())
+        Self::new(
+            Kind::EventRemoved,
+            format!("event {number} of the stream `{source}` was truncated, deleted or erased"),
+        )
+        .member("stream", source.name())
     }
 
     /// The event is there, and of a stream that the caller may not read. Which one is not said.

@@ -74,7 +74,7 @@ enum Trouble {
 
 impl Remote {
     pub(super) fn new(origin: &Origin) -> Result<Self, BackupError> {
-        let http = connection::open(origin.base.as_str(), &origin.roots, &origin.credentials)?;
+        let http = connection::open(origin.base.as_str(), &origin.tls, &origin.credentials)?;
         Ok(Self { http, base: origin.base.clone() })
     }
 

@@ -10,6 +10,7 @@ use crate::event::{Event, StreamName};
 use super::super::chunk_file;
 use super::super::directory::{self, Directory, Marker};
 use super::super::door::{self, Batch, Door};
+use super::super::erasures::said_by;
 use super::super::format::group::{Encoder, Origin};
 use super::super::format::{Closed, FORMAT, Key, Meta, row};
 use super::super::recovery::{damaged, storage};
@@ -85,6 +86,7 @@ impl Restore {
             record: &chunk.record(),
             runs: runs.collect(),
             retentions: retentions.collect(),
+            erased: said_by(&events),
             has_links: events.iter().any(chunk_file::is_link),
         };
         registry::name(&mut self.writer, named)?;

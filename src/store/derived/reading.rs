@@ -1,6 +1,8 @@
 //! What views show of derived streams: the sealed part by the index, the tail from memory.
 
-use crate::event::{Derived, Event, LogHead, Number, Position, StreamHead, StreamName};
+use std::cmp::Ordering;
+
+use crate::event::{Derived, Event, LogHead, Number, Order, Position, Source, StreamHead, StreamName};
 
 use super::super::format::{DerivedRecord, Key, Malformed, derived_prefix};
 use super::super::runs::{SealedRun, runs_from};
@@ -35,6 +37,29 @@ impl View {
     ) -> Result<Number, ReadError> {
         let sealed = self.derived_sealed_next(kind, name)?;
         Ok(self.plus_tail(kind, name, sealed, LogHead { next: first, ..self.state.log }))
+    }
+
+    /// The place in a derived stream of the event at this position; none if the stream is not kept, or has no such event.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn place_in(&self, name: &StreamName, position: Position) -> Result<Option<Number>, ReadError> {
+        let (view, source) = (self.clone(), Source::named(name.clone()));
+        let search = move || {
+            let (mut low, mut high) = (0, view.head(&source)?.next.get());
+            while low < high {
+                let middle = Number::new(low + (high - low) / 2).expect("between two numbers");
+                let event = view.read_blocking(&source, middle, middle, Order::OldestFirst, 1)?.pop();
+                let event = event.ok_or_else(|| ReadError::Damaged(format!("{source}: event {middle} is missing")))?;
+                match event.position.cmp(&position) {
+                    Ordering::Less => low = middle.get() + 1,
+                    Ordering::Equal => return Ok(Some(middle)),
+                    Ordering::Greater => high = middle.get(),
+                }
+            }
+            Ok(None)
+        };
+        tokio::task::spawn_blocking(search).await.map_err(|error| ReadError::Io(error.to_string()))?
     }
 
     fn plus_tail(&self, kind: Derived, name: &StreamName, sealed: Number, log: LogHead) -> Number {
@@ -164,6 +189,7 @@ fn decode_run(key: &[u8], value: &[u8]) -> Result<(Number, DerivedRecord), ReadE
         | Key::Chunk { .. }
         | Key::Run { .. }
         | Key::Links
+        | Key::Erased { .. }
         | Key::Retention { .. }
         | Key::Index { .. } => Err(damaged(Malformed("key"))),
     }

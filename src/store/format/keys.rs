@@ -12,6 +12,7 @@ const RETENTION: u8 = b't';
 const LINKS: u8 = b'l';
 const DERIVED: u8 = b'd';
 const INDEX: u8 = b'i';
+const ERASED: u8 = b'e';
 
 /// A key of the one tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub(crate) enum Key {
     Derived { stream: StreamName, first: Number },
     /// How far the chunks are indexed for this kind of derived streams.
     Index { kind: Derived },
+    /// This event was erased.
+    Erased { stream: StreamName, number: Number },
 }
 
 impl Key {
@@ -45,6 +48,7 @@ impl Key {
             Self::Retention { stream } => [&[RETENTION][..], stream.as_str().as_bytes()].concat(),
             Self::Derived { stream, first } => [&derived_prefix(stream)[..], &first.get().to_be_bytes()].concat(),
             Self::Index { kind } => [&[INDEX], derived::code(*kind).as_bytes()].concat(),
+            Self::Erased { stream, number } => [&named(ERASED, stream)[..], &number.get().to_be_bytes()].concat(),
         }
     }
 
@@ -58,6 +62,7 @@ impl Key {
             }
             CHUNK => Ok(Self::Chunk { first: position(rest)? }),
             RUN => numbered(rest).map(|(stream, first)| Self::Run { stream, first }),
+            ERASED => numbered(rest).map(|(stream, number)| Self::Erased { stream, number }),
             DERIVED => numbered(rest).map(|(stream, first)| Self::Derived { stream, first }),
             INDEX => {
                 let code = std::str::from_utf8(rest).map_err(|_| BAD)?;
@@ -105,8 +110,8 @@ pub(crate) fn run_of_key(key: &[u8]) -> Result<(&str, Number), Malformed> {
 }
 
 /// What the keys of all that is no event begin with, each kind by itself.
-pub(crate) const fn registry_prefixes() -> [[u8; 1]; 7] {
-    [[CHUNK], [DERIVED], [INDEX], [LINKS], [META], [RUN], [RETENTION]]
+pub(crate) const fn registry_prefixes() -> [[u8; 1]; 8] {
+    [[CHUNK], [DERIVED], [ERASED], [INDEX], [LINKS], [META], [RUN], [RETENTION]]
 }
 
 /// What the keys of all groups begin with.
@@ -127,6 +132,11 @@ pub(crate) const fn all_runs_prefix() -> [u8; 1] {
 /// What the keys of all retentions begin with.
 pub(crate) const fn retention_prefix() -> [u8; 1] {
     [RETENTION]
+}
+
+/// What the keys of all erased events begin with.
+pub(crate) const fn erased_prefix() -> [u8; 1] {
+    [ERASED]
 }
 
 /// What the keys of all runs of one stream begin with; they sort by number.
@@ -173,6 +183,7 @@ mod tests {
                 Key::Run { stream: stream.clone(), first: place(low).into() },
                 Key::Derived { stream: stream.clone(), first: place(low).into() },
                 Key::Index { kind: Derived::ALL[usize::from(part) % 4] },
+                Key::Erased { stream: stream.clone(), number: place(low).into() },
             ] {
                 prop_assert_eq!(Key::decode(&key.encode()), Ok(key));
             }
@@ -199,6 +210,8 @@ mod tests {
         let derived = Key::Derived { stream: stream.clone(), first: Number::from(1) };
         assert_eq!(derived.encode(), b"da\0\0\0\0\0\0\0\0\x01");
         assert_eq!(Key::Index { kind: Derived::Streams }.encode(), b"istreams");
+        let erased = Key::Erased { stream: stream.clone(), number: Number::from(1) };
+        assert_eq!(erased.encode(), b"ea\0\0\0\0\0\0\0\0\x01");
         assert_eq!(Key::Run { stream, first: Number::from(258) }.encode(), b"sa\0\0\0\0\0\0\0\x01\x02");
         assert_eq!(Key::Group { first: Position::from(1), part: 2 }.encode(), b"g\0\0\0\0\0\0\0\x01\0\x02");
     }

@@ -31,6 +31,7 @@
 //! | `l`                                     | nothing                  | for ever, once a link event is sealed |
 //! | `d` derived stream, 0x00, number (u64)  | [`DerivedRecord`]        | for ever |
 //! | `i` kind                                | [`IndexRecord`]          | for ever |
+//! | `e` stream name, 0x00, number (u64)     | nothing: it was erased   | for ever, once the event that says so is sealed; since format 2 |
 //! | `z`                                     | says nothing             | written again and again: sled tidies its file with every such change |
 //!
 //! Integers in keys are big-endian, so that keys sort by them; names hold no control character, so 0x00
@@ -56,13 +57,13 @@ pub(crate) mod row;
 
 pub(crate) use codec::{Malformed, Reader, decompress};
 pub(crate) use keys::{
-    Key, all_derived_prefix, all_runs_prefix, chunk_prefix, derived_prefix, group_prefix, registry_prefixes,
-    retention_prefix, run_of_key, run_prefix,
+    Key, all_derived_prefix, all_runs_prefix, chunk_prefix, derived_prefix, erased_prefix, group_prefix,
+    registry_prefixes, retention_prefix, run_of_key, run_prefix,
 };
 pub(crate) use records::{ChunkRecord, Closed, DerivedRecord, IndexRecord, Meta, RunRecord};
 
-/// The number of this format. A directory with a higher one is refused.
-pub const FORMAT: u32 = 1;
+/// The number of this format. A directory with a higher one is refused; one with a lower one is brought to this one.
+pub const FORMAT: u32 = 2;
 
 /// The largest value that sled is given, headers included.
 pub(crate) const VALUE_BYTES_MAX: usize = 64 << 10;

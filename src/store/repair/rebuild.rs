@@ -93,6 +93,7 @@ impl Rebuild {
             record: &written.record,
             runs: written.runs,
             retentions: written.retained.into_iter().filter_map(retention).collect(),
+            erased: written.erased,
             has_links: written.has_links,
         };
         Ok(registry::name(&mut self.writer, named)?)

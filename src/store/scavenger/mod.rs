@@ -1,5 +1,5 @@
-//! Giving space back: the thread that writes chunks anew without the contents of events that are truncated or
-//! deleted. Rows, places and ids stay as they are, so nothing that a view shows changes by it.
+//! Giving space back: the thread that writes chunks anew without the contents of events that are truncated,
+//! deleted or erased. Rows, places and ids stay as they are, so nothing that a view shows changes by it.
 //!
 //! Reading order: `plan` (what is to be done), `rewrite` (one chunk), `switch` (what the writer does for it), `progress`.
 
@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::event::{Position, Timestamp};
 
+use super::compaction::Compaction;
 use super::view::View;
 use super::{AppendError, ReadError, Shared};
 use plan::Plan;
@@ -33,10 +34,15 @@ pub enum Thoroughness {
     Worthwhile,
     /// Anything.
     Everything,
+    /// Anything, and what lingers of it in sled's file.
+    NoTrace,
 }
 
 /// Gentle to all that matters more: the lowest priority that there is for the processor.
 const NICENESS: i32 = 19;
+
+/// How often to look whether what is complete is sealed.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What the scavenger is asked for, and what it has done.
 #[derive(Default)]
@@ -122,6 +128,8 @@ enum Ended {
     NoWrites,
     #[error("the store was closed")]
     Closing,
+    #[error("{0}")]
+    Uncompacted(String),
 }
 
 /// Scavenges when asked, until the store is closed.
@@ -130,7 +138,7 @@ pub(crate) fn run(shared: &Arc<Shared>) {
     let _ = rustix::process::nice(NICENESS);
     while let Some(asked) = shared.scavenger.next() {
         let ended = pass(shared, asked.thoroughness);
-        if let Err(why @ (Ended::Index(_) | Ended::NoRoom | Ended::NoWrites)) = &ended {
+        if let Err(why @ (Ended::Index(_) | Ended::NoRoom | Ended::NoWrites | Ended::Uncompacted(_))) = &ended {
             tracing::warn!(%why, "scavenging ended early");
         }
         let pass = shared.scavenger.state().progress.end(ended.err().map(|why| why.to_string()));
@@ -141,6 +149,9 @@ pub(crate) fn run(shared: &Arc<Shared>) {
 }
 
 fn pass(shared: &Arc<Shared>, thoroughness: Thoroughness) -> Result<(), Ended> {
+    if thoroughness == Thoroughness::NoTrace {
+        until_sealed(shared)?;
+    }
     // The view goes when the plan is made: it would keep every file that is replaced.
     let plan = Plan::of(&View { state: shared.state.load_full(), shared: shared.clone() }, thoroughness)?;
     shared.scavenger.state().progress.found(plan.chunks.len());
@@ -150,17 +161,45 @@ fn pass(shared: &Arc<Shared>, thoroughness: Thoroughness) -> Result<(), Ended> {
         // Half of the time at most, so that whatever else needs the disk gets it.
         shared.scavenger.rest(started.elapsed());
     }
+    if thoroughness == Thoroughness::NoTrace {
+        compact(shared)?;
+    }
     Ok(())
+}
+
+/// Waits until the segments that are complete now are sealed: one that is being sealed may be written as it was before
+/// the latest removals.
+fn until_sealed(shared: &Shared) -> Result<(), Ended> {
+    let complete = shared.state.load().tail.last().map_or(Position::ZERO, |newest| newest.first());
+    while shared.state.load().sealed.end() < complete {
+        may_go_on(shared)?;
+        shared.scavenger.rest(LOOK_EVERY);
+    }
+    Ok(())
+}
+
+/// Has sled's part written anew, and waits until that is done.
+fn compact(shared: &Shared) -> Result<(), Ended> {
+    may_go_on(shared)?;
+    let (done, told) = std::sync::mpsc::channel();
+    shared.queue.compact(Compaction { done }).map_err(|_| Ended::Closing)?;
+    // The writer drops its end of it when it fails.
+    let sled_bytes = told.recv().map_err(|_| Ended::NoWrites)?.map_err(Ended::Uncompacted)?;
+    shared.scavenger.state().progress.compacted(sled_bytes);
+    Ok(())
+}
+
+fn may_go_on(shared: &Shared) -> Result<(), Ended> {
+    match (shared.is_closing(), shared.is_writable()) {
+        (true, _) => Err(Ended::Closing),
+        (false, false) => Err(Ended::NoWrites),
+        (false, true) => Ok(()),
+    }
 }
 
 /// Writes one chunk anew and waits until that is what readers see.
 fn chunk(shared: &Shared, plan: &Plan, first: Position, removed_events: u64) -> Result<(), Ended> {
-    if shared.is_closing() {
-        return Err(Ended::Closing);
-    }
-    if !shared.is_writable() {
-        return Err(Ended::NoWrites);
-    }
+    may_go_on(shared)?;
     let sealed = shared.state.load().sealed.clone();
     let Some(index) = sealed.chunk_index(first) else { return Ok(()) };
     let record = &sealed.chunks[index];

@@ -1,9 +1,10 @@
-//! What there is to be given back: sled's runs tell which chunks hold numbers that are truncated or deleted.
+//! What there is to be given back: sled's runs tell which chunks hold numbers that are truncated, deleted or erased.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::event::{Event, Number, Position, Source, StreamName};
 
+use super::super::erasures::Erasures;
 use super::super::format::{ChunkRecord, run_prefix};
 use super::super::runs::decode_run;
 use super::super::view::View;
@@ -17,7 +18,9 @@ const SHARE_WORTHWHILE: u64 = 5;
 pub(super) struct Plan {
     /// The first number that stays, of each stream that has lost any.
     first_visible: HashMap<StreamName, Number>,
-    /// By first position, with how many of its events are truncated or deleted.
+    /// And what was erased of others.
+    erasures: Erasures,
+    /// By first position, with how many of its events are truncated, deleted or erased.
     pub(super) chunks: Vec<(Position, u64)>,
 }
 
@@ -33,15 +36,25 @@ impl Plan {
                 first_visible.insert(stream.clone(), stays);
             }
         }
+        for (stream, numbers) in view.state.erasures.iter() {
+            let stays = first_visible.get(stream).copied().unwrap_or_default();
+            for number in numbers.range(stays..) {
+                if let Some(chunk) = view.chunk_of_number(stream, *number)? {
+                    *removed.entry(chunk).or_default() += 1;
+                }
+            }
+        }
         let is_due = |(first, removed): &(Position, u64)| {
             record(sealed, *first).is_some_and(|record| is_due(record, *removed, thoroughness))
         };
-        Ok(Self { first_visible, chunks: removed.into_iter().filter(is_due).collect() })
+        let erasures = view.state.erasures.clone();
+        Ok(Self { first_visible, erasures, chunks: removed.into_iter().filter(is_due).collect() })
     }
 
     /// Whether this event's content goes.
     pub(super) fn removes(&self, event: &Event) -> bool {
         self.first_visible.get(&event.stream).is_some_and(|stays| event.number < *stays)
+            || self.erasures.contains(&event.stream, event.number)
     }
 }
 
@@ -76,7 +89,7 @@ fn is_due(record: &ChunkRecord, removed: u64, thoroughness: Thoroughness) -> boo
     let goes = removed.saturating_sub(record.removed_events);
     let holds = (record.end.get() - record.first.get()).saturating_sub(record.removed_events);
     match thoroughness {
-        Thoroughness::Everything => goes > 0,
+        Thoroughness::Everything | Thoroughness::NoTrace => goes > 0,
         Thoroughness::Worthwhile => goes > 0 && goes * SHARE_WORTHWHILE >= holds,
     }
 }

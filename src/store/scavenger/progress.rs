@@ -38,6 +38,8 @@ pub struct Pass {
     pub chunks_rewritten: u64,
     /// By how much that made files shorter, in bytes.
     pub bytes_given_back: u64,
+    /// What sled's part took before and took then, in bytes, if it was written anew.
+    pub sled_bytes: Option<(u64, u64)>,
     /// Why it ended before it was through.
     pub ended_early: Option<String>,
 }
@@ -61,6 +63,7 @@ impl Progress {
             chunks_done: 0,
             chunks_rewritten: 0,
             bytes_given_back: 0,
+            sled_bytes: None,
             ended_early: None,
         };
         self.running = Some((Instant::now(), pass));
@@ -79,6 +82,12 @@ impl Progress {
             pass.chunks_done += 1;
             pass.chunks_rewritten += 1;
             pass.bytes_given_back += given_back;
+        }
+    }
+
+    pub(super) fn compacted(&mut self, sled_bytes: (u64, u64)) {
+        if let Some((_, pass)) = &mut self.running {
+            pass.sled_bytes = Some(sled_bytes);
         }
     }
 

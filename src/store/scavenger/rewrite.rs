@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::io;
 
-use crate::event::{Effect, Event};
+use crate::event::Event;
 
 use super::super::chunk_file;
 use super::super::chunks::Chunk;
 use super::super::format::chunk::Header;
 use super::super::format::{ChunkRecord, chunk};
+use super::super::removal::is_strippable;
 use super::super::{ReadError, Shared};
 use super::plan::Plan;
 
@@ -36,8 +37,8 @@ pub(super) fn rewrite(
     let runs = chunk.runs()?;
     let mut events = read_events(&chunk, record)?;
     for event in &mut events {
-        // What says how much of a stream is left stays whole: a repair has nothing else to know it by.
-        if event.content.is_some() && plan.removes(event) && Effect::of(event).is_none() {
+        // What says how much is left stays whole: a repair has nothing else to know it by.
+        if event.content.is_some() && plan.removes(event) && is_strippable(event) {
             event.remove_content();
         }
     }

@@ -29,6 +29,11 @@ fn set(server: &TestServer, stream: &str, settings: &Value) {
     assert_eq!(reply.status, 201, "{}", reply.text());
 }
 
+fn erase(server: &TestServer, stream: &str, number: u32) {
+    let erased = request(server.address, "DELETE", &format!("/streams/{stream}/{number}"), &[], b"");
+    assert_eq!(erased.status, 200, "{}", erased.text());
+}
+
 fn delete(server: &TestServer, stream: &str, headers: &[(&str, &str)]) {
     assert_eq!(request(server.address, "DELETE", &format!("/streams/{stream}"), headers, b"").status, 204);
 }
@@ -75,6 +80,9 @@ pub(crate) fn open(server: &TestServer) {
     append(server, "reborn", 12, 8);
     delete(server, "gone", &[("ES-HardDelete", "True")]);
     delete(server, "left", &[]);
+    for number in [0, 4, 14] {
+        erase(server, "order-2", number);
+    }
     set(server, "aged", &json!({ "$maxAge": 1 }));
     wait_until("something is too old", || server.get("/streams/$truncations/0", &[]).status == 200);
     // Nothing more goes by itself from here on.
@@ -89,6 +97,9 @@ pub(crate) fn go_on(server: &TestServer, round: u32) {
     append(server, "left", round * 1_000, 3);
     append(server, "reborn", round * 1_000, 3);
     set(server, "order-2", &json!({ "$tb": round * 3 }));
+    // One that the mirror has with its content, and one of what has just come.
+    erase(server, "order-1", round * 4);
+    erase(server, "order-1", round * 20 + 2);
     delete(server, "reborn", &[]);
     append(server, "reborn", round * 1_000, 2);
     set(server, "cut", &json!({}));

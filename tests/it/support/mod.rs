@@ -19,6 +19,7 @@ pub(crate) mod relay;
 pub(crate) mod socket;
 pub(crate) mod tls;
 mod wait;
+pub(crate) mod traces;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
