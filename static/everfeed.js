@@ -20,7 +20,7 @@
   }
 
   function sayTimes(within = document) {
-    for (const time of within.querySelectorAll("td time, .ago time")) {
+    for (const time of within.querySelectorAll("td time")) {
       const seconds = (Date.now() - Date.parse(time.dateTime)) / 1000;
       if (!time.title) time.title = `${time.textContent} UTC`;
       // What is long ago is better named by its date.
@@ -169,6 +169,7 @@
     }
   }
 
+  document.body.classList.add("told");
   for (const part of document.querySelectorAll("[data-fresh]")) shown.set(part.id, part.innerHTML);
   sayTimes();
   setInterval(sayTimes, 1000);

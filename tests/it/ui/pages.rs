@@ -8,7 +8,7 @@ fn the_overview_says_what_the_server_is_and_how_to_begin() {
     let (_data, server) = start();
     let empty = page(&server, "/ui/", 200);
     assert!(empty.text().contains("<dt>Events</dt><dd>0</dd>"));
-    assert!(empty.text().contains("No stream is listed yet."));
+    assert!(empty.text().contains("There is no stream yet."));
     order(&server, 1);
     let reply = page(&server, "/ui/", 200);
     assert!(reply.body.len() < PAGE_BYTES_MAX);
@@ -40,9 +40,9 @@ fn the_newest_streams_are_listed_with_their_newest_events() {
     let reply = page(&server, "/ui/", 200);
     assert!(reply.body.len() < PAGE_BYTES_MAX);
     let streams: Vec<_> = links(&reply, "/ui/").into_iter().filter(|(words, _)| words.starts_with("s-")).collect();
-    let expected: Vec<_> = (9..29).rev().map(|at| (format!("s-{at}"), format!("/ui/streams/s-{at}"))).collect();
+    let expected: Vec<_> = (13..29).rev().map(|at| (format!("s-{at}"), format!("/ui/streams/s-{at}"))).collect();
     assert_eq!(streams, expected, "the newest first, without the one that was deleted");
-    assert_eq!(link(&reply, "/ui/", "1"), "/ui/streams/s-28/1");
+    assert_eq!(link(&reply, "/ui/", "t"), "/ui/streams/s-28/1", "the newest event of the first of them");
     assert_eq!(link(&reply, "/ui/", "All streams"), "/ui/streams/%24streams");
     let list = page(&server, "/ui/streams/%24streams", 200);
     assert_eq!(link(&list, "/ui/streams/%24streams", "s-28"), "/ui/streams/s-28");
@@ -222,7 +222,8 @@ fn what_is_not_there_is_a_page_that_says_so() {
 fn pages_are_live_and_compared_by_their_bytes() {
     let (_data, server) = start();
     order(&server, 1);
-    for path in ["/ui/", "/ui/streams/orders", "/ui/streams/orders/0", "/ui/streams/orders/head"] {
+    // (What came lately moves with the time, so the overview is the same for a minute at most.)
+    for path in ["/ui/streams/orders", "/ui/streams/orders/0", "/ui/streams/orders/head"] {
         let reply = page(&server, path, 200);
         let live = Some("public, max-age=1, stale-while-revalidate=2, stale-if-error=86400");
         assert_eq!(reply.header("cache-control"), live, "{path}");

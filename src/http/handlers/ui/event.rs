@@ -4,8 +4,8 @@ use askama::Template;
 
 use crate::access::ReadPermit;
 use crate::address::{Form, Place, StreamPath, Suffix, Ui};
-use crate::event::{self, Derived, Event, Number, Source};
-use crate::store::{ReadError, View};
+use crate::event::{self, Event, Number, Source, StreamName};
+use crate::store::{Reach, View};
 
 use super::super::super::Served;
 use super::super::super::problem::Problem;
@@ -21,6 +21,9 @@ use super::{Frame, HIDDEN, Link, NAME_BYTES_MAX, Root, page, words};
 const DATA_BYTES_MAX: usize = 5_000;
 const METADATA_BYTES_MAX: usize = 2_000;
 const NEIGHBOUR_BYTES_MAX: usize = 60;
+
+/// So many events with the same correlation id are shown, older and newer ones.
+const RELATED_MAX: u64 = 4;
 
 #[derive(Template)]
 #[template(path = "event.html")]
@@ -64,8 +67,11 @@ struct Shows {
 
 /// Events with the same correlation id.
 struct Related {
-    words: String,
+    id: String,
+    /// Those that are found near it.
     links: Vec<Link>,
+    /// The stream of all of them, where the server keeps it.
+    all: Option<Link>,
 }
 
 /// A page of an event.
@@ -114,7 +120,7 @@ pub(crate) async fn get(
             Link::new(words, root.event(&Source::named(link.stream), link.number))
         }),
         neighbours: neighbours(&view, &sight, source, newer, older).await?,
-        related: related(&view, &event)?,
+        related: related(&view, reader, &event).await?,
         formats: formats(&path, at, &event),
         follow: Follow::after(asked.base, source, number, served.documents.page_size()),
         atom: root.to(&path.event(at, Suffix::Atom)),
@@ -154,7 +160,6 @@ fn formats(path: &StreamPath, at: Place, event: &Event) -> Vec<Link> {
     }
     if event.content.is_some() {
         formats.push(Link::new("CloudEvent", root.to(&format!("{plain}?format=cloudevents"))));
-        formats.push(Link::new("The bytes", root.to(&path.data(at))));
     }
     formats
 }
@@ -185,18 +190,31 @@ fn event_type(event: &Event, bytes_max: usize) -> String {
     }
 }
 
-/// The events with the same correlation id, where the server keeps a stream of them.
-fn related(view: &View, event: &Event) -> Result<Option<Related>, Problem> {
-    let Some(stream) = Derived::Correlation.stream_of(event).filter(|_| !event.is_hidden()) else { return Ok(None) };
-    let source = Source::named(stream);
-    match view.head(&source) {
-        Ok(head) if head.exists() => {
-            let link = Link::new(words::line(source.name(), NAME_BYTES_MAX), Root::OF_EVENT.stream(&source));
-            let words = words::count(head.next.get() - head.visible().from.get(), "event", "events");
-            Ok(Some(Related { words: format!("{words} carry this correlation id."), links: vec![link] }))
+/// The events with the same correlation id that its reader may read, as far as they are found.
+async fn related(view: &View, reader: Option<Reader<'_>>, event: &Event) -> Result<Option<Related>, Problem> {
+    let Some(id) = event.correlation().filter(|_| !event.is_hidden()) else { return Ok(None) };
+    let Some(found) = view.related(event, RELATED_MAX).await? else { return Ok(None) };
+    let mut links = Vec::new();
+    for other in &found.events {
+        if may_read(reader, &other.stream).await? {
+            let kind = event_type(other, NEIGHBOUR_BYTES_MAX);
+            let stream = words::line(other.stream.as_str(), NEIGHBOUR_BYTES_MAX);
+            let href = Root::OF_EVENT.event(&Source::Stream(other.stream.clone()), other.number);
+            links.push(Link::new(format!("{kind}, {}@{stream}", other.number), href));
         }
-        // It is not kept, or is still being built.
-        Ok(_) | Err(ReadError::Indexing { .. }) => Ok(None),
-        Err(error) => Err(error.into()),
+    }
+    let all = match found.reach {
+        Reach::Stream(stream) if may_read(reader, &stream).await? => {
+            Some(Link::new("All of them", Root::OF_EVENT.stream(&Source::named(stream))))
+        }
+        Reach::Stream(_) | Reach::Positions(..) => None,
+    };
+    Ok(Some(Related { id: words::line(&id, NEIGHBOUR_BYTES_MAX), links, all }))
+}
+
+async fn may_read(reader: Option<Reader<'_>>, stream: &StreamName) -> Result<bool, Problem> {
+    match reader {
+        Some(reader) => Ok(reader.right_to(stream).await?.is_the_readers),
+        None => Ok(true),
     }
 }

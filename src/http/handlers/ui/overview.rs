@@ -2,28 +2,38 @@
 
 use askama::Template;
 
-use crate::access::ListPermit;
-use crate::address::{StreamPath, Suffix, Ui};
-use crate::event::{Number, Position, Source, StreamHead, StreamName, Timestamp};
-use crate::store::{Availability, ReadError};
+use crate::access::{Audience, ListPermit};
+use crate::address::{StreamList, StreamPath, Suffix, Ui, WhichStreams};
+use crate::event::{Source, StreamName, Timestamp};
+use crate::store::{Availability, Spans, Summary, View};
 
 use super::super::super::Served;
-use super::super::super::listing::{Limits, Listing};
 use super::super::super::problem::Problem;
 use super::super::super::reply::Reply;
 use super::super::super::request::Asked;
-use super::super::super::sight::event_at;
+use super::super::super::sight::Reader;
+use super::super::super::streams::Streams;
 use super::append::Draft;
-use super::{CONTENT_BYTES_MAX, Frame, Link, Root, page, words};
+use super::plot::Sparkline;
+use super::{Frame, Link, Root, page, words};
 
 /// So many streams are listed.
-const LIMITS: Limits = Limits { streams_max: 20, looked_at_max: 200, looked_at_bytes_max: CONTENT_BYTES_MAX };
+const STREAMS_MAX: u16 = 16;
 
 /// The stream of the examples.
 const EXAMPLE: &str = "greetings";
 
-/// What a name may take of the page, in bytes.
+/// What a name may take of the page, in bytes, and what the type of an event.
 const NAME_BYTES_MAX: usize = 120;
+const TYPE_BYTES_MAX: usize = 60;
+
+/// So many seconds say how fast events come now.
+const RATE_SAMPLES: usize = 10;
+
+/// What came lately is told by so many spans of so many seconds. They end at multiples of their length, so that the page
+/// stays as it is in between.
+const SPANS: u16 = 15;
+const SPAN_SECONDS: i64 = 120;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -48,30 +58,38 @@ struct Overview<'a> {
     append: Option<Draft>,
 }
 
-/// A number that says how things stand.
+/// A number that says how things stand, perhaps with how it went.
 struct Fact {
     name: &'static str,
     value: String,
+    spark: Option<Sparkline>,
 }
 
 /// A stream and its newest event.
 struct Row {
     href: String,
     name: String,
+    spark: Option<Sparkline>,
     events: String,
+    size: String,
     newest: Link,
     time: Timestamp,
 }
 
 impl Row {
-    fn new(source: &Source, head: &StreamHead, newest: Number, time: Timestamp) -> Self {
+    fn new(summary: &Summary, lately: &[u64]) -> Self {
         let root = Root::OF_OVERVIEW;
+        let Summary { stream, head, newest, bytes_about } = summary;
+        let source = Source::Stream(stream.clone());
+        let event_type = words::line(newest.event_type.as_str(), TYPE_BYTES_MAX);
         Self {
-            href: root.stream(source),
-            name: words::line(source.name(), NAME_BYTES_MAX),
+            href: root.stream(&source),
+            name: words::line(stream.as_str(), NAME_BYTES_MAX),
+            spark: Sparkline::of(lately),
             events: words::grouped(head.next.get() - head.visible().from.get()),
-            newest: Link::new(newest.to_string(), root.event(source, newest)),
-            time,
+            size: words::size(*bytes_about),
+            newest: Link::new(event_type, root.event(&source, newest.number)),
+            time: newest.time,
         }
     }
 
@@ -89,34 +107,32 @@ pub(crate) async fn get(
 ) -> Result<Reply, Problem> {
     let root = Root::OF_OVERVIEW;
     let view = served.store.view();
-    let events = view.log().next.get();
+    let which = match search {
+        Some(text) => WhichStreams::Fitting { text: text.to_string() },
+        None => WhichStreams::Recent { before: None },
+    };
+    let list = StreamList { which, limit: STREAMS_MAX };
+    let Streams { streams, is_cut, audience, .. } = Streams::list(served, &view, permit, &list).await?;
     let every = Source::named(StreamName::streams());
-    // A list that is still being built keeps nobody from looking at the rest.
-    let (list, building) = match view.head(&every) {
-        Ok(list) => (list, None),
-        Err(ReadError::Indexing { done, of, .. }) => (StreamHead::default(), Some((done, of))),
-        Err(error) => return Err(error.into()),
-    };
-    let listing = Listing::newest(served, &view, permit, list.next, LIMITS).await?;
-    let leads_to_all = listing.leads_to(served, permit, &Source::All).await?;
-    let leads_to_every = listing.leads_to(served, permit, &every).await?;
-    let mut streams = Vec::with_capacity(listing.streams.len());
-    for (stream, head) in &listing.streams {
-        let source = Source::Stream(stream.clone());
-        if let Some(newest) = head.last() {
-            streams.push(Row::new(&source, head, newest, event_at(&view, &source, newest).await?.time));
-        }
-    }
-    let found = match building.filter(|_| leads_to_all) {
-        Some((done, of)) => progress(done, of),
-        None if streams.is_empty() => "No stream is listed yet.".to_string(),
-        None => "The newest streams.".to_string(),
-    };
+    let (leads_to_all, leads_to_every) =
+        (may_read(served, permit, &Source::All).await?, may_read(served, permit, &every).await?);
+    // The list of all streams may still be being built.
+    let count = view.head(&every).map_or(0, |head| head.next.get());
+    let mut sources: Vec<Source> = streams.iter().map(|summary| Source::Stream(summary.stream.clone())).collect();
+    sources.push(Source::All);
+    let mut lately = view.activity(sources, spans((served.ambient.now)())).await?;
+    let in_all = lately.pop().unwrap_or_default();
+    let mut facts = Vec::new();
     let mut everything = Vec::new();
-    if leads_to_every && list.exists() {
+    // How many events there are, and how fast they come, is for those who may read them all.
+    if leads_to_all {
+        facts = figures(served, &view, &in_all);
+    }
+    if leads_to_every && count > 0 {
+        facts.push(Fact { name: "Streams", value: words::grouped(count), spark: None });
         everything.push(Link::new("All streams", root.stream(&every)));
     }
-    if leads_to_all && events > 0 {
+    if leads_to_all && view.log().next.get() > 0 {
         everything.push(Link::new("All events", root.stream(&Source::All)));
         let atom = StreamPath::of(Source::All.name()).feed(Suffix::Atom, None);
         everything.push(Link::new("All events as Atom", root.to(&atom)));
@@ -125,17 +141,58 @@ pub(crate) async fn get(
         frame: Frame::of(served, permit.caller(), root),
         base: asked.base.as_str(),
         closed: closed(served),
-        // How many events there are is what the newest position says, to those who may know it.
-        facts: leads_to_all.then(|| Fact { name: "Events", value: words::grouped(events) }).into_iter().collect(),
+        facts,
         search: words::line(search.unwrap_or_default(), NAME_BYTES_MAX),
-        found,
-        streams,
+        found: found(search, streams.len(), is_cut),
+        streams: streams.iter().zip(&lately).map(|(summary, lately)| Row::new(summary, lately)).collect(),
         everything,
         example: StreamPath::under(asked.base, EXAMPLE),
         here: root.page(Ui::Overview { search: None }),
         append: Draft::to(served, permit.caller(), EXAMPLE).await?,
     };
-    Ok(page(served, asked, listing.audience(), &overview))
+    Ok(page(served, asked, audience, &overview))
+}
+
+async fn may_read(served: &Served, permit: &ListPermit, source: &Source) -> Result<bool, Problem> {
+    match Reader::who(served, permit.caller(), Audience::Everybody) {
+        Some(reader) => Ok(reader.right_to(&source.stream()).await?.is_the_readers),
+        None => Ok(true),
+    }
+}
+
+/// What came lately is told of these spans.
+fn spans(now: Timestamp) -> Spans {
+    let length = SPAN_SECONDS * 1_000_000;
+    let until = (now.micros() / length + 1) * length;
+    let from = until - length * i64::from(SPANS);
+    Spans { from: Timestamp::from_micros(from), until: Timestamp::from_micros(until), count: SPANS }
+}
+
+/// How many events there are, and how they come.
+fn figures(served: &Served, view: &View, lately: &[u64]) -> Vec<Fact> {
+    let events = Fact { name: "Events", value: words::grouped(view.log().next.get()), spark: None };
+    let (mut came, mut seconds) = (0, 0.0);
+    for second in served.metering.history().seconds().iter().rev().take(RATE_SAMPLES) {
+        came += second.events;
+        seconds += second.span.as_secs_f64();
+    }
+    let a_second = if seconds > 0.0 { came as f64 / seconds } else { 0.0 };
+    let value = if a_second < 10.0 { format!("{a_second:.1}") } else { words::grouped(a_second as u64) };
+    vec![events, Fact { name: "Events a second", value, spark: Sparkline::of(lately) }]
+}
+
+fn found(search: Option<&str>, count: usize, is_cut: bool) -> String {
+    let text = search.map(|text| words::line(text, NAME_BYTES_MAX));
+    let streams = words::count(count as u64, "stream", "streams");
+    match (text, count, is_cut) {
+        (None, 0, _) => "There is no stream yet.".to_string(),
+        (None, _, false) => "The one that got an event last comes first.".to_string(),
+        (None, _, true) => format!("The {streams} that got an event last."),
+        (Some(text), 0, _) => format!("No stream has {text} in its name."),
+        (Some(text), 1, false) => format!("One stream has {text} in its name."),
+        (Some(text), _, false) => format!("{streams} have {text} in their names."),
+        (Some(text), _, true) => format!("{streams} of more that have {text} in their names."),
+    }
 }
 
 fn closed(served: &Served) -> Option<String> {
@@ -146,9 +203,4 @@ fn closed(served: &Served) -> Option<String> {
         Availability::ReadOnly { reason } => Some(words::line(&reason, 500)),
         Availability::Writable => None,
     }
-}
-
-fn progress(done: Position, of: Position) -> String {
-    let (done, of) = (words::grouped(done.get()), words::grouped(of.get()));
-    format!("The list of streams is being built: {done} of {of} events are in it.")
 }

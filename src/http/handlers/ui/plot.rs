@@ -8,6 +8,40 @@ use askama::Template;
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 120.0;
 
+/// A sparkline is so high, and goes so far from one value to the next.
+const SPARK_HEIGHT: f64 = 20.0;
+const SPARK_STEP: usize = 6;
+
+/// How something went, as a line without words. What it says stands beside it.
+#[derive(Debug, Template)]
+#[template(path = "sparkline.html")]
+pub(super) struct Sparkline {
+    width: usize,
+    line: String,
+}
+
+impl Sparkline {
+    /// Of what came in spans of time of the same length, oldest first. None if nothing did.
+    pub(super) fn of(values: &[u64]) -> Option<Self> {
+        let top = values.iter().copied().max().filter(|top| *top > 0 && values.len() > 1)? as f64;
+        // A line at the very edge would lose half of its width.
+        let height = |value: u64| (SPARK_HEIGHT - 1.0 - value as f64 / top * (SPARK_HEIGHT - 2.0)).round() as u64;
+        let mut line = String::from("M");
+        for (at, value) in values.iter().enumerate() {
+            let is_between = |before: usize| {
+                let beside = [values.get(before), values.get(at + 1)];
+                beside.iter().all(|other| other.is_some_and(|other| height(*other) == height(*value)))
+            };
+            // What lies on a level line need not be said.
+            if !at.checked_sub(1).is_some_and(is_between) {
+                let separator = if line.len() > 1 { " " } else { "" };
+                write!(line, "{separator}{} {}", at * SPARK_STEP, height(*value)).expect("memory takes every write");
+            }
+        }
+        Some(Self { width: (values.len() - 1) * SPARK_STEP, line })
+    }
+}
+
 /// How something went, with its measure and its time.
 #[derive(Debug, Template)]
 #[template(path = "plot.html")]
@@ -15,8 +49,7 @@ pub(super) struct Plot {
     title: String,
     /// What there is to be seen, for those who do not see it.
     summary: String,
-    line: String,
-    area: String,
+    shape: String,
     /// What the upper edge stands for.
     top: String,
     /// What the left and the right edge stand for.
@@ -24,8 +57,8 @@ pub(super) struct Plot {
 }
 
 impl Plot {
-    /// Of points that rise from left to right, each between 0 and 1 from the left edge to the right one. `measure` says a
-    /// value in words, the upper edge among them.
+    /// Of points from left to right, each between 0 and 1 from the left edge to the right one. `measure` says a value in
+    /// words, that of the upper edge.
     pub(super) fn new(
         title: impl Into<String>,
         summary: impl Into<String>,
@@ -35,26 +68,23 @@ impl Plot {
     ) -> Self {
         let top = round_above(points.iter().map(|(_, y)| *y).fold(0.0, f64::max));
         let points: Vec<_> = points.iter().map(|(x, y)| (*x, y / top)).collect();
-        let (line, area) = paths(&points, (WIDTH, HEIGHT), 1.5);
-        Self { title: title.into(), summary: summary.into(), line, area, top: measure(top), ends }
+        Self { title: title.into(), summary: summary.into(), shape: shape(&points), top: measure(top), ends }
     }
 }
 
-/// The line through these points and the area below it, as the data of paths. Points lie between 0 and 1 both ways.
-fn paths(points: &[(f64, f64)], (width, height): (f64, f64), edge: f64) -> (String, String) {
-    let mut line = String::with_capacity(points.len() * 12);
+/// The line through these points and all that lies below it, as the data of a path. Points lie between 0 and 1 both ways.
+/// The other edges of the shape lie outside of what is seen, so that they are no lines.
+fn shape(points: &[(f64, f64)]) -> String {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return String::new() };
+    let mut shape = String::with_capacity(points.len() * 12 + 64);
+    let height = |y: f64| tenths(HEIGHT - 1.5 - y.clamp(0.0, 1.0) * (HEIGHT - 3.0));
+    write!(shape, "M-9 {}", height(first.1)).expect("memory takes every write");
     for (x, y) in points {
-        let letter = if line.is_empty() { 'M' } else { 'L' };
-        let (x, y) = (x.clamp(0.0, 1.0) * width, height - edge - y.clamp(0.0, 1.0) * (height - 2.0 * edge));
-        write!(line, "{letter}{} {}", tenths(x), tenths(y)).expect("memory takes every write");
+        write!(shape, " {} {}", tenths(x.clamp(0.0, 1.0) * WIDTH), height(*y)).expect("memory takes every write");
     }
-    let area = match (points.first(), points.last()) {
-        (Some((first, _)), Some((last, _))) => {
-            format!("{line}L{} {height}L{} {height}Z", tenths(last * width), tenths(first * width))
-        }
-        _ => String::new(),
-    };
-    (line, area)
+    write!(shape, " {} {}V{bottom}H-9Z", WIDTH + 9.0, height(last.1), bottom = HEIGHT + 9.0)
+        .expect("memory takes every write");
+    shape
 }
 
 /// As short as a tenth can be written.
@@ -73,13 +103,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_runs_from_edge_to_edge_and_its_highest_point_touches_the_top() {
-        let (line, area) = paths(&[(0.0, 0.0), (0.5, 1.0), (1.0, 0.25)], (100.0, 10.0), 1.0);
-        assert_eq!(line, "M0 9L50 1L100 7");
-        assert_eq!(area, "M0 9L50 1L100 7L100 10L0 10Z");
-        assert_eq!(paths(&[], (100.0, 10.0), 1.0), (String::new(), String::new()));
-        // What lies outside stays inside, and a value that is no number becomes none either.
-        assert_eq!(paths(&[(-1.0, 7.0)], (100.0, 10.0), 1.0).0, "M0 1");
+    fn a_line_runs_from_edge_to_edge_and_all_that_lies_below_belongs_to_it() {
+        let drawn = shape(&[(0.0, 0.0), (0.5, 1.0), (1.0, 0.25)]);
+        assert_eq!(drawn, "M-9 118.5 0 118.5 300 1.5 600 89.3 609 89.3V129H-9Z");
+        assert_eq!(shape(&[]), "");
+        assert_eq!(shape(&[(-1.0, 7.0)]), "M-9 1.5 0 1.5 609 1.5V129H-9Z", "what lies outside stays inside");
+    }
+
+    #[test]
+    fn a_sparkline_needs_something_to_be_seen_and_says_no_more_than_that() {
+        assert!(Sparkline::of(&[]).is_none() && Sparkline::of(&[3]).is_none() && Sparkline::of(&[0; 9]).is_none());
+        let line = |values: &[u64]| Sparkline::of(values).expect("a line").line;
+        assert_eq!(line(&[0, 4, 2]), "M0 19 6 1 12 10");
+        assert_eq!(line(&[0, 0, 0, 0, 4, 4, 4]), "M0 19 18 19 24 1 36 1");
+        assert_eq!(Sparkline::of(&[0, 1, 0]).expect("a line").width, 12);
     }
 
     #[test]

@@ -16,7 +16,7 @@ const LOOKED_AT_MAX: u64 = 1_000;
 
 /// What the parts of a row may take of the page, in bytes.
 const WORDS_BYTES_MAX: usize = 80;
-const LINE_BYTES_MAX: usize = 140;
+const LINE_BYTES_MAX: usize = 128;
 
 /// An event in a list.
 pub(super) struct Row {

@@ -13,7 +13,7 @@ use super::super::super::Served;
 use super::super::super::problem::Problem;
 use super::super::super::reply::Reply;
 use super::super::super::request::Asked;
-use super::super::super::sight::{Reader, event_at};
+use super::super::super::sight::Reader;
 use super::super::feed as feeds;
 use super::append::Draft;
 use super::feed_facts::FeedFacts;
@@ -50,6 +50,8 @@ struct Stream {
     shows_streams: bool,
     /// Other places in the stream.
     walks: Vec<Link>,
+    /// About how many bytes it takes; none where its events are those of other streams.
+    size: Option<String>,
     growth: Option<Plot>,
     keeps: Vec<String>,
     rights: String,
@@ -103,7 +105,8 @@ pub(crate) async fn get(
         shows_streams: source.is_derived(),
         walks: rows::walks(source, look, (first, last), (top, chosen.bottom)),
         rows: chosen.rows,
-        growth: growth::plot(&view, source, (first, last)).await?,
+        size: view.bytes_about(source).await?.map(words::size),
+        growth: growth::plot(&view, source, first).await?,
         keeps: match source {
             Source::Stream(stream) if may_read_settings(served, permit, stream).await? => {
                 view.retention(stream).map(|known| limits(&known.settings)).unwrap_or_default()
@@ -124,28 +127,12 @@ async fn top(view: &View, source: &Source, begin: Begin, (first, last): (Number,
     Ok(match begin {
         Begin::Newest => last,
         Begin::Number(number) => number.min(last),
-        Begin::Time(time) => number_at(view, source, time, (first, last)).await?.min(last),
-    })
-}
-
-/// The newest event that is no newer than this; if all are, the oldest. Times never fall along a source.
-async fn number_at(
-    view: &View,
-    source: &Source,
-    time: Timestamp,
-    (first, last): (Number, Number),
-) -> Result<Number, Problem> {
-    let (mut low, mut high) = (first.get(), last.get());
-    let number = |value| Number::new(value).expect("it lies between two numbers");
-    while low < high {
-        let middle = low + (high - low).div_ceil(2);
-        if event_at(view, source, number(middle)).await?.time <= time {
-            low = middle;
-        } else {
-            high = middle - 1;
+        // The newest that is not newer; if all are, the oldest.
+        Begin::Time(time) => {
+            let newer = view.number_at(source, Timestamp::from_micros(time.micros() + 1)).await?;
+            newer.map_or(last, |newer| newer.before().unwrap_or(newer).max(first))
         }
-    }
-    Ok(number(low))
+    })
 }
 
 /// Whether the page may say what the settings are: who reads a page that is the same for everybody may be anybody.
