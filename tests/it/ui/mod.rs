@@ -6,6 +6,7 @@ mod filters;
 mod follow;
 mod hostile;
 mod news;
+mod overview;
 mod pages;
 mod redirects;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use askama::Template;
 
-use crate::access::{Action, Audience, Caller, ReadPermit, governing};
+use crate::access::{Action, Audience, ReadPermit, governing};
 use crate::address::{Address, Begin, Look, StreamPath, Suffix, Ui};
 use crate::event::{EventType, Number, Settings, Source, StreamName, Timestamp};
 use crate::store::View;
@@ -105,7 +105,7 @@ pub(crate) async fn get(
         shows_streams: source.is_derived(),
         walks: rows::walks(source, look, (first, last), (top, chosen.bottom)),
         rows: chosen.rows,
-        size: view.bytes_about(source).await?.map(words::size),
+        size: view.bytes_about(source).await?.filter(|_| first <= last).map(words::size),
         growth: growth::plot(&view, source, first).await?,
         keeps: match source {
             Source::Stream(stream) if may_read_settings(served, permit, stream).await? => {
@@ -135,12 +135,9 @@ async fn top(view: &View, source: &Source, begin: Begin, (first, last): (Number,
     })
 }
 
-/// Whether the page may say what the settings are: who reads a page that is the same for everybody may be anybody.
+/// Whether the page may say what the settings are. It is its reader's alone where rights count.
 async fn may_read_settings(served: &Served, permit: &ReadPermit, stream: &StreamName) -> Result<bool, Problem> {
-    let rights = served.rights(&governing(stream)).await?;
-    let is_everybodys = permit.audience() == Audience::Everybody;
-    let reader = if is_everybodys { &Caller::anonymous() } else { permit.caller() };
-    Ok(rights.allow(reader, Action::ReadSettings))
+    Ok(served.rights(&governing(stream)).await?.allow(permit.caller(), Action::ReadSettings))
 }
 
 fn extent(first: Number, last: Number) -> String {
