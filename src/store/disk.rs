@@ -78,15 +78,18 @@ fn free_bytes(dir: &Path) -> io::Result<u64> {
     Ok(stat.f_bavail * stat.f_frsize)
 }
 
-/// What the files below a directory take. One that goes meanwhile takes nothing any more.
+/// What the files below a directory take. What goes meanwhile takes nothing any more.
 fn used_bytes(dir: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(dir)? {
         let entry = entry?;
-        match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => bytes += used_bytes(&entry.path())?,
+        let taken = entry.metadata().and_then(|metadata| match metadata.is_dir() {
+            true => used_bytes(&entry.path()),
             // Where a file has holes, they take nothing.
-            Ok(metadata) => bytes += metadata.blocks() * BLOCK_BYTES,
+            false => Ok(metadata.blocks() * BLOCK_BYTES),
+        });
+        match taken {
+            Ok(taken) => bytes += taken,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
