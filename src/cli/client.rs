@@ -83,6 +83,35 @@ impl Client {
         Ok(send().await?)
     }
 
+    /// Whether an answer that goes on and on says this within the time. `accept` is what is asked for.
+    pub(super) async fn first_piece(
+        &self,
+        url: &str,
+        accept: &str,
+        wanted: &[u8],
+        within: Duration,
+    ) -> Result<bool, Failure> {
+        let read = async {
+            let request = self.http.get(url).header("accept", accept);
+            let mut answer = request.send().await.map_err(|error| Trouble::of(url, &error))?;
+            if !answer.status().is_success() {
+                return Err(Trouble::last(url, format_args!("the server answered {}", answer.status())));
+            }
+            let mut said = BytesMut::new();
+            while let Some(piece) = answer.chunk().await.map_err(|error| Trouble::of(url, &error))? {
+                said.extend_from_slice(&piece);
+                if memchr::memmem::find(&said, wanted).is_some() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        };
+        match tokio::time::timeout(within, read).await {
+            Ok(said) => Ok(said?),
+            Err(_) => Ok(false),
+        }
+    }
+
     /// What it answers now.
     pub(super) async fn get_once(&self, url: &str) -> Result<Answer, Failure> {
         Ok(self.send_once(Method::GET, url, &[], Bytes::new()).await?)
@@ -174,6 +203,11 @@ pub(super) fn stream_url(stream: &str, server: &str) -> Result<String, Failure> 
     let name = StreamName::parse(stream)
         .map_err(|error| Failure::new(Usage, format_args!("{stream:?} is no stream: {error}")))?;
     Ok(base.stream(&Source::named(name), Suffix::None, None))
+}
+
+/// A stream's name, as an argument.
+pub(super) fn stream_name(text: &str) -> Result<StreamName, String> {
+    StreamName::parse(text).map_err(|error| error.to_string())
 }
 
 /// Runs one command's conversation with a server.

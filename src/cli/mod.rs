@@ -20,6 +20,10 @@ mod promote;
 mod append;
 mod read;
 mod tail;
+mod streams;
+mod info;
+mod stats;
+mod doctor;
 mod profile;
 mod completion;
 mod man;
@@ -73,6 +77,14 @@ enum Command {
     Read(read::Options),
     /// Print the newest events of a stream, and on request what comes
     Tail(tail::Options),
+    /// List streams: those that got an event last, by name, or by what is in their names
+    Streams(streams::Options),
+    /// Tell what a server is and how it is, or where a stream stands
+    Info(info::Options),
+    /// Print every number that a server has about itself
+    Stats(stats::Options),
+    /// Find out whether caching, compression, long polls and event streams work at a public URL
+    Doctor(doctor::Options),
     /// Hand on every event of a feed, in order, until stopped: to standard output, a file, SQLite, a command, a URL
     Follow(follow::Options),
     /// Check every checksum, gap and index entry of a store that no server has open, or every file of a backup
@@ -134,6 +146,10 @@ pub fn run(
         Command::Append(options) => append::run(&options),
         Command::Read(options) => read::run(&options),
         Command::Tail(options) => tail::run(&options),
+        Command::Streams(options) => streams::run(&options),
+        Command::Info(options) => info::run(&options),
+        Command::Stats(options) => stats::run(&options),
+        Command::Doctor(options) => doctor::run(&options),
         Command::Follow(options) => follow::run(&options),
         Command::Verify(options) => verify::run(&options, environment),
         Command::Repair(options) => repair::run(&options),

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::support::proxy::{Kind, Proxy};
 use crate::support::{Run, TestServer, everfeed, password_of};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
@@ -124,4 +125,73 @@ fn shells_and_man_know_every_command() {
     for command in &commands {
         assert!(pages.join(format!("everfeed-{command}.1")).is_file(), "{command}");
     }
+}
+
+#[test]
+fn streams_are_listed_found_and_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = TestServer::start(&dir.path().join("data"), &[]);
+    let url = format!("http://{}", server.address);
+    let run = |arguments: &[&str]| done(dir.path(), &[arguments, &["--server", &url]].concat());
+    for stream in ["order-1", "order-2", "people"] {
+        server.post(&format!("/streams/{stream}"), &[JSON, ("ES-EventType", "Begun")], b"{}");
+    }
+    let names = |output: String| -> Vec<String> {
+        let name = |line: &str| line.split(' ').next().unwrap_or_default().to_string();
+        output.lines().skip(1).map(name).filter(|name| !name.starts_with('$')).collect()
+    };
+    assert_eq!(names(run(&["streams"])), ["people", "order-2", "order-1"]);
+    assert_eq!(names(run(&["streams", "--order", "name"])), ["order-1", "order-2", "people"]);
+    assert_eq!(names(run(&["streams", "--prefix", "order-"])), ["order-1", "order-2"]);
+    assert_eq!(names(run(&["streams", "eople"])), ["people"]);
+    assert_eq!(names(run(&["streams", "--limit", "1"])), ["people"]);
+    let json: Vec<Value> =
+        run(&["streams", "--json", "--limit", "0"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(json.iter().any(|stream| stream["stream"] == "order-1" && stream["head"]["type"] == "Begun"), "{json:?}");
+
+    let told: Value = serde_json::from_str(&run(&["info", "--json"])).unwrap();
+    assert_eq!((&told["name"], &told["events"], &told["ready"]), (&"everfeed".into(), &3.into(), &true.into()));
+    assert!(run(&["info"]).lines().any(|line| line.starts_with("epoch ")));
+    server.post("/streams/people/metadata", &[JSON], b"{\"$maxCount\":7}");
+    let told: Value = serde_json::from_str(&run(&["info", "people", "--json"])).unwrap();
+    assert_eq!((&told["events"], &told["settings"]["$maxCount"]), (&1.into(), &7.into()));
+    assert_eq!(self::run(dir.path(), &["info", "nobody", "--server", &url]).code, 1);
+
+    let stats: Value = serde_json::from_str(&run(&["stats", "--json"])).unwrap();
+    assert_eq!(stats["storage"]["events"], 4);
+    assert!(run(&["stats"]).lines().any(|line| line.starts_with("storage.events ") && line.ends_with(" 4")));
+}
+
+#[test]
+fn a_doctor_finds_what_works_and_says_how_to_mend_what_does_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = TestServer::start(&dir.path().join("data"), &[]);
+    for n in 0..120 {
+        server.post("/streams/s", &[JSON, ("ES-EventType", "Counted")], format!("{{\"number\":{n}}}").as_bytes());
+    }
+    let doctor = |url: &str| run(dir.path(), &["doctor", url, "--wait", "1", "--json"]);
+    let verdicts = |run: &Run| -> Vec<(String, String)> {
+        let finding = |line| serde_json::from_str::<Value>(line).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_string();
+        run.output.lines().map(finding).map(|found| (text(&found["check"]), text(&found["verdict"]))).collect()
+    };
+    let all = |caching: &str| -> Vec<(String, String)> {
+        let rest = ["tags", "compression", "freshness", "long poll", "event stream"].map(|check| (check, "good"));
+        let checks = [("reach", "good"), ("links", "good"), ("caching", caching)].into_iter().chain(rest);
+        checks.map(|(check, verdict)| (check.to_string(), verdict.to_string())).collect()
+    };
+    let direct = doctor(&format!("http://{}", server.address));
+    assert_eq!((direct.code, verdicts(&direct)), (0, all("note")), "{}", direct.output);
+    let proxy = Proxy::start(Kind::Nginx, server.address);
+    let through = doctor(&proxy.url());
+    assert_eq!((through.code, verdicts(&through)), (0, all("good")), "{}", through.output);
+
+    // Links that lead elsewhere, and nobody there.
+    let told = tempfile::tempdir().unwrap();
+    let elsewhere = TestServer::start_with(told.path(), &[("public_url", "https://feeds.example")]);
+    elsewhere.post("/streams/s", &[JSON], b"{}");
+    let wrong = run(told.path(), &["doctor", &format!("http://{}", elsewhere.address), "--wait", "1"]);
+    assert!(wrong.code == 1 && wrong.output.contains("links lead to https://feeds.example"), "{}", wrong.output);
+    let nobody = doctor("http://127.0.0.1:1");
+    assert_eq!((nobody.code, verdicts(&nobody)), (1, vec![("reach".to_string(), "wrong".to_string())]));
 }

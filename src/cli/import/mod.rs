@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::{ArgGroup, Args};
 
-use super::client::block_on;
+use super::client::{block_on, stream_name};
 use super::progress::Progress;
 use super::who::Who;
 use super::{Exit, Failure};
@@ -41,7 +41,7 @@ pub(super) struct Options {
     #[arg(long, value_name = "URL")]
     server: Option<String>,
     /// With --server, append all of them to this stream; with --from-eventstore, read only this one, and perhaps others
-    #[arg(long, value_name = "NAME", value_parser = stream)]
+    #[arg(long, value_name = "NAME", value_parser = stream_name)]
     stream: Vec<StreamName>,
 }
 
@@ -129,8 +129,4 @@ fn unreadable(path: &Path, fault: &Fault) -> Failure {
         | FaultKind::AfterTheEnd => Exit::Damaged,
     };
     Failure::new(exit, format_args!("{}: {fault}", path.display()))
-}
-
-fn stream(name: &str) -> Result<StreamName, String> {
-    StreamName::parse(name).map_err(|error| error.to_string())
 }
