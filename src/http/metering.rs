@@ -118,7 +118,7 @@ pub(super) fn resource(target: &Target, method: &Method, headers: &HeaderMap) ->
     match &target.address {
         Address::Feed(_) | Address::Metadata { .. } if is_post => Resource::Append,
         Address::Incoming { .. } => Resource::Append,
-        Address::Feed(_) if method == Method::DELETE => Resource::Delete,
+        Address::Feed(_) | Address::Event { .. } if method == Method::DELETE => Resource::Delete,
         Address::Feed(_) | Address::Page { .. } if live::asks_to_wait(headers, target.query.wait_seconds) => {
             Resource::Wait
         }

@@ -53,7 +53,7 @@ labels! {
     Resource {
         /// Events to be appended, or settings to be written.
         Append = "append",
-        /// A stream to be deleted.
+        /// A stream to be deleted, or an event to be erased.
         Delete = "delete",
         /// The head feed of a stream.
         Head = "head",
