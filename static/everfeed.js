@@ -66,7 +66,8 @@
     asked = Date.now();
     let reply;
     try {
-      reply = await fetch(url, { headers: { Accept: "text/html" }, signal: asking.signal });
+      // What a cache has may be a second old, and the news is newer.
+      reply = await fetch(url, { cache: "no-cache", headers: { Accept: "text/html" }, signal: asking.signal });
       if (!reply.ok) return;
       const page = new DOMParser().parseFromString(await reply.text(), "text/html");
       let added = 0;

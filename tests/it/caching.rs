@@ -103,7 +103,7 @@ fn each_answer_has_the_cache_control_of_what_it_is() {
         ("/streams/%24all/0/forward/5.atom", ATOM, FROZEN, true, coding),
         ("/streams/%24all", ATOM, LIVE, false, both),
         ("/streams/s/metadata", ATOM, LIVE, false, Some("Accept")),
-        ("/ui/everfeed.css", ATOM, LIVE, false, None),
+        ("/ui/everfeed.css", ATOM, "public, max-age=60", false, None),
         // EventStore's.
         ("/streams/s", EVENTSTORE, EVENTSTORE_LIVE, false, both),
         ("/streams/s", JSON, EVENTSTORE_LIVE, false, both),

@@ -11,6 +11,9 @@ use super::super::reply::{Content, Reply};
 use super::super::request::Asked;
 use super::{fixed, ui};
 
+/// What pages are made with changes with the program alone. Whoever updates it waits no longer for its pages.
+const ASSET_SECONDS: u32 = 60;
+
 /// `/ui/problems/{kind}`
 pub(crate) fn problem(asked: &Asked<'_>, slug: &str) -> Result<Reply, Problem> {
     match Kind::ALL.iter().find(|kind| kind.slug() == slug) {
@@ -30,7 +33,8 @@ pub(crate) fn asset(asked: &Asked<'_>, asset: Asset) -> Reply {
         Asset::Script => ("text/javascript; charset=utf-8", include_str!("../../../static/everfeed.js")),
         Asset::Icon => ("image/svg+xml", include_str!("../../../static/everfeed.svg")),
     };
-    let reply = Reply::new(StatusCode::OK, Freshness::Live, Content::Whole(text.into()))
+    // Not `Live`: a browser that shows what is stale and asks again meanwhile complains that a 304 has no type.
+    let reply = Reply::new(StatusCode::OK, Freshness::Seconds(ASSET_SECONDS), Content::Whole(text.into()))
         .header(CONTENT_TYPE, HeaderValue::from_static(media_type));
     fixed::tagged(asked, reply)
 }
