@@ -38,7 +38,7 @@ pub fn start(log: &Log) -> Level {
 
 /// What is shown. The access log has a switch of its own; whoever names it in the level means what that says.
 fn filter(Log { level, access, .. }: &Log) -> String {
-    format!("everfeed::access={},{}", if *access { "info" } else { "off" }, level.0)
+    format!("everfeed::request={},{}", if *access { "info" } else { "off" }, level.0)
 }
 
 fn subscriber(
@@ -124,8 +124,8 @@ mod tests {
             let log = Log { level: Filter(level.to_string()), format: LogFormat::Json, access };
             let (subscriber, _) = subscriber(&filter(&log), true, false, move || writer.clone());
             tracing::subscriber::with_default(subscriber, || {
-                tracing::info!(target: "everfeed::access", "request");
-                tracing::info!("all else");
+                tracing::info!(target: "everfeed::request", "request");
+                tracing::warn!(target: "everfeed::access::tries", "all else");
             });
             let lines = String::from_utf8(sink.0.lock().expect("nobody panics here").clone()).expect("it is text");
             (lines.contains("request"), lines.contains("all else"))
@@ -134,8 +134,8 @@ mod tests {
         assert_eq!(shown("info", true), (true, true));
         assert_eq!(shown("trace", false), (false, true));
         assert_eq!(shown("error", true), (true, false));
-        assert_eq!(shown("info,everfeed::access=debug", false), (true, true));
-        assert_eq!(shown("info,everfeed::access=off", true), (false, true));
+        assert_eq!(shown("info,everfeed::request=debug", false), (true, true));
+        assert_eq!(shown("info,everfeed::request=off", true), (false, true));
     }
 
     const HOSTILE: &str = "\u{1b}[2J\nforged line\u{9b}";

@@ -16,7 +16,7 @@ use crate::event::TraceParent;
 use super::request::{RequestId, trace_parent};
 
 /// Under this name the lines can be told from all others.
-const TARGET: &str = "everfeed::access";
+const TARGET: &str = "everfeed::request";
 
 /// Whether anybody reads it.
 pub(crate) fn is_on() -> bool {

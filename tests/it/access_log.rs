@@ -18,7 +18,7 @@ fn lines(server: &TestServer, count: usize) -> Vec<Value> {
         let lines: Vec<Value> = server
             .log()
             .iter()
-            .filter(|line| line.contains("everfeed::access"))
+            .filter(|line| line.contains("everfeed::request"))
             .map(|line| serde_json::from_str(line).expect("JSON"))
             .collect();
         if lines.len() >= count {
@@ -120,5 +120,5 @@ fn it_is_off_unless_it_is_asked_for() {
     // The last line of the log comes after all that there would have been.
     server.terminate();
     server.logged("stopped");
-    assert!(server.log().iter().all(|line| !line.contains("everfeed::access")), "{:#?}", server.log());
+    assert!(server.log().iter().all(|line| !line.contains("everfeed::request")), "{:#?}", server.log());
 }

@@ -253,7 +253,7 @@ fn every_type_is_a_page_that_explains_it() {
 
 #[test]
 fn a_problem_is_found_in_the_log_by_its_id() {
-    let (_data, server) = start(&[("read_only", "true"), ("log.level", "info,everfeed::access=debug")]);
+    let (_data, server) = start(&[("read_only", "true"), ("log.level", "info,everfeed::request=debug")]);
     let problem = server.post("/streams/s", &[("Content-Type", "text/plain")], b"x").json();
     let id = problem["requestId"].as_str().expect("an id");
     // The log is read on another thread, so it may be a moment behind.
@@ -264,7 +264,7 @@ fn a_problem_is_found_in_the_log_by_its_id() {
     }
     let lines = lines();
     assert!(lines.iter().any(|line| line.contains("\"refused\"") && line.contains("read-only")), "{lines:#?}");
-    let access = lines.iter().find(|line| line.contains("everfeed::access")).expect("one line for each request");
+    let access = lines.iter().find(|line| line.contains("everfeed::request")).expect("one line for each request");
     for part in ["\"POST\"", "/streams/s", "503"] {
         assert!(access.contains(part), "{access}");
     }

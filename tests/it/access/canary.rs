@@ -49,7 +49,7 @@ fn secrets_come_up_nowhere_and_a_line_names_who_asked() {
     assert_eq!(metrics.status, 200);
 
     let line = server.logged("\"user\":\"ops\"");
-    assert!(line.to_string().contains("everfeed::access"), "{line}");
+    assert!(line.to_string().contains("everfeed::request"), "{line}");
     let encoded = |text: &str| basic("bob", text).split_once(' ').map(|(_, rest)| rest.to_string()).expect("two parts");
     let secrets =
         [CANARY.to_string(), encoded(CANARY), server.authorization("ann").expect("one"), "canary-3f9c0e".into()];

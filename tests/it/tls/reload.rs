@@ -83,11 +83,11 @@ fn the_log_level_changes_at_once_and_what_cannot_change_is_named() {
     write("[log]\nlevel = \"info\"\n");
     let store = data.path().join("data");
     let server = TestServer::start(&store, &["--config", &file.display().to_string()]);
-    let asked = |server: &TestServer| server.log().iter().filter(|line| line.contains("everfeed::access")).count();
+    let asked = |server: &TestServer| server.log().iter().filter(|line| line.contains("everfeed::request")).count();
     assert_eq!(server.get("/ping", &[]).status, 200);
     assert_eq!(asked(&server), 0);
 
-    write("page_size = 7\n[log]\nlevel = \"info,everfeed::access=debug\"\n");
+    write("page_size = 7\n[log]\nlevel = \"info,everfeed::request=debug\"\n");
     let log = reload(&server);
     assert!(log.contains("page_size") && log.contains("next start"), "{log}");
     assert!(!log.contains("\"setting\":\"log.level\""), "{log}");
