@@ -133,8 +133,9 @@ impl Observed {
         let reply = request(to, &method.to_uppercase(), target, &headers, body);
         let (wanted, is_created) = (success(&asked.operation()), reply.header("es-position").is_some());
         assert_eq!(reply.status, wanted, "{what}\n{}", String::from_utf8_lossy(&reply.body));
-        // `check` knows of one kind of 201 alone.
-        if wanted != 201 || is_created {
+        // `check` knows of one kind of 201 alone, and of 204 where something changes what caches hold.
+        let is_of_backup = path.starts_with("/admin/backups");
+        if (wanted != 201 || is_created) && !is_of_backup {
             check(&reply, &what);
         }
         contract().check(method, target, &reply);
@@ -201,7 +202,10 @@ fn every_request_about_streams_and_the_server_succeeds() {
             // Each is another event.
             asked.target = asked.target.replace("-000000000010", &format!("-0000000001{index:02}"));
             let has = |name: &str| asked.headers.iter().any(|(header, _)| header == name);
-            if method == "delete" {
+            if path == "/ui/news/{stream}" && method == "get" {
+                // It has no end, and may have no message.
+                continue;
+            } else if method == "delete" && path == "/streams/{stream}" {
                 let json = [("Content-Type", "application/json")];
                 assert_eq!(server.post(&asked.target, &json, b"{}").status, 201);
             } else if method == "post" && has("If-None-Match") {
@@ -209,9 +213,6 @@ fn every_request_about_streams_and_the_server_succeeds() {
                 asked.target = asked.target.replace("shop-orders", &another);
             } else if has("Accept") && asked.headers.iter().any(|(_, value)| value == "text/event-stream") {
                 listen(&mut observed, &server, &asked);
-                continue;
-            } else if path == "/ui/news/{stream}" && method == "get" {
-                // It has no end, and may have no message.
                 continue;
             } else if method == "post" && path.starts_with("/ui/") {
                 asked = asked.header("Sec-Fetch-Site", "same-origin");
