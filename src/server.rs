@@ -128,16 +128,22 @@ async fn serve(start: Start, mirroring: Option<Mirroring>) -> Result<(), Error> 
     let listener =
         TcpListener::bind(config.listen).await.map_err(|error| Error::Listen { address: config.listen, error })?;
     let address = listener.local_addr()?;
-    let (store, recovery) = match &mirroring {
-        Some(mirroring) => mirror::open(config, &mirroring.origin).await?,
-        None => {
-            let new = NewStore { log: new_id().uuid(), epoch: 0, created: now(), replica_of: None };
-            open_or_make(config, new).await?
+    let tls = tls::open(config, address)?;
+    let opening = async {
+        match &mirroring {
+            Some(mirroring) => mirror::open(config, &mirroring.origin).await,
+            None => {
+                let new = NewStore { log: new_id().uuid(), epoch: 0, created: now(), replica_of: None };
+                open_or_make(config, new).await
+            }
         }
+    };
+    let (store, recovery) = tokio::select! {
+        opened = opening => opened?,
+        never = http::starting(&listener, tls.clone()) => match never {},
     };
     log_recovery(config, &recovery);
     exposure::warn(config, address);
-    let tls = tls::open(config, address)?;
 
     let (drain, draining) = watch::channel(false);
     let settings = settings(config);

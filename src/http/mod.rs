@@ -10,6 +10,7 @@
 
 mod settings;
 mod listener;
+mod starting;
 mod tls;
 mod socket;
 mod connection;
@@ -95,6 +96,7 @@ use self::underway::{Underway, UnderwayLimits};
 pub use host::Hosts;
 pub use listener::serve;
 pub use settings::Settings;
+pub use starting::starting;
 pub use tls::Tls;
 
 /// The clock and the source of ids, passed in so that tests decide what they say.

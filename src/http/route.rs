@@ -124,8 +124,8 @@ impl Served {
             }
             Address::Info => handlers::operations::info(self, caller).await,
             Address::Ping => Ok(handlers::operations::ping()),
-            Address::Live => Ok(handlers::operations::live()),
-            Address::Ready => Ok(handlers::operations::ready(self, self.access.operate(caller).ok().as_ref())),
+            Address::Live => Ok(handlers::health::live(self, self.access.operate(caller).ok().as_ref())),
+            Address::Ready => Ok(handlers::health::ready(self, self.access.operate(caller).ok().as_ref())),
             Address::Metrics => Ok(handlers::metrics::get(self, &self.access.operate(caller)?)),
             Address::Stats => Ok(Box::pin(handlers::stats::get(self, &self.access.operate(caller)?)).await),
             Address::History(by) => Ok(handlers::stats::history(self, &self.access.operate(caller)?, *by)),

@@ -1,4 +1,4 @@
-//! What a server does by itself, now and then: it truncates streams by age, and gives space back.
+//! What a server does by itself, now and then: it truncates streams by age, gives space back, and looks at the disk.
 
 use std::time::Duration;
 
@@ -16,11 +16,24 @@ pub(super) fn start(store: &Store, config: &Config, draining: &watch::Receiver<b
     if config.read_only {
         return;
     }
+    tokio::spawn(until(draining.clone(), look_at_disk(store.clone())));
     if !config.max_age.interval.is_zero() {
         tokio::spawn(until(draining.clone(), age(store.clone(), config.max_age.interval)));
     }
     if !config.scavenge.interval.is_zero() {
         tokio::spawn(until(draining.clone(), scavenge(store.clone(), config.scavenge.interval)));
+    }
+}
+
+/// How often to look whether the disk is nearly full, so that the log says so before somebody is refused.
+const LOOK_AT_DISK_EVERY: Duration = Duration::from_secs(10);
+
+async fn look_at_disk(store: Store) {
+    let mut ticks = tokio::time::interval(LOOK_AT_DISK_EVERY);
+    loop {
+        ticks.tick().await;
+        // Whoever looks makes the store tell the log what has changed.
+        let _ = store.unwritable();
     }
 }
 

@@ -30,6 +30,15 @@ pub struct Space {
     pub floor_bytes: u64,
 }
 
+/// What is free on the disk, beside what is kept in reserve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reserve {
+    /// What is free now, in bytes.
+    pub free_bytes: u64,
+    /// Appends are refused while less than this is free, in bytes.
+    pub reserve_bytes: u64,
+}
+
 /// Knows whether there is room for appends.
 pub(crate) struct DiskGuard {
     dir: PathBuf,
@@ -54,7 +63,17 @@ impl DiskGuard {
         let free_bytes = free_bytes(&self.dir).unwrap_or(u64::MAX);
         let low = free_bytes < self.floor_bytes;
         if low != was_low {
-            tracing::warn!(free_bytes, floor_bytes = self.floor_bytes, accepting_appends = !low, "free space");
+            let reserve_bytes = self.floor_bytes;
+            if low {
+                tracing::warn!(
+                    free_bytes,
+                    reserve_bytes,
+                    "the disk is nearly full: appends are refused until more than the reserve (disk.floor) is free; \
+                     `everfeed scavenge` may give space back"
+                );
+            } else {
+                tracing::info!(free_bytes, reserve_bytes, "there is space on the disk again: appends are taken");
+            }
         }
         *looked = Some((Instant::now(), low));
         low
@@ -63,6 +82,11 @@ impl DiskGuard {
     pub(crate) fn space(&self) -> io::Result<Space> {
         let (used_bytes, free_bytes) = (used_bytes(&self.dir)?, free_bytes(&self.dir)?);
         Ok(Space { used_bytes, free_bytes, floor_bytes: self.floor_bytes })
+    }
+
+    /// What is free now beside the reserve; none if the system does not say.
+    pub(crate) fn reserve(&self) -> Option<Reserve> {
+        Some(Reserve { free_bytes: free_bytes(&self.dir).ok()?, reserve_bytes: self.floor_bytes })
     }
 
     /// Whether this much may be written to give space back. That goes on below the floor for appends, which it may

@@ -96,7 +96,7 @@ pub use aging::Aging;
 pub use backup::{BackupReader, Group, PIECE_BYTES, Restore, SealedChunk, Snapshot, check_bytes, file_digest};
 pub use derived::Kinds;
 pub use directory::holds_store;
-pub use disk::Space;
+pub use disk::{Reserve, Space};
 pub use error::{AppendError, OpenError, ReadError};
 pub use format::FORMAT;
 pub use growth::{Milestone, Spans};
@@ -184,6 +184,19 @@ pub enum Availability {
         /// In a sentence.
         reason: String,
     },
+}
+
+/// What keeps appends off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unwritable {
+    /// A setting.
+    BySetting,
+    /// The store takes its events from another log.
+    Replica,
+    /// Less space is free than is kept in reserve.
+    DiskReserve,
+    /// A write or a sync failed; the next start recovers.
+    StorageFailed,
 }
 
 /// A store that is open. Cheap to clone; closed by [`Store::close`], or when the last clone is dropped.
@@ -324,6 +337,18 @@ impl Store {
     #[must_use]
     pub fn availability(&self) -> Availability {
         self.running.shared.availability()
+    }
+
+    /// What keeps appends off now, if anything does.
+    #[must_use]
+    pub fn unwritable(&self) -> Option<Unwritable> {
+        self.running.shared.unwritable()
+    }
+
+    /// How much space is free on the disk, and how much is kept in reserve; none if the system does not say.
+    #[must_use]
+    pub fn reserve(&self) -> Option<Reserve> {
+        self.running.shared.disk.reserve()
     }
 
     /// Whether a write or a sync failed: then nothing more is acknowledged until the store is opened again.

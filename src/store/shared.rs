@@ -19,7 +19,7 @@ use super::queue::{Intent, Queue};
 use super::scavenger::Scavenger;
 use super::view::State;
 use super::waiters::Waiters;
-use super::{AppendError, Availability, Identity};
+use super::{AppendError, Availability, Identity, Unwritable};
 
 /// What all threads share.
 pub(crate) struct Shared {
@@ -69,6 +69,16 @@ impl Shared {
             Some(AppendError::ReadOnly(reason)) => Availability::ReadOnly { reason },
             Some(other) => Availability::ReadOnly { reason: other.to_string() },
         }
+    }
+
+    /// What keeps appends off now.
+    pub(crate) fn unwritable(&self) -> Option<Unwritable> {
+        Some(match self.refusal()? {
+            AppendError::DiskFull => Unwritable::DiskReserve,
+            AppendError::Replica(_) => Unwritable::Replica,
+            _ if self.failed.load(Ordering::SeqCst) => Unwritable::StorageFailed,
+            _ => Unwritable::BySetting,
+        })
     }
 
     /// Why any append is refused now.

@@ -40,6 +40,7 @@ mod follow;
 mod follow_command;
 mod full_disk_served;
 mod fuzz;
+mod health;
 mod hidden;
 mod hostile;
 mod http2;

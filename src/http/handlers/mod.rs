@@ -9,6 +9,7 @@ pub(crate) mod erase;
 pub(crate) mod event;
 pub(crate) mod feed;
 pub(crate) mod fixed;
+pub(crate) mod health;
 pub(crate) mod help;
 pub(crate) mod listen;
 pub(crate) mod metadata;

@@ -1,9 +1,9 @@
-//! What operators and load balancers ask: who this is, and whether it is well.
+//! What clients and load balancers ask: who this is, and whether it answers.
 
 use hyper::StatusCode;
 use serde_json::json;
 
-use crate::access::{Action, Caller, OperatePermit};
+use crate::access::{Action, Caller};
 use crate::event::StreamName;
 use crate::store::Availability;
 
@@ -38,25 +38,4 @@ pub(crate) async fn info(served: &Served, caller: &Caller) -> Result<Reply, Prob
 /// `/ping`
 pub(crate) fn ping() -> Reply {
     Reply::json(StatusCode::OK, &json!({ "text": "Ping request successfully handled" }))
-}
-
-/// `/health/live`: the process answers.
-pub(crate) fn live() -> Reply {
-    Reply::json(StatusCode::OK, &json!({ "live": true }))
-}
-
-/// `/health/ready`: 200 only while writes are accepted. What keeps them off is for those who operate the server.
-pub(crate) fn ready(served: &Served, permit: Option<&OperatePermit>) -> Reply {
-    let reason = match served.store.availability() {
-        _ if served.is_draining() => Some("the server is shutting down".to_string()),
-        Availability::ReadOnly { reason } => Some(reason),
-        Availability::Writable => None,
-    };
-    let status = if reason.is_some() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let is_ready = reason.is_none();
-    let reason = match permit {
-        Some(_) => reason,
-        None => reason.map(|_| "no writes are taken; operators are told why".to_string()),
-    };
-    Reply::json(status, &json!({ "ready": is_ready, "read_only": !is_ready, "reason": reason }))
 }

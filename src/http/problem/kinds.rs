@@ -36,6 +36,9 @@ macro_rules! kinds {
 }
 
 kinds! {
+    Starting = "starting" SERVICE_UNAVAILABLE "The server is starting"
+        "The server has just been started and opens its store, which takes seconds if it is large, or longer if it is brought \
+         to a later format. Nothing was written; try again after the time that Retry-After names.";
     TooManyConnections = "too-many-connections" SERVICE_UNAVAILABLE "There are too many connections"
         "As many connections are open as the server takes in all (limits.connections) or from one address \
          (limits.connections_per_address). Keep connections and use them again, or put a cache in front.";

@@ -76,6 +76,11 @@ impl Problem {
         Self::new(Kind::InvalidHeader, format!("{name}: {why}")).member("header", name)
     }
 
+    /// The store is not open yet.
+    pub(crate) fn starting(why: &str) -> Self {
+        Self::new(Kind::Starting, why).retry_after_seconds(1)
+    }
+
     /// As many connections are open as the server takes.
     pub(crate) fn too_many_connections() -> Self {
         Self::new(Kind::TooManyConnections, "there are as many connections as may be").retry_after_seconds(1)

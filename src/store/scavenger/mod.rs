@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::event::{Position, Timestamp};
 
+use super::chunk_file::parse_name;
 use super::compaction::Compaction;
 use super::view::View;
 use super::{AppendError, ReadError, Shared};
@@ -41,8 +42,11 @@ pub enum Thoroughness {
 /// Gentle to all that matters more: the lowest priority that there is for the processor.
 const NICENESS: i32 = 19;
 
-/// How often to look whether what is complete is sealed.
+/// How often to look whether what is complete is sealed, and what was replaced is gone.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// How long a reader may keep a file that was replaced before the pass says so.
+const LET_GO_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// What the scavenger is asked for, and what it has done.
 #[derive(Default)]
@@ -130,6 +134,8 @@ enum Ended {
     Closing,
     #[error("{0}")]
     Uncompacted(String),
+    #[error("somebody is still reading a file that was replaced; it goes when that is over")]
+    Held,
 }
 
 /// Scavenges when asked, until the store is closed.
@@ -138,7 +144,9 @@ pub(crate) fn run(shared: &Arc<Shared>) {
     let _ = rustix::process::nice(NICENESS);
     while let Some(asked) = shared.scavenger.next() {
         let ended = pass(shared, asked.thoroughness);
-        if let Err(why @ (Ended::Index(_) | Ended::NoRoom | Ended::NoWrites | Ended::Uncompacted(_))) = &ended {
+        if let Err(why @ (Ended::Index(_) | Ended::NoRoom | Ended::NoWrites | Ended::Uncompacted(_) | Ended::Held)) =
+            &ended
+        {
             tracing::warn!(%why, "scavenging ended early");
         }
         let pass = shared.scavenger.state().progress.end(ended.err().map(|why| why.to_string()));
@@ -163,8 +171,33 @@ fn pass(shared: &Arc<Shared>, thoroughness: Thoroughness) -> Result<(), Ended> {
     }
     if thoroughness == Thoroughness::NoTrace {
         compact(shared)?;
+        until_let_go(shared)?;
     }
     Ok(())
+}
+
+/// Waits until nobody reads the files that were replaced any more, and so they are gone.
+fn until_let_go(shared: &Shared) -> Result<(), Ended> {
+    let started = Instant::now();
+    while is_any_superseded(shared) {
+        if LET_GO_TIME_MAX < started.elapsed() {
+            return Err(Ended::Held);
+        }
+        may_go_on(shared)?;
+        shared.scavenger.rest(LOOK_EVERY);
+    }
+    Ok(())
+}
+
+/// Whether there is a file of a chunk that sled names another generation of.
+fn is_any_superseded(shared: &Shared) -> bool {
+    let sealed = shared.state.load().sealed.clone();
+    let names = std::fs::read_dir(shared.chunks.dir()).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let is_superseded = |(first, generation)| {
+        let named = sealed.chunk_index(first).map(|index| &sealed.chunks[index]);
+        named.is_some_and(|named| named.first == first && generation < named.generation)
+    };
+    names.filter_map(|name| parse_name(name.to_str()?)).any(is_superseded)
 }
 
 /// Waits until the segments that are complete now are sealed: one that is being sealed may be written as it was before

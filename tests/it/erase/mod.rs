@@ -4,6 +4,7 @@ mod compact;
 mod rights;
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 use crate::byte_stability::{EVENTS, FEEDS};
 use crate::support::listener::Listener;
 use crate::support::store::check_sound;
-use crate::support::{Reply, TestServer, check, everfeed, request};
+use crate::support::{PATIENCE, Reply, TestServer, check, everfeed, request};
 
 const LINES: (&str, &str) = ("Content-Type", "application/x-ndjson");
 const EVENTS_IN_STREAM: u64 = 25;
@@ -75,6 +76,18 @@ fn documents() -> Vec<(String, &'static str)> {
     documents
 }
 
+/// Derived streams are built anew in the background after a repair.
+fn wait_until_built(server: &TestServer) {
+    let started = Instant::now();
+    while ["$ce-order", "$et-Paid", "$bc-c"]
+        .iter()
+        .any(|name| server.get(&format!("/streams/{name}"), &[]).status != 200)
+    {
+        assert!(started.elapsed() < PATIENCE, "derived streams are built");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn read(server: &TestServer, (path, accept): &(String, &str)) -> Reply {
     let reply = server.get(path, &[("Accept", accept), ("Accept-Encoding", "identity")]);
     check(&reply, path);
@@ -123,8 +136,13 @@ fn what_is_erased_is_unreadable_at_once_in_every_form_and_stays_so() {
     assert!(heard[ERASED as usize].data.contains("\"removed\":true"), "{:?}", heard[ERASED as usize]);
     let export = dir.path().join("export");
     let url = format!("http://{}", server.address);
-    let run = everfeed(&["export", &url, export.to_str().expect("a path")]).run();
+    let run = everfeed(&["export", export.to_str().expect("a path"), "--server", &url]).run();
     assert_eq!(run.code, 0, "{}", run.errors);
+    let imported = dir.path().join("imported");
+    let run =
+        everfeed(&["import", export.to_str().expect("a path"), "--data", imported.to_str().expect("a path")]).run();
+    assert_eq!(run.code, 0, "{}", run.errors);
+    check_sound(&imported);
     let run = everfeed(&["read", "order-1", "--server", &url]).run();
     assert_eq!(run.code, 0, "{}", run.errors);
     assert!(run.output.contains(&secret(ERASED + 1)) && !run.output.contains(&secret(ERASED)), "{}", run.output);
@@ -145,9 +163,12 @@ fn what_is_erased_is_unreadable_at_once_in_every_form_and_stays_so() {
     let report = everfeed::store::repair(dir.path(), &repaired, &mut |_, _| {}).expect("it is repaired");
     assert!(report.lost.is_empty(), "{report}");
     check_sound(&repaired);
-    let server = start(&repaired);
-    same(&server, "after a repair");
-    assert_eq!(server.stop(), Some(0));
+    for (data, what) in [(&repaired, "after a repair"), (&imported, "after an export and an import")] {
+        let server = start(data);
+        wait_until_built(&server);
+        same(&server, what);
+        assert_eq!(server.stop(), Some(0));
+    }
     let server = start(dir.path());
     let filling = json!({ "type": "Paid", "data": 1 }).to_string() + "\n";
     assert_eq!(server.post("/streams/later", &[LINES], filling.repeat(20).as_bytes()).status, 201);
