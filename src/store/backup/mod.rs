@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
-use crate::event::{Effect, Event, LogHead, Position, Timestamp};
+use crate::event::{Event, LogHead, Position, Timestamp};
 
 use super::chunk_file;
 use super::format::group::{Encoder, Origin};
@@ -166,7 +166,7 @@ impl Snapshot {
     /// The events of the tail from this position on, about a mebibyte of them, as a group in the store's own format. None
     /// where the tail has nothing, and once it was let go.
     ///
-    /// What is truncated or deleted goes without its content, as it would in a chunk that is written anew.
+    /// What is truncated, deleted or erased goes without its content, as it would in a chunk that is written anew.
     ///
     /// # Errors
     /// When the store's index cannot be read.
@@ -208,19 +208,13 @@ impl Snapshot {
     }
 }
 
-/// The events of the tail at these positions. What says how much of a stream is left stays whole: a restored store has
-/// nothing else to know it by.
+/// The events of the tail at these positions, without what is gone.
 fn tail_events(view: &View, first: Position, last: Position) -> Result<Vec<Event>, ReadError> {
     let mut events = Vec::new();
     for segment in view.state.tail.iter() {
         segment.log_events(first.max(segment.first()), last, &mut events);
     }
-    let tells = |(index, event): (usize, &Event)| Effect::of(event).map(|_| (index, event.clone()));
-    let told: Vec<(usize, Event)> = events.iter().enumerate().filter_map(tells).collect();
-    view.leave_out_removed(&mut events)?;
-    for (index, event) in told {
-        events[index] = event;
-    }
+    view.strip(&mut events)?;
     let follow = events.iter().zip(first.get()..).all(|(event, position)| event.position.get() == position);
     match events.last() {
         Some(newest) if follow && newest.position == last => Ok(events),
