@@ -24,7 +24,7 @@ fn expected(event: &Sent, source: &Source, index: usize) -> Event {
         Source::All => None,
         Source::Stream(_) | Source::Derived(..) => Some(place(source, index, event).get()),
     };
-    Event { position: None, place, ..shown(event, 0.into()) }
+    Event { position: None, place, trace_parent: None, ..shown(event, 0.into()) }
 }
 
 fn url(content: &EventContent) -> Option<String> {
