@@ -169,6 +169,7 @@ fn options_and_405_name_the_methods_of_every_address() {
     let incoming = format!("/streams/s/incoming/{id}");
     let read = "GET, HEAD, OPTIONS";
     let event = "DELETE, GET, HEAD, OPTIONS";
+    let form = "GET, HEAD, OPTIONS, POST";
     for (path, allowed) in [
         ("/streams/s", "DELETE, GET, HEAD, OPTIONS, POST"),
         ("/streams/none", "DELETE, GET, HEAD, OPTIONS, POST"),
@@ -194,8 +195,8 @@ fn options_and_405_name_the_methods_of_every_address() {
         ("/admin/promote", "OPTIONS, POST"),
         ("/admin/streams", read),
         ("/admin/streams/s", read),
-        ("/ui/", read),
-        ("/ui/streams/s", read),
+        ("/ui/", form),
+        ("/ui/streams/s", form),
         ("/ui/streams/s/0", read),
         ("/ui/problems/too-busy", read),
         ("/ui/everfeed.css", read),
