@@ -1,6 +1,7 @@
 //! `everfeed backup` and `everfeed restore`: the log of a server that runs, in files that a server with the very same
 //! pages is made of, whatever is cut short in between.
 
+mod erased;
 mod changing;
 mod cut_short;
 mod damaged;
