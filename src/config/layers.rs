@@ -12,7 +12,7 @@ use super::{FILE_VARIABLE, Flag, Flags, SETTINGS, Setting, Source, Value};
 const PREFIX: &str = "EVERFEED_";
 
 /// Variables that begin like ours and are not the server's: they switch tests, or say who a command is.
-const OTHERS: [&str; 10] = [
+const OTHERS: [&str; 12] = [
     "EVERFEED_CERTIFICATE",
     "EVERFEED_CHUNK_EVENTS",
     "EVERFEED_CRASH",
@@ -20,7 +20,9 @@ const OTHERS: [&str; 10] = [
     "EVERFEED_FUZZ",
     "EVERFEED_KEY",
     "EVERFEED_POWER",
+    "EVERFEED_PROFILES",
     "EVERFEED_SEED",
+    "EVERFEED_SERVER",
     "EVERFEED_TOKEN",
     "EVERFEED_USER",
 ];

@@ -242,6 +242,15 @@ mod tests {
         (dir, Flags { file: Some(path), values: Vec::new() })
     }
 
+    /// A server did not start in a shell that had said to its commands which server to ask.
+    #[test]
+    fn variables_of_commands_are_no_settings() {
+        let names =
+            ["SERVER", "PROFILES", "USER", "TOKEN", "CERTIFICATE", "KEY"].map(|name| format!("EVERFEED_{name}"));
+        let environment: Vec<_> = names.iter().map(|name| (name.as_str(), "whatever")).collect();
+        assert!(Config::load(&Flags { file: None, values: Vec::new() }, variables(&environment)).is_ok());
+    }
+
     #[test]
     fn flags_win_over_the_environment_and_that_over_the_file() {
         let (_dir, mut flags) = file("page_size = 7\nread_only = true\n[limits]\nheaders = 99\nbody = \"1 MiB\"\n");
