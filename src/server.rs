@@ -7,6 +7,7 @@ mod greeting;
 mod issuer;
 mod machine;
 mod mirror;
+mod notify;
 mod reload;
 mod tls;
 
@@ -29,6 +30,7 @@ use crate::replica::MirrorError;
 use crate::store::{Kinds, NewStore, OpenError, Options, Recovery, Store};
 
 pub use mirror::Mirroring;
+pub use notify::Supervisor;
 pub use reload::Start;
 
 use reload::Reloaded;
@@ -117,6 +119,7 @@ pub async fn mirror(start: Start, mirroring: Mirroring) -> Result<(), Error> {
 
 async fn serve(start: Start, mirroring: Option<Mirroring>) -> Result<(), Error> {
     let config = &start.loaded.config.clone();
+    let supervisor = start.supervisor.clone();
     exposure::check(config, config.listen)?;
     // What a server writes is for nobody else on its machine.
     rustix::process::umask(Mode::from_raw_mode(0o077));
@@ -162,9 +165,13 @@ async fn serve(start: Start, mirroring: Option<Mirroring>) -> Result<(), Error> 
     let served = Served::new(store.clone(), access, identities, &settings, ambient, &new_id().uuid(), draining.clone());
     let served = Arc::new(served);
     tokio::spawn(served.clone().record_changes_elsewhere());
-    tokio::spawn(until(draining, machine::watch(served.clone(), store.clone())));
+    tokio::spawn(until(draining.clone(), machine::watch(served.clone(), store.clone())));
     let impatient = signalled_twice(drain.clone())?;
     greeting::announce(config, address, &store);
+    supervisor.ready();
+    // Also while it drains, which is work as any other.
+    let reassuring = tokio::spawn(supervisor.clone().reassure(store.clone()));
+    tokio::spawn(at_drain(draining, supervisor));
     let mirroring = mirroring.map(|mirroring| mirror::start(mirroring, &store, drain));
 
     let is_drained = tokio::select! {
@@ -187,8 +194,16 @@ async fn serve(start: Start, mirroring: Option<Mirroring>) -> Result<(), Error> 
     if let Some(mirroring) = mirroring {
         mirroring.await.map_err(std::io::Error::other)??;
     }
+    reassuring.abort();
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Tells whoever watches over the server that it is about to end.
+async fn at_drain(mut draining: watch::Receiver<bool>, supervisor: Supervisor) {
+    if draining.wait_for(|draining| *draining).await.is_ok() {
+        supervisor.stopping();
+    }
 }
 
 impl From<access::users::Error> for Error {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::config::Config;
-use crate::server::{self, Error, Start};
+use crate::server::{self, Error, Start, Supervisor};
 use crate::store::OpenError;
 use crate::telemetry;
 
@@ -20,9 +20,10 @@ pub(super) fn begin(options: &Options, environment: Environment) -> Result<(Conf
     let loaded = options.load(environment.clone())?;
     let config = loaded.config.clone();
     let level = telemetry::start(&config.log);
+    let supervisor = Supervisor::of(&environment, std::process::id());
     let options = options.clone();
     let load_again = Box::new(move || options.load(environment.clone()));
-    Ok((config, Start { loaded, load_again, level }))
+    Ok((config, Start { loaded, load_again, level, supervisor }))
 }
 
 /// Says in the log why a server ended, once.

@@ -9,7 +9,7 @@ use crate::config::{self, Config, Loaded};
 use crate::http::Tls;
 use crate::telemetry::Level;
 
-use super::{Error, rules, tls};
+use super::{Error, Supervisor, rules, tls};
 
 /// The settings that a server was started with, and how to read them again.
 pub struct Start {
@@ -19,6 +19,8 @@ pub struct Start {
     pub load_again: Box<dyn Fn() -> Result<Loaded, config::Error> + Send + Sync>,
     /// Which lines the log shows.
     pub level: Level,
+    /// Who watches over the server.
+    pub supervisor: Supervisor,
 }
 
 /// What can change.
