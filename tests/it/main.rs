@@ -14,6 +14,7 @@ mod backup;
 mod bad_input;
 mod bench;
 mod bit_rot;
+mod book;
 mod byte_stability;
 mod caching;
 mod cli;
