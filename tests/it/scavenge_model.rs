@@ -268,6 +268,10 @@ impl Run {
             1 if !is_last => Thoroughness::Everything,
             _ => Thoroughness::NoTrace,
         };
+        // It waits for those who still read what it replaces.
+        if thoroughness == Thoroughness::NoTrace {
+            self.kept = None;
+        }
         let id = self.store.scavenge(id, Timestamp::from_micros(1), thoroughness).expect("it is taken");
         if is_last || self.random.below(2) == 0 {
             while self.store.scavenging().last.is_none_or(|last| last.id != id) {

@@ -26,7 +26,7 @@ fn what_cannot_be_meant_is_refused_with_what_can() {
         (&["--user", "nobody"], "a name and a password with a colon between them"),
         (&["--token", "@/nowhere/token"], "/nowhere/token"),
         (&["--user", "a:b", "--token", "c"], "cannot be used with"),
-        (&["--server", "here"], "--server here"),
+        (&["--server", "here"], "here is neither a URL nor the name of a profile"),
     ] {
         let run = everfeed(&[&["follow", "orders", "--until-end"], arguments].concat()).run();
         assert_eq!((run.code, run.output.as_str()), (2, ""), "{arguments:?}: {}", run.errors);

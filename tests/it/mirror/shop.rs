@@ -88,6 +88,12 @@ pub(crate) fn open(server: &TestServer) {
     // Nothing more goes by itself from here on.
     set(server, "aged", &json!({ "$maxAge": 1_000_000 }));
     append(server, "aged", 100, 5);
+    settle(server);
+}
+
+/// Waits until what is due to become chunks is in them.
+pub(crate) fn settle(server: &TestServer) {
+    wait_until("chunks are sealed", || server.get("/admin/stats", &[]).json()["storage"]["chunksDue"] == 0);
 }
 
 /// More of the same.
@@ -98,8 +104,9 @@ pub(crate) fn go_on(server: &TestServer, round: u32) {
     append(server, "reborn", round * 1_000, 3);
     set(server, "order-2", &json!({ "$tb": round * 3 }));
     // One that the mirror has with its content, and one of what has just come.
-    erase(server, "order-1", round * 4);
-    erase(server, "order-1", round * 20 + 2);
+    let newest = server.get("/admin/streams/order-1", &[]).json()["head"]["number"].as_u64().expect("a number") as u32;
+    erase(server, "order-1", newest - 25);
+    erase(server, "order-1", newest - 12);
     delete(server, "reborn", &[]);
     append(server, "reborn", round * 1_000, 2);
     set(server, "cut", &json!({}));
