@@ -154,8 +154,10 @@ fn is_uri(text: &str) -> bool {
     is_uri_reference(text) && text.split_once(':').is_some_and(|(scheme, _)| is_scheme(scheme))
 }
 
+/// The beginning, as a terminal may be shown it: JSON leaves the control characters of ISO 6429 as they are.
 fn excerpt(text: &str) -> String {
-    text.chars().take(EXCERPT_CHARS_MAX).collect()
+    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().take(EXCERPT_CHARS_MAX).map(shown).collect()
 }
 
 #[cfg(test)]
@@ -196,6 +198,7 @@ mod tests {
         let refused = [
             ("specversion", json!("0.3"), "specversion is \"1.0\", not \"0.3\""),
             ("specversion", json!(1.0), "specversion is \"1.0\", not 1.0"),
+            ("specversion", json!("\u{85}1.0"), "specversion is \"1.0\", not \"\u{fffd}1.0\""),
             ("id", json!(7), "id is a string that is not empty, without control characters"),
             ("id", json!(""), "id is a string that is not empty, without control characters"),
             ("subject", json!("a\nb"), "subject is a string that is not empty, without control characters"),

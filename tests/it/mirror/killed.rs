@@ -61,7 +61,8 @@ fn a_mirror_that_is_killed_again_and_again_ends_up_with_the_same_pages() {
     let replica = mirror(&source, there.path());
     caught_up(&source, &replica);
     println!("{kills} kills, {} events", source.events());
-    pages::check_same(&source, &replica);
+    // Chance decides how much of it was truncated or deleted.
+    pages::check_same_but(&source, &replica, |_| ());
     assert_eq!(replica.stop(), Some(0));
     check_sound(there.path());
 }
